@@ -1,0 +1,46 @@
+//! Whether an actor may do a thing: loads the facts, asks `rules::policy`. Outsiders learn nothing: for them it does not exist.
+
+use entities::{id::TeamId, membership};
+use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter};
+
+use crate::{
+    Actor, DomainError, Result,
+    actor::Who,
+    rules::policy::{self, MemberRight, StaffRight},
+};
+
+/// Refuses who has no staff role with this right. The program itself may everything.
+pub fn require_staff(actor: &Actor, right: StaffRight) -> Result<()> {
+    match actor.who {
+        Who::System => Ok(()),
+        Who::Nobody => Err(DomainError::Unauthenticated),
+        Who::User { staff, .. } if staff.is_some_and(|role| policy::staff_may(role, right)) => Ok(()),
+        Who::User { .. } => Err(DomainError::Forbidden(right.needs())),
+    }
+}
+
+/// The actor's membership in a team, if any.
+pub async fn membership(db: &impl ConnectionTrait, actor: &Actor, team: TeamId) -> Result<Option<membership::Model>> {
+    let Some(user) = actor.user_id() else { return Ok(None) };
+    Ok(membership::Entity::for_team(team).filter(membership::Column::UserId.eq(user)).one(db).await?)
+}
+
+/// Refuses who may not do this for this team: outsiders with `NotFound`, members with `Forbidden`.
+/// Staff may where the right has a staff counterpart.
+pub async fn require_member(db: &impl ConnectionTrait, actor: &Actor, team: TeamId, right: MemberRight) -> Result<()> {
+    if actor.who == Who::System {
+        return Ok(());
+    }
+    if actor.who == Who::Nobody {
+        return Err(DomainError::Unauthenticated);
+    }
+    if actor.staff_role().is_some_and(|role| policy::staff_may_for_team(role, right)) {
+        return Ok(());
+    }
+    match membership(db, actor, team).await? {
+        Some(member) if policy::member_may(policy::Access::of(&member), right) => Ok(()),
+        Some(_) => Err(DomainError::Forbidden(right.needs())),
+        None if actor.staff_role().is_some() => Err(DomainError::Forbidden(right.needs())),
+        None => Err(DomainError::NotFound("team")),
+    }
+}

@@ -1,0 +1,146 @@
+//! The audit log's rows: who did what to what, from where, and what changed. Never a secret.
+
+use entities::{
+    audit_event,
+    id::{AuditEventId, TeamId, TypedId},
+};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use crate::{Actor, Domain, Result};
+
+macro_rules! actions {
+    ($($name:ident $text:literal)*) => {
+        /// Every change of access that can be made. The text is what the log and its filters show.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Action { $($name),* }
+
+        impl Action {
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text),* }
+            }
+        }
+    };
+}
+
+actions! {
+    SignedIn "session.signed_in"
+    SignInFailed "session.sign_in_failed"
+    SignedOut "session.signed_out"
+    SessionRevoked "session.revoked"
+    AccessTokenCreated "access_token.created"
+    AccessTokenRevoked "access_token.revoked"
+    UserUpdated "user.updated"
+    StaffRoleSet "staff.role_set"
+    PortalUpdated "portal.updated"
+    TeamCreated "team.created"
+    TeamUpdated "team.updated"
+    TeamTierSet "team.tier_set"
+    MemberInvited "invitation.sent"
+    InvitationResent "invitation.resent"
+    InvitationRevoked "invitation.revoked"
+    InvitationAccepted "invitation.accepted"
+    MemberAccessSet "member.access_set"
+    MemberRemoved "member.removed"
+    PartnerOnboarded "partner.onboarded"
+    TierCreated "tier.created"
+    CategoryCreated "category.created"
+    CategoryDeleted "category.deleted"
+    ProductCreated "product.created"
+    ProductUpdated "product.updated"
+    ProductStatusSet "product.status_set"
+    ProductEnvironmentSet "product.environment_set"
+    ProductAssigned "product.assigned"
+    ProductUnassigned "product.unassigned"
+    SpecPublished "spec.published"
+    SpecStatusSet "spec.status_set"
+    EndpointStatusSet "endpoint.status_set"
+    PlanCreated "plan.created"
+    PlanUpdated "plan.updated"
+    PlanStatusSet "plan.status_set"
+    PolicyCreated "policy.created"
+    PolicyUpdated "policy.updated"
+    PolicyDeleted "policy.deleted"
+    PolicyAttached "policy.attached"
+    Subscribed "subscription.created"
+    SubscriptionUpdated "subscription.updated"
+    SubscriptionCancelled "subscription.cancelled"
+    SubscriptionSuspended "subscription.suspended"
+    SubscriptionReinstated "subscription.reinstated"
+    ClientCreated "client.created"
+    ClientUpdated "client.updated"
+    PortalAccessSet "client.portal_access_set"
+    ProfileCreated "profile.created"
+    ProfileUpdated "profile.updated"
+    NetworkRulesUpdated "profile.network_rules_updated"
+    CredentialCreated "credential.created"
+    CredentialRevoked "credential.revoked"
+}
+
+/// One row to be, handed to `Tx::commit`.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    actor: Actor,
+    action: Action,
+    subject_type: &'static str,
+    subject_id: Uuid,
+    team: Option<TeamId>,
+    changes: Map<String, Value>,
+}
+
+impl Audit {
+    pub fn of<T: TypedId>(actor: &Actor, action: Action, subject: T) -> Self {
+        Self {
+            actor: actor.clone(),
+            action,
+            subject_type: T::PREFIX,
+            subject_id: subject.uuid(),
+            team: None,
+            changes: Map::new(),
+        }
+    }
+
+    /// The team whose own log shows this.
+    pub fn team(mut self, team: impl Into<Option<TeamId>>) -> Self {
+        self.team = team.into();
+        self
+    }
+
+    /// A field that has a value now.
+    pub fn set(self, field: &str, after: impl Serialize) -> Self {
+        self.change(field, Value::Null, after)
+    }
+
+    /// A field that may have changed; left out where it did not.
+    pub fn change(mut self, field: &str, before: impl Serialize, after: impl Serialize) -> Self {
+        let text = |value: Result<Value, serde_json::Error>| value.unwrap_or(Value::Null);
+        let (before, after) = (text(serde_json::to_value(before)), text(serde_json::to_value(after)));
+        if before != after {
+            self.changes.insert(field.to_owned(), json!({ "before": before, "after": after }));
+        }
+        self
+    }
+
+    pub(crate) async fn write(self, ctx: &Domain, db: &impl ConnectionTrait) -> Result<()> {
+        let row = audit_event::ActiveModel {
+            id: Set(ctx.env.id::<AuditEventId>()),
+            at: Set(ctx.now()),
+            actor_id: Set(self.actor.user_id()),
+            actor_kind: Set(self.actor.kind()),
+            action: Set(self.action.as_str().to_owned()),
+            subject_type: Set(self.subject_type.to_owned()),
+            subject_id: Set(self.subject_id),
+            team_id: Set(self.team),
+            ip: Set(self.actor.origin.ip),
+            user_agent: Set(self.actor.origin.user_agent),
+            request_id: Set(self.actor.origin.request_id),
+            changes: Set(Value::Object(self.changes)),
+        };
+        audit_event::Entity::insert(row).exec_without_returning(db).await?;
+        Ok(())
+    }
+}

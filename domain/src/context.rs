@@ -1,0 +1,23 @@
+//! What every operation works with.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use sea_orm::DatabaseConnection;
+
+use crate::{env::Env, keyring::Keyring, wake::Wake};
+
+/// The domain's handle: cheap to clone, one per process.
+#[derive(Clone)]
+pub struct Domain {
+    pub db: DatabaseConnection,
+    pub env: Env,
+    pub keys: Arc<Keyring>,
+    pub wake: Arc<Wake>,
+}
+
+impl Domain {
+    pub fn now(&self) -> DateTime<Utc> {
+        self.env.now()
+    }
+}

@@ -1,0 +1,23 @@
+//! What may happen: pure rules, one operation per use case, reads that stay inside their tenant, ports to the outside.
+
+pub mod access;
+pub mod actor;
+pub mod audit;
+pub mod context;
+pub mod env;
+pub mod error;
+pub mod keyring;
+pub mod ops;
+pub mod outbox;
+pub mod read;
+pub mod rules;
+pub mod tx;
+pub mod wake;
+
+pub use actor::Actor;
+pub use context::Domain;
+pub use error::{DomainError, Problem, ProblemCode};
+pub use tx::Tx;
+
+/// The result of an operation or a read.
+pub type Result<T, E = DomainError> = std::result::Result<T, E>;

@@ -1,0 +1,1 @@
+//! Operations: one public function per use case, one transaction, one audit row.

@@ -1,0 +1,78 @@
+//! Work for later: a row in the same transaction as the change that asks for it.
+
+use chrono::{DateTime, Utc};
+use entities::{
+    enums::JobState,
+    id::{InvitationId, JobId, MagicLinkId},
+    outbox_job,
+};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, TryInsertResult};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{Domain, DomainError, Result};
+
+/// A kind of work. The payload carries ids, never secrets; a handler may run twice.
+pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
+    const KIND: &'static str;
+    /// Claims before the job is parked as dead.
+    const MAX_ATTEMPTS: i32 = 12;
+}
+
+/// Mail a sign-in link, if the address may sign in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendMagicLink {
+    pub link: MagicLinkId,
+}
+
+/// Mail an invitation; one of an older generation is dropped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendInvitation {
+    pub invitation: InvitationId,
+    pub generation: i32,
+}
+
+/// Delete what is older than its retention.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PruneRecords;
+
+impl Job for SendMagicLink {
+    const KIND: &'static str = "send_magic_link";
+}
+impl Job for SendInvitation {
+    const KIND: &'static str = "send_invitation";
+}
+impl Job for PruneRecords {
+    const KIND: &'static str = "prune_records";
+}
+
+/// When a job is due and what makes it unique.
+#[derive(Debug, Clone, Default)]
+pub struct When {
+    pub due_at: Option<DateTime<Utc>>,
+    pub dedup_key: Option<String>,
+}
+
+/// Writes the row; false where a job with the same dedup key is there already. `Tx::enqueue` is how operations call it.
+pub(crate) async fn insert<J: Job>(ctx: &Domain, db: &impl ConnectionTrait, job: &J, when: When) -> Result<bool> {
+    let now = ctx.now();
+    let row = outbox_job::ActiveModel {
+        id: Set(ctx.env.id::<JobId>()),
+        kind: Set(J::KIND.to_owned()),
+        payload: Set(serde_json::to_value(job).map_err(DomainError::internal)?),
+        state: Set(JobState::Ready),
+        attempts: Set(0),
+        max_attempts: Set(J::MAX_ATTEMPTS),
+        due_at: Set(when.due_at.unwrap_or(now)),
+        lease_until: Set(None),
+        fence: Set(0),
+        dedup_key: Set(when.dedup_key),
+        last_error: Set(None),
+        created_at: Set(now),
+        finished_at: Set(None),
+    };
+    let inserted = outbox_job::Entity::insert(row)
+        .on_conflict_do_nothing_on([outbox_job::Column::DedupKey])
+        .exec_without_returning(db)
+        .await?;
+    Ok(matches!(inserted, TryInsertResult::Inserted(1..)))
+}

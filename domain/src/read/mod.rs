@@ -1,0 +1,1 @@
+//! Lists and reports. Every read starts inside the tenant, or at what the viewer may see.

@@ -1,0 +1,174 @@
+//! One operation's transaction. It is the only way to enqueue work, and it cannot be committed without saying what goes
+//! into the audit log.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use chrono::{DateTime, Utc};
+use entities::{
+    enums::GatewaySubject,
+    gateway_change, gateway_revision,
+    id::{ClientId, PlanId, PolicyId, ProductId, TeamId},
+};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseBackend, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait, sea_query::Expr,
+};
+use uuid::Uuid;
+
+use crate::{
+    Domain, DomainError, Result,
+    audit::Audit,
+    outbox::{self, Job, When},
+    wake::{GATEWAY_CHANNEL, JOBS_CHANNEL},
+};
+
+/// A transaction that will write. Dropped without a commit, it leaves nothing behind.
+pub struct Tx<'a> {
+    ctx: &'a Domain,
+    db: DatabaseTransaction,
+    now: DateTime<Utc>,
+    touched: Mutex<BTreeSet<(GatewaySubject, Uuid)>>,
+    enqueued: AtomicBool,
+}
+
+/// Something that gateways keep in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Touch {
+    Product(ProductId),
+    /// With its profiles, credentials, assignments and subscription.
+    Client(ClientId),
+    Plan(PlanId),
+    Policy(PolicyId),
+    /// Its tier, and what it is assigned.
+    Team(TeamId),
+}
+
+/// Why a transaction changes nobody's access, and so has no audit row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unaudited {
+    /// Marks such as "last used" and counters.
+    Mark,
+    /// The log of calls, written in batches.
+    LogFlush,
+    /// The queue's own bookkeeping.
+    Queue,
+    /// What retention deletes.
+    Retention,
+    /// A request for a link: nothing changes until the link is used.
+    LinkRequested,
+    /// A request that found everything as it asked for.
+    NothingChanged,
+}
+
+impl<'a> Tx<'a> {
+    pub async fn begin(ctx: &'a Domain) -> Result<Self> {
+        // A deferred transaction that reads first and writes later fails on SQLite when another wrote in between.
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        let db = ctx.db.begin_with_options(options).await?;
+        Ok(Self { ctx, db, now: ctx.now(), touched: Mutex::default(), enqueued: AtomicBool::new(false) })
+    }
+
+    pub fn db(&self) -> &DatabaseTransaction {
+        &self.db
+    }
+
+    pub fn ctx(&self) -> &'a Domain {
+        self.ctx
+    }
+
+    /// One moment for the whole operation.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
+    pub async fn enqueue<J: Job>(&self, job: J) -> Result<()> {
+        self.enqueue_when(job, When::default()).await.map(drop)
+    }
+
+    /// False where a job with the same dedup key was there already.
+    pub async fn enqueue_when<J: Job>(&self, job: J, when: When) -> Result<bool> {
+        self.enqueued.store(true, Ordering::Relaxed);
+        outbox::insert(self.ctx, &self.db, &job, when).await
+    }
+
+    /// Notes that gateways have to load this anew; `commit` takes the revision.
+    pub fn touch_gateway(&self, what: Touch) {
+        let key = match what {
+            Touch::Product(id) => (GatewaySubject::Product, id.0),
+            Touch::Client(id) => (GatewaySubject::Client, id.0),
+            Touch::Plan(id) => (GatewaySubject::Plan, id.0),
+            Touch::Policy(id) => (GatewaySubject::Policy, id.0),
+            Touch::Team(id) => (GatewaySubject::Team, id.0),
+        };
+        self.touched.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+    }
+
+    pub async fn commit(self, entry: Audit) -> Result<()> {
+        // Revision before audit, both last: every operation takes the two global rows in this order and holds them briefly.
+        self.stamp().await?;
+        entry.write(self.ctx, &self.db).await?;
+        self.finish().await
+    }
+
+    pub async fn commit_unaudited(self, _reason: Unaudited) -> Result<()> {
+        self.stamp().await?;
+        self.finish().await
+    }
+
+    async fn stamp(&self) -> Result<()> {
+        let touched = std::mem::take(&mut *self.touched.lock().unwrap_or_else(PoisonError::into_inner));
+        if touched.is_empty() {
+            return Ok(());
+        }
+        let raised = gateway_revision::Entity::update_many()
+            .col_expr(gateway_revision::Column::Revision, Expr::col(gateway_revision::Column::Revision).add(1))
+            .filter(gateway_revision::Column::Id.eq(1))
+            .exec_with_returning(&self.db)
+            .await?;
+        let revision = raised.first().ok_or_else(|| DomainError::internal("the gateway revision's row is missing"))?.revision;
+        let rows = touched.into_iter().map(|(subject, id)| gateway_change::ActiveModel {
+            revision: Set(revision),
+            subject: Set(subject),
+            subject_id: Set(id),
+            at: Set(self.now),
+        });
+        gateway_change::Entity::insert_many(rows).exec_without_returning(&self.db).await?;
+        self.tell(GATEWAY_CHANNEL).await
+    }
+
+    async fn finish(self) -> Result<()> {
+        if self.enqueued.load(Ordering::Relaxed) {
+            self.tell(JOBS_CHANNEL).await?;
+        }
+        self.db.commit().await?;
+        // After the commit, and only hints: whoever misses one polls.
+        self.ctx.wake.gateway.notify_waiters();
+        self.ctx.wake.jobs.notify_waiters();
+        Ok(())
+    }
+
+    /// Tells other processes, when this commits.
+    async fn tell(&self, channel: &str) -> Result<()> {
+        if self.db.get_database_backend() == DatabaseBackend::Postgres {
+            self.db.execute_unprepared(&format!("NOTIFY {channel}")).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Runs an operation again, once, where it lost a race.
+pub async fn retrying<T, F: AsyncFn() -> Result<T>>(operation: F) -> Result<T> {
+    match operation().await {
+        Err(DomainError::Conflict) => operation().await,
+        outcome => outcome,
+    }
+}

@@ -1,0 +1,77 @@
+//! Typed JSON columns.
+
+use sea_orm::FromJsonQueryResult;
+use serde::{Deserialize, Serialize};
+
+use crate::enums::{Environment, PricingModel, ScopeGrantKind};
+
+macro_rules! json_list {
+    ($($(#[$meta:meta])* $name:ident of $item:ty)*) => {$(
+        $(#[$meta])*
+        #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
+        #[serde(transparent)]
+        pub struct $name(pub Vec<$item>);
+
+        impl std::ops::Deref for $name {
+            type Target = [$item];
+            fn deref(&self) -> &[$item] { &self.0 }
+        }
+        impl FromIterator<$item> for $name {
+            fn from_iter<I: IntoIterator<Item = $item>>(items: I) -> Self { Self(items.into_iter().collect()) }
+        }
+    )*};
+}
+
+json_list! {
+    Strings of String
+    Environments of Environment
+    /// Sets of scopes of which one has to be held in full; empty: none is needed.
+    ScopeAlternatives of Vec<String>
+    PlanScopes of PlanScope
+    PlanFeatures of PlanFeature
+    /// Headers that the gateway adds on the way to an upstream.
+    UpstreamHeaders of UpstreamHeader
+    /// Headers as the request log keeps them: what may be secret is redacted before it gets here.
+    LoggedHeaders of LoggedHeader
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanScope {
+    pub name: String,
+    pub description: Option<String>,
+    pub grant: ScopeGrantKind,
+    pub environments: Vec<Environment>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanFeature {
+    pub name: String,
+    pub value: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpstreamHeader {
+    pub name: String,
+    pub value: HeaderContent,
+}
+
+/// A header's value; a secret one is sealed with the instance's key, base64.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeaderContent {
+    Plain(String),
+    Sealed(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoggedHeader {
+    pub name: String,
+    /// `None` where it was redacted.
+    pub value: Option<String>,
+}
+
+/// A plan's price; amounts in minor units of the currency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
+pub struct Pricing {
+    pub model: PricingModel,
+}

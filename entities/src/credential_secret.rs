@@ -1,0 +1,25 @@
+//! One secret of a credential, as a hash; several are live during a rotation's overlap.
+
+use sea_orm::entity::prelude::*;
+
+use crate::id::{CredentialId, CredentialSecretId};
+
+#[derive(Debug, Clone, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "credential_secrets")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: CredentialSecretId,
+    pub credential_id: CredentialId,
+    /// What an API key is found by; unique. `None` for kinds that are found by their client.
+    pub lookup: Option<String>,
+    /// SHA-256 of the whole secret.
+    pub hash: Vec<u8>,
+    pub valid_from: DateTimeUtc,
+    pub valid_until: Option<DateTimeUtc>,
+    pub last_used_at: Option<DateTimeUtc>,
+}
+
+#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

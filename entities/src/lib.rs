@@ -1,0 +1,40 @@
+//! What is stored: one module per table, typed ids, stored enums, and finders that start inside a tenant.
+//! Knows nothing of rules, HTTP or GraphQL.
+
+pub mod access_token;
+pub mod assignment;
+pub mod audit_event;
+pub mod authorized_email;
+pub mod category;
+pub mod client;
+pub mod columns;
+pub mod credential;
+pub mod credential_secret;
+pub mod endpoint;
+pub mod enums;
+pub mod gateway_change;
+pub mod gateway_revision;
+pub mod id;
+pub mod idempotency_key;
+pub mod invitation;
+pub mod magic_link;
+pub mod membership;
+pub mod outbox_job;
+pub mod plan;
+pub mod plan_environment;
+pub mod policy;
+pub mod portal;
+pub mod product;
+pub mod product_category;
+pub mod product_environment;
+pub mod profile;
+pub mod quota_window;
+pub mod request_log;
+pub mod scope_grant;
+pub mod session;
+pub mod spec_document;
+pub mod spec_version;
+pub mod subscription;
+pub mod team;
+pub mod tier;
+pub mod user;

@@ -1,0 +1,34 @@
+//! One product's offer.
+
+use sea_orm::entity::prelude::*;
+
+use crate::{
+    columns::{PlanFeatures, PlanScopes, Pricing},
+    enums::{ApprovalLevel, PlanStatus},
+    id::{PlanId, ProductId},
+};
+
+#[derive(Debug, Clone, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "plans")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: PlanId,
+    pub product_id: ProductId,
+    pub slug: String,
+    pub name: String,
+    pub description: Option<String>,
+    pub status: PlanStatus,
+    pub version: i32,
+    pub pricing: Pricing,
+    pub approval: ApprovalLevel,
+    pub has_sandbox: bool,
+    pub scopes: PlanScopes,
+    pub features: PlanFeatures,
+    pub max_subscriptions_per_team: Option<i32>,
+    pub created_at: DateTimeUtc,
+}
+
+#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,29 @@
+//! One row: the portal's name, look and settings.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Debug, Clone, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "portals")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: i32,
+    pub name: String,
+    pub tagline: Option<String>,
+    pub logo_url: Option<String>,
+    pub primary_color: Option<String>,
+    pub support_email: Option<String>,
+    pub terms_url: Option<String>,
+    pub self_registration: bool,
+    pub magic_link_minutes: i32,
+    pub session_hours: i32,
+    pub invitation_days: i32,
+    pub request_log_days: i32,
+    /// Fingerprint of the secret key that encrypts; a process with another does not start.
+    pub key_fingerprint: Option<String>,
+    pub version: i32,
+}
+
+#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,51 @@
+//! How the tables came to be. One process migrates at a time: the others wait, then find nothing left to do.
+
+use std::{fs::File, path::Path};
+
+use sea_orm_migration::{
+    prelude::*,
+    sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, TransactionTrait},
+};
+
+mod m0001_first_tables;
+mod shape;
+
+pub struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m0001_first_tables::Migration)]
+    }
+}
+
+/// Names PostgreSQL's advisory lock that a migrating process holds.
+const LOCK: i64 = 0x706f_7274_6963_6f00;
+
+/// Brings the database up to date. `lock` is a file that SQLite's processes lock; PostgreSQL has locks of its own.
+pub async fn up(db: &DatabaseConnection, lock: Option<&Path>) -> Result<(), DbErr> {
+    match db.get_database_backend() {
+        DatabaseBackend::Postgres => {
+            let holder = db.begin().await?;
+            holder.execute_unprepared(&format!("select pg_advisory_xact_lock({LOCK})")).await?;
+            Migrator::up(db, None).await?;
+            holder.commit().await
+        }
+        _ => {
+            let _held = lock.map(lock_file).transpose()?;
+            Migrator::up(db, None).await
+        }
+    }
+}
+
+/// The names of the migrations that are not applied yet.
+pub async fn pending(db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
+    let pending = Migrator::get_pending_migrations(db).await?;
+    Ok(pending.iter().map(|m| m.name().to_owned()).collect())
+}
+
+fn lock_file(path: &Path) -> Result<File, DbErr> {
+    let refused = |e: std::io::Error| DbErr::Custom(format!("cannot lock {}: {e}", path.display()));
+    let file = File::create(path).map_err(refused)?;
+    file.lock().map_err(refused)?;
+    Ok(file)
+}
