@@ -1,1 +1,9 @@
+//! Everything that listens: GraphQL, the HTTP routes, the gateway; and the commands of the one binary.
 
+pub mod app;
+pub mod auth;
+pub mod cli;
+pub mod config;
+pub mod error;
+pub mod graphql;
+pub mod http;

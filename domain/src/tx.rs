@@ -16,8 +16,8 @@ use entities::{
     id::{ClientId, PlanId, PolicyId, ProductId, TeamId},
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseBackend, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait, sea_query::Expr,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseBackend, DatabaseTransaction, EntityTrait,
+    ExprTrait, IntoActiveModel, QueryFilter, SqliteTransactionMode, TransactionOptions, TransactionTrait, sea_query::Expr,
 };
 use uuid::Uuid;
 
@@ -98,6 +98,15 @@ impl<'a> Tx<'a> {
     pub async fn enqueue_when<J: Job>(&self, job: J, when: When) -> Result<bool> {
         self.enqueued.store(true, Ordering::Relaxed);
         outbox::insert(self.ctx, &self.db, &job, when).await
+    }
+
+    /// Writes a row if nobody changed it since its `version` was read, and raises the version; else `Conflict`.
+    pub async fn update<E>(&self, mut row: E::ActiveModel, column: E::Column, version: i32) -> Result<E::Model>
+    where
+        E: EntityTrait<Model: IntoActiveModel<E::ActiveModel>>,
+    {
+        row.set(column, (version + 1).into());
+        Ok(E::update(row).validate()?.filter(column.eq(version)).exec(&self.db).await?)
     }
 
     /// Notes that gateways have to load this anew; `commit` takes the revision.

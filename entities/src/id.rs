@@ -130,6 +130,7 @@ typed_id! {
     PlanEnvironmentId "planenv"
     PlanId "plan"
     PolicyId "policy"
+    PortalId "portal"
     ProductEnvironmentId "prodenv"
     ProductId "prod"
     ProfileId "prof"

@@ -81,6 +81,22 @@ pub fn email(path: &str, value: &str) -> Result<String, Problem> {
     if fine { Ok(value) } else { Err(invalid()) }
 }
 
+/// An absolute http or https URL without user name or password, at most 2,000 characters.
+pub fn web_url(path: &str, value: &str) -> Result<String, Problem> {
+    let invalid = |message: &str| Problem::new(ProblemCode::Invalid, path, message);
+    if value.len() > 2000 {
+        return Err(Problem::new(ProblemCode::TooLong, path, "must have at most 2000 characters"));
+    }
+    let url = url::Url::parse(value.trim()).map_err(|_| invalid("must be an absolute URL such as https://api.example.com"))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
+        return Err(invalid("must start with https:// or http:// and name a host"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(invalid("must not contain a user name or password"));
+    }
+    Ok(url.into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

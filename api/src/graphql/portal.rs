@@ -1,0 +1,110 @@
+//! The portal's name, look and settings.
+
+use async_graphql::{Context, InputObject, Object};
+use domain::ops::portal;
+use entities::portal::Model;
+
+use crate::{
+    graphql::{
+        enums::SignInMethod,
+        payload::payload,
+        request::{OrGraphql, RequestContext},
+        scalars::{EmailAddress, Url},
+    },
+    payload_type,
+};
+
+/// The portal as its visitors see it.
+pub struct Portal(pub Model);
+
+#[Object]
+impl Portal {
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+    async fn tagline(&self) -> Option<&str> {
+        self.0.tagline.as_deref()
+    }
+    async fn logo_url(&self) -> Option<Url> {
+        self.0.logo_url.clone().map(Url)
+    }
+    async fn primary_color(&self) -> Option<&str> {
+        self.0.primary_color.as_deref()
+    }
+    async fn support_email(&self) -> Option<EmailAddress> {
+        self.0.support_email.clone().map(EmailAddress)
+    }
+    async fn terms_url(&self) -> Option<Url> {
+        self.0.terms_url.clone().map(Url)
+    }
+    async fn base_url(&self, ctx: &Context<'_>) -> Url {
+        Url(ctx.site().base_url.clone())
+    }
+    async fn gateway_url(&self, ctx: &Context<'_>) -> Url {
+        Url(ctx.site().gateway_url.clone())
+    }
+    async fn sign_in_methods(&self) -> Vec<SignInMethod> {
+        vec![SignInMethod::MagicLink]
+    }
+    async fn self_registration(&self) -> bool {
+        self.0.self_registration
+    }
+}
+
+#[derive(Default)]
+pub struct PortalQuery;
+
+#[Object]
+impl PortalQuery {
+    async fn portal(&self, ctx: &Context<'_>) -> async_graphql::Result<Portal> {
+        portal::load(ctx.op()).await.map(Portal).or_graphql()
+    }
+}
+
+/// An omitted field stays; null clears it.
+#[derive(InputObject)]
+pub struct UpdatePortalInput {
+    name: Option<String>,
+    #[graphql(default)]
+    tagline: async_graphql::MaybeUndefined<String>,
+    #[graphql(default)]
+    support_email: async_graphql::MaybeUndefined<EmailAddress>,
+    /// `#rrggbb`.
+    #[graphql(default)]
+    primary_color: async_graphql::MaybeUndefined<String>,
+    #[graphql(default)]
+    logo_url: async_graphql::MaybeUndefined<Url>,
+    #[graphql(default)]
+    terms_url: async_graphql::MaybeUndefined<Url>,
+    self_registration: Option<bool>,
+}
+
+payload_type! { PortalPayload { portal: Portal } }
+
+#[derive(Default)]
+pub struct PortalMutation;
+
+#[Object]
+impl PortalMutation {
+    async fn update_portal(&self, ctx: &Context<'_>, input: UpdatePortalInput) -> async_graphql::Result<Option<PortalPayload>> {
+        let cmd = portal::UpdatePortal {
+            name: input.name,
+            tagline: change(input.tagline, |text| text),
+            support_email: change(input.support_email, |email| email.0),
+            primary_color: change(input.primary_color, |text| text),
+            logo_url: change(input.logo_url, |url| url.0),
+            terms_url: change(input.terms_url, |url| url.0),
+            self_registration: input.self_registration,
+        };
+        payload(portal::update(ctx.op(), ctx.actor(), cmd).await.map(Portal))
+    }
+}
+
+/// Omitted: `None`; null: `Some(None)`.
+pub fn change<T, U>(value: async_graphql::MaybeUndefined<T>, into: impl FnOnce(T) -> U) -> Option<Option<U>> {
+    match value {
+        async_graphql::MaybeUndefined::Undefined => None,
+        async_graphql::MaybeUndefined::Null => Some(None),
+        async_graphql::MaybeUndefined::Value(value) => Some(Some(into(value))),
+    }
+}

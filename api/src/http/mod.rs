@@ -1,0 +1,14 @@
+//! The routes of the API listener.
+
+mod graphql;
+
+use axum::{Router, routing::get};
+
+use crate::app::AppState;
+
+pub fn router(state: AppState) -> Router {
+    Router::new()
+        .route("/graphql", get(graphql::handle).post(graphql::handle))
+        .route("/healthz", get(async || "ok\n"))
+        .with_state(state)
+}

@@ -1,0 +1,93 @@
+//! The portal's name, look and settings.
+
+use entities::{
+    id::PortalId,
+    portal::{ActiveModel, Column, Entity, Model},
+};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, IntoActiveModel};
+use uuid::Uuid;
+
+use crate::{
+    Actor, Domain, DomainError, Problem, ProblemCode, Result, Tx,
+    access::require_staff,
+    audit::{Action, Audit},
+    error::Problems,
+    rules::{policy::StaffRight, text},
+};
+
+/// The one row's id.
+const PORTAL: i32 = 1;
+
+/// An omitted field stays; `Some(None)` clears it.
+#[derive(Debug, Clone, Default)]
+pub struct UpdatePortal {
+    pub name: Option<String>,
+    pub tagline: Option<Option<String>>,
+    pub logo_url: Option<Option<String>>,
+    /// `#rrggbb`.
+    pub primary_color: Option<Option<String>>,
+    pub support_email: Option<Option<String>>,
+    pub terms_url: Option<Option<String>>,
+    pub self_registration: Option<bool>,
+}
+
+pub async fn load(ctx: &Domain) -> Result<Model> {
+    load_from(&ctx.db).await
+}
+
+pub(crate) async fn load_from(db: &impl ConnectionTrait) -> Result<Model> {
+    Entity::find_by_id(PORTAL).one(db).await?.ok_or_else(|| DomainError::internal("the portal's row is missing"))
+}
+
+pub async fn update(ctx: &Domain, actor: &Actor, cmd: UpdatePortal) -> Result<Model> {
+    require_staff(actor, StaffRight::ManagePortal)?;
+    let tx = Tx::begin(ctx).await?;
+    let before = load_from(tx.db()).await?;
+    let mut row = before.clone().into_active_model();
+    apply(&mut row, cmd)?;
+    let after = tx.update::<Entity>(row, Column::Version, before.version).await?;
+    let entry = Audit::of(actor, Action::PortalUpdated, PortalId(Uuid::nil()))
+        .change("name", &before.name, &after.name)
+        .change("tagline", &before.tagline, &after.tagline)
+        .change("logoUrl", &before.logo_url, &after.logo_url)
+        .change("primaryColor", &before.primary_color, &after.primary_color)
+        .change("supportEmail", &before.support_email, &after.support_email)
+        .change("termsUrl", &before.terms_url, &after.terms_url)
+        .change("selfRegistration", before.self_registration, after.self_registration);
+    tx.commit(entry).await?;
+    Ok(after)
+}
+
+fn apply(row: &mut ActiveModel, cmd: UpdatePortal) -> Result<()> {
+    let mut problems = Problems::default();
+    if let Some(name) = cmd.name.and_then(|name| problems.take(text::name("name", &name, 80))) {
+        row.name = Set(name);
+    }
+    if let Some(tagline) = cmd.tagline.and_then(|t| problems.take(text::prose("tagline", t.as_deref(), 200))) {
+        row.tagline = Set(tagline);
+    }
+    if let Some(color) = cmd.primary_color.and_then(|c| problems.take(c.map(|c| color("primaryColor", &c)).transpose())) {
+        row.primary_color = Set(color);
+    }
+    if let Some(email) = cmd.support_email.and_then(|e| problems.take(e.map(|e| text::email("supportEmail", &e)).transpose())) {
+        row.support_email = Set(email);
+    }
+    if let Some(url) = cmd.logo_url.and_then(|u| problems.take(u.map(|u| text::web_url("logoUrl", &u)).transpose())) {
+        row.logo_url = Set(url);
+    }
+    if let Some(url) = cmd.terms_url.and_then(|u| problems.take(u.map(|u| text::web_url("termsUrl", &u)).transpose())) {
+        row.terms_url = Set(url);
+    }
+    if let Some(open) = cmd.self_registration {
+        row.self_registration = Set(open);
+    }
+    problems.into_result()
+}
+
+fn color(path: &str, value: &str) -> Result<String, Problem> {
+    let hex = value.strip_prefix('#').filter(|hex| hex.len() == 6 && hex.bytes().all(|b| b.is_ascii_hexdigit()));
+    match hex {
+        Some(hex) => Ok(format!("#{}", hex.to_ascii_lowercase())),
+        None => Err(Problem::new(ProblemCode::Invalid, path, "must be a colour such as #0a7cff")),
+    }
+}

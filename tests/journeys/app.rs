@@ -1,0 +1,185 @@
+//! An instance of its own for each test, with a clock that moves only when told.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use api::{app::App, config::Config};
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{
+    Domain,
+    env::{Clock, Env, Randomness},
+    keyring::sha256,
+};
+use entities::{
+    enums::{SignInMethod, StaffRole},
+    id::{SessionId, UserId},
+    session, user,
+};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, Database, EntityTrait};
+use serde_json::{Value, json};
+
+/// Microseconds since the epoch.
+pub struct TestClock(AtomicI64);
+
+impl TestClock {
+    pub fn advance(&self, by: TimeDelta) {
+        self.0.fetch_add(by.num_microseconds().expect("a short time"), Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp_micros(self.0.load(Ordering::SeqCst)).expect("a valid time")
+    }
+}
+
+/// The same bytes in every run (splitmix64): ids and secrets in snapshots stay put.
+struct Seeded(AtomicU64);
+
+impl Randomness for Seeded {
+    fn fill(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            let mut z = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::SeqCst).wrapping_add(0x9e37_79b9_7f4a_7c15);
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            chunk.copy_from_slice(&(z ^ (z >> 31)).to_le_bytes()[..chunk.len()]);
+        }
+    }
+}
+
+/// A running instance.
+pub struct TestApp {
+    pub app: App,
+    pub clock: Arc<TestClock>,
+    pub http: reqwest::Client,
+    _data: tempfile::TempDir,
+}
+
+/// Somebody who is signed in, by the cookie's value.
+#[derive(Clone)]
+pub struct Person {
+    pub id: UserId,
+    pub email: String,
+    pub session: String,
+}
+
+const TEST_KEY: &str = "a-key-for-tests-of-thirty-two-letters";
+
+impl TestApp {
+    pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let data = tempfile::tempdir().expect("a temporary directory");
+        let mut config = Config {
+            data_dir: data.path().to_owned(),
+            database_url: database().await.map(Into::into),
+            listen: ([127, 0, 0, 1], 0).into(),
+            gateway_listen: ([127, 0, 0, 1], 0).into(),
+            secret_key: Some(TEST_KEY.to_owned().into()),
+            ..Config::default()
+        };
+        change(&mut config);
+        // Monday, 5 January 2026, 09:00 UTC.
+        let clock = Arc::new(TestClock(AtomicI64::new(1_767_603_600_000_000)));
+        let env = Env::new(clock.clone(), Arc::new(Seeded(AtomicU64::new(1))));
+        let app = App::start(config, env).await.expect("the instance starts");
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(Duration::from_secs(20))
+            .build()
+            .expect("a client");
+        Self { app, clock, http, _data: data }
+    }
+
+    pub fn domain(&self) -> &Domain {
+        &self.app.domain
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.app.api)
+    }
+
+    /// A person with a session, without the mail in between; `journeys::sign_in` walks that road.
+    pub async fn person(&self, email: &str, staff: Option<StaffRole>) -> Person {
+        let domain = self.domain();
+        let (id, now) = (domain.env.id(), domain.now());
+        let row = user::ActiveModel {
+            id: Set(id),
+            email: Set(email.to_owned()),
+            name: Set(None),
+            staff_role: Set(staff),
+            created_at: Set(now),
+        };
+        user::Entity::insert(row).exec(&domain.db).await.expect("a new address");
+        let token = format!("session-of-{email}");
+        let row = session::ActiveModel {
+            id: Set(domain.env.id::<SessionId>()),
+            user_id: Set(id),
+            token_hash: Set(sha256(&token).to_vec()),
+            method: Set(SignInMethod::MagicLink),
+            ip: Set(None),
+            user_agent: Set(None),
+            created_at: Set(now),
+            last_seen_at: Set(now),
+            expires_at: Set(now + TimeDelta::days(30)),
+            revoked_at: Set(None),
+        };
+        session::Entity::insert(row).exec(&domain.db).await.expect("a session");
+        Person { id, email: email.to_owned(), session: token }
+    }
+
+    pub async fn staff(&self, role: StaffRole) -> Person {
+        self.person(&format!("{role:?}@provider.example").to_lowercase(), Some(role)).await
+    }
+
+    /// The whole answer: `data` and `errors`.
+    pub async fn graphql(&self, who: Option<&Person>, query: &str, variables: Value) -> Value {
+        let mut request = self.http.post(self.url("/graphql")).json(&json!({ "query": query, "variables": variables }));
+        if let Some(person) = who {
+            request = request.header("cookie", format!("{}={}", api::auth::SESSION_COOKIE, person.session));
+        }
+        request.send().await.expect("an answer").json().await.expect("JSON")
+    }
+
+    /// `data`; fails the test on an error.
+    pub async fn data(&self, who: Option<&Person>, query: &str, variables: Value) -> Value {
+        let mut answer = self.graphql(who, query, variables).await;
+        assert_eq!(answer.get("errors"), None, "{query}");
+        answer["data"].take()
+    }
+
+    /// The input's mutation: fails the test on an error or a user error.
+    pub async fn mutate(&self, who: Option<&Person>, field: &str, input: Value, select: &str) -> Value {
+        let type_name = format!("{}{}Input", field[..1].to_uppercase(), &field[1..]);
+        self.mutate_as(who, field, &type_name, input, select).await
+    }
+
+    /// As `mutate`, where the input's type is not named after the field.
+    pub async fn mutate_as(&self, who: Option<&Person>, field: &str, input_type: &str, input: Value, select: &str) -> Value {
+        let query = format!(
+            "mutation($input: {input_type}!) {{ {field}(input: $input) {{ {select} userErrors {{ code message path }} }} }}"
+        );
+        let mut data = self.data(who, &query, json!({ "input": input })).await;
+        assert_eq!(data[field]["userErrors"], json!([]), "{field} {input}");
+        data[field].take()
+    }
+}
+
+/// A new database on the PostgreSQL that the environment names; `None`: SQLite in the data directory.
+#[expect(clippy::disallowed_methods, reason = "the tests' own setting")]
+async fn database() -> Option<String> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let base = std::env::var("PORTICO_TEST_DATABASE_URL").ok()?;
+    let name = format!("journey_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let admin = Database::connect(&base).await.expect("the test database server");
+    admin.execute_unprepared(&format!("create database {name}")).await.expect("a new database");
+    let (server, _) = base.rsplit_once('/').expect("a database in the URL");
+    Some(format!("{server}/{name}"))
+}
