@@ -1,1 +1,3 @@
 //! Lists and reports. Every read starts inside the tenant, or at what the viewer may see.
+
+pub mod sign_in;
