@@ -9,6 +9,7 @@ pub mod error;
 pub mod keyring;
 pub mod ops;
 pub mod outbox;
+pub mod queue;
 pub mod read;
 pub mod rules;
 pub mod tx;
