@@ -5,13 +5,16 @@ use entities::portal;
 use lettre::{
     Address, Message,
     message::{
-        Mailbox, MultiPart, SinglePart,
-        header::{ContentType, HeaderName, HeaderValue},
+        Body, Mailbox, MultiPart, SinglePart,
+        header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue},
     },
 };
 
 use super::template::Texts;
 use crate::Failure;
+
+/// Bytes of a line, its end not counted (RFC 5322, 2.1.1).
+const LINE: usize = 998;
 
 /// A mail that is ready to leave.
 pub struct Letter {
@@ -49,14 +52,24 @@ pub fn letter(
     if let Some(support) = portal.support_email.as_deref().and_then(|address| address.parse().ok()) {
         message = message.reply_to(Mailbox::new(None, support));
     }
-    let part = |kind: ContentType, body: &str| SinglePart::builder().header(kind).body(body.to_owned());
+    let part = |kind: ContentType, text: &str| SinglePart::builder().header(kind).body(body(text));
     // lettre would draw a boundary by chance.
-    let body = MultiPart::alternative()
+    let parts = MultiPart::alternative()
         .boundary(format!("={name}="))
         .singlepart(part(ContentType::TEXT_PLAIN, &texts.text))
         .singlepart(part(ContentType::TEXT_HTML, &texts.html));
-    let message = message.multipart(body).map_err(|error| refused("a header", &error))?;
+    let message = message.multipart(parts).map_err(|error| refused("a header", &error))?;
     Ok(Letter { message, name, to: to.to_owned(), subject, link: link.to_owned(), text: texts.text, html: texts.html })
+}
+
+/// As it is where mail can carry it so: a file of it can be read, and its link followed, by hand.
+fn body(text: &str) -> Body {
+    let plain = text.is_ascii() && text.lines().all(|line| line.len() < LINE);
+    if !plain {
+        return Body::new(text.to_owned());
+    }
+    let lines = text.lines().flat_map(|line| [line, "\r\n"]).collect::<String>();
+    Body::dangerous_pre_encoded(lines.into_bytes(), ContentTransferEncoding::SevenBit)
 }
 
 /// A header is one line, whatever its parts were made of.

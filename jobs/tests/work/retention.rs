@@ -1,7 +1,12 @@
 //! What the hourly work deletes, and what it leaves.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{Tx, ops::retention::{self, Pruned}, outbox::PruneRecords, tx::{Touch, Unaudited}};
+use domain::{
+    Tx,
+    ops::retention::{self, Pruned},
+    outbox::PruneRecords,
+    tx::{Touch, Unaudited},
+};
 use entities::{
     columns::LoggedHeaders,
     gateway_change,
