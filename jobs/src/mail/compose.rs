@@ -64,7 +64,8 @@ pub fn letter(
 
 /// As it is where mail can carry it so: a file of it can be read, and its link followed, by hand.
 fn body(text: &str) -> Body {
-    let plain = text.is_ascii() && text.lines().all(|line| line.len() < LINE);
+    let fits = |line: &str| line.len() < LINE && line.bytes().all(|byte| byte.is_ascii() && !matches!(byte, 0 | b'\r'));
+    let plain = text.lines().all(fits);
     if !plain {
         return Body::new(text.to_owned());
     }

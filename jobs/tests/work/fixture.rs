@@ -68,21 +68,24 @@ impl Fixture {
         let start = Utc.with_ymd_and_hms(2026, 5, 3, 14, 5, 0).single().expect("a date");
         let clock = Arc::new(StillClock(Mutex::new(start)));
         let env = Env::new(clock.clone(), Arc::new(Seeded(Mutex::new(7))));
-        Self::open(env, clock).await
+        Self::open(env, clock, server()).await
     }
 
     /// With the system's clock: for what waits for real.
     pub async fn in_real_time() -> Self {
-        let clock = Arc::new(StillClock(Mutex::new(Utc.timestamp_nanos(0))));
-        Self::open(Env::system(), clock).await
+        Self::open(Env::system(), still(), server()).await
     }
 
-    async fn open(env: Env, clock: Arc<StillClock>) -> Self {
+    /// The same on SQLite, whichever server is named.
+    #[allow(dead_code, reason = "the benchmark's")]
+    pub async fn on_sqlite() -> Self {
+        Self::open(Env::system(), still(), None).await
+    }
+
+    async fn open(env: Env, clock: Arc<StillClock>, server: Option<String>) -> Self {
         let name = format!("portico_jobs_{}", Env::system().uuid().simple());
         let directory = std::env::temp_dir().join(&name);
         std::fs::create_dir_all(&directory).expect("a directory");
-        #[expect(clippy::disallowed_methods, reason = "tests have no settings of their own")]
-        let server = std::env::var("PORTICO_TEST_DATABASE_URL").ok();
         let url = match &server {
             Some(server) => {
                 execute(server, &format!("create database {name}")).await;
@@ -127,6 +130,16 @@ impl Fixture {
         }
         std::fs::remove_dir_all(directory).expect("removed");
     }
+}
+
+#[allow(clippy::disallowed_methods, reason = "tests have no settings of their own")]
+fn server() -> Option<String> {
+    std::env::var("PORTICO_TEST_DATABASE_URL").ok()
+}
+
+/// For where the system's clock is used instead.
+fn still() -> Arc<StillClock> {
+    Arc::new(StillClock(Mutex::new(DateTime::UNIX_EPOCH)))
 }
 
 pub fn domain(db: DatabaseConnection, env: Env) -> Domain {
