@@ -2,3 +2,4 @@
 
 pub mod portal;
 pub mod quota;
+pub mod retention;

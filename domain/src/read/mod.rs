@@ -1,4 +1,5 @@
 //! Lists and reports. Every read starts inside the tenant, or at what the viewer may see.
 
+pub mod mail;
 pub mod page;
 pub mod sign_in;

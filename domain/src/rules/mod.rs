@@ -1,6 +1,7 @@
 //! Pure rules: facts in, verdict out. No database, no clock, nothing that waits.
 
 pub mod admission;
+pub mod backoff;
 pub mod credential;
 pub mod denial;
 pub mod limits;
