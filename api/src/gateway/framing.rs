@@ -20,23 +20,21 @@ pub enum Fault {
     HostMissing,
     HostDoubled,
     HostInvalid,
-    NoPath,
     Unclear,
 }
 
 impl Fault {
-    /// A sentence that says what would fix it.
-    pub fn detail(self) -> &'static str {
+    /// In a few words, for people.
+    pub fn about(self) -> &'static str {
         match self {
-            Self::LengthAndCoding => "Send either Content-Length or Transfer-Encoding, not both.",
-            Self::SeveralLengths => "Send one Content-Length.",
-            Self::SeveralCodings => "Send one Transfer-Encoding.",
-            Self::BareLineFeed => "End each line of the head with CR LF.",
-            Self::HostMissing => "Send a Host header.",
-            Self::HostDoubled => "Send one Host header.",
-            Self::HostInvalid => "Send a Host header with a host and, if need be, a port.",
-            Self::NoPath => "Send a request target that begins with a slash.",
-            Self::Unclear => "Send a head that leaves no doubt where the message ends.",
+            Self::LengthAndCoding => "Content-Length beside Transfer-Encoding",
+            Self::SeveralLengths => "several Content-Length headers",
+            Self::SeveralCodings => "several Transfer-Encoding headers",
+            Self::BareLineFeed => "a line of the head that does not end in CR LF",
+            Self::HostMissing => "no Host header",
+            Self::HostDoubled => "several Host headers",
+            Self::HostInvalid => "a Host header that is not a host",
+            Self::Unclear => "a head that leaves in doubt where the message ends",
         }
     }
 }

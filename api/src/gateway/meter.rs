@@ -55,20 +55,42 @@ const HUNG_UP: u16 = 499;
 
 /// A call in flight. Dropping it, wherever that happens, ends the call and notes it.
 pub struct Call {
+    /// `None` for a call that is not noted.
     record: Option<Record>,
-    started: Instant,
-    meter: Rc<Meter>,
+    noting: Option<(Rc<Meter>, Instant)>,
     _answering: AnswerGuard,
 }
 
 impl Call {
     pub fn begin(record: Record, started: Instant, meter: Rc<Meter>, answering: AnswerGuard) -> Self {
-        Self { record: Some(record), started, meter, _answering: answering }
+        Self { record: Some(record), noting: Some((meter, started)), _answering: answering }
     }
 
-    /// What is noted so far; `None` only while it is dropped.
-    pub fn record(&mut self) -> Option<&mut Record> {
+    /// One that leaves no record: the health check's.
+    pub fn unnoted(answering: AnswerGuard) -> Self {
+        Self { record: None, noting: None, _answering: answering }
+    }
+
+    /// What is noted so far; `None` for a call that is not noted.
+    pub fn record(&self) -> Option<&Record> {
+        self.record.as_ref()
+    }
+
+    pub fn record_mut(&mut self) -> Option<&mut Record> {
         self.record.as_mut()
+    }
+
+    pub fn id(&self) -> Option<RequestId> {
+        self.record.as_ref().map(|record| record.id)
+    }
+
+    pub fn refused(&mut self, reason: DenialReason, about: Option<&str>) {
+        if let Some(record) = &mut self.record {
+            record.denial = Some(reason);
+            if let Some(about) = about {
+                record.detail = Some(about.into());
+            }
+        }
     }
 
     pub fn answered(&mut self, status: StatusCode, headers: &HeaderMap) {
@@ -88,9 +110,9 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        if let Some(mut record) = self.record.take() {
-            record.latency = self.started.elapsed();
-            self.meter.note(record);
+        if let (Some(mut record), Some((meter, started))) = (self.record.take(), &self.noting) {
+            record.latency = started.elapsed();
+            meter.note(record);
         }
     }
 }

@@ -6,15 +6,18 @@ use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
 use tokio_util::sync::CancellationToken;
 
+use super::upstream::Lease;
+
 /// The caller's half of an upgrade; taken before its request is answered.
 pub fn caller_side(request: &mut Request<Incoming>) -> OnUpgrade {
     hyper::upgrade::on(request)
 }
 
 /// Joins both halves once the caller has its 101. Ends with either side, or when the gateway stops.
-pub fn join(caller: OnUpgrade, answer: &mut Response<Incoming>, stop: CancellationToken) {
+pub fn join(caller: OnUpgrade, answer: &mut Response<Incoming>, lease: Lease, stop: CancellationToken) {
     let upstream = hyper::upgrade::on(answer);
     tokio::task::spawn_local(async move {
+        let _lease = lease;
         let Ok((caller, upstream)) = tokio::try_join!(caller, upstream) else { return };
         let (mut caller, mut upstream) = (TokioIo::new(caller), TokioIo::new(upstream));
         tokio::select! {

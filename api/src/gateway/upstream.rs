@@ -160,6 +160,10 @@ pub struct Lease {
 }
 
 impl Lease {
+    pub fn body_progress(&self) -> Duration {
+        self.upstream.limits.body_progress
+    }
+
     pub fn give_back(self) {
         let mut idle = self.upstream.idle.borrow_mut();
         if idle.len() < self.upstream.limits.idle_connections && !self.keep.is_zero() {
@@ -192,10 +196,6 @@ impl Upstream {
     /// What stands before a call's path.
     pub fn path(&self) -> &str {
         &self.path
-    }
-
-    pub fn body_progress(&self) -> Duration {
-        self.limits.body_progress
     }
 
     /// Sends a request and waits for the answer's head: for `limit` at most, counted from the last byte of the body that the
@@ -328,6 +328,21 @@ pub fn tls(besides: &[rustls::pki_types::CertificateDer<'static>]) -> Result<rus
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// What an upstream is asked for: its own path, then what follows the base path in the call's, byte for byte.
+pub fn target(prefix: &str, rest: &str, query: Option<&str>) -> String {
+    let mut target = String::with_capacity(prefix.len() + rest.len() + 2 + query.map_or(0, str::len));
+    target.push_str(prefix);
+    target.push_str(rest);
+    if target.is_empty() {
+        target.push('/');
+    }
+    if let Some(query) = query {
+        target.push('?');
+        target.push_str(query);
+    }
+    target
 }
 
 /// The request line and fields of a call to this upstream.
