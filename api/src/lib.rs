@@ -1,3 +1,2 @@
-
 pub mod gateway;
 pub mod listen;

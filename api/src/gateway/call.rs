@@ -77,7 +77,7 @@ pub async fn answer(
             peer: caller,
             now,
         };
-        admission::admit(&*core.live, &call)
+        admission::admit(core.live.snapshot(), &call)
     };
     let caller_side = headers::wanted_protocol(request.headers())
         .filter(|_| request.version() == Version::HTTP_11)

@@ -10,16 +10,35 @@ use http::{
 fn is_hop_by_hop(name: &str) -> bool {
     matches!(
         name,
-        "connection" | "keep-alive" | "proxy-connection" | "proxy-authenticate" | "proxy-authorization" | "te" | "trailer"
-            | "transfer-encoding" | "upgrade" | "http2-settings"
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "http2-settings"
     )
 }
 
 /// What the gateway says to upstreams, or what would make an upstream see another request than the one decided on.
 fn is_the_gateways(name: &str) -> bool {
     const NAMES: [&str; 13] = [
-        "x-api-key", "x-client-id", "x-profile-id", "x-request-id", "x-real-ip", "forwarded", "x-http-method-override",
-        "x-http-method", "x-method-override", "x-rewrite-url", "x-client-cert", "x-ssl-client-cert", "client-cert",
+        "x-api-key",
+        "x-client-id",
+        "x-profile-id",
+        "x-request-id",
+        "x-real-ip",
+        "forwarded",
+        "x-http-method-override",
+        "x-http-method",
+        "x-method-override",
+        "x-rewrite-url",
+        "x-client-cert",
+        "x-ssl-client-cert",
+        "client-cert",
     ];
     name.starts_with("x-portico-") || name.starts_with("x-forwarded-") || name.starts_with("x-original-") || NAMES.contains(&name)
 }
@@ -112,10 +131,32 @@ mod tests {
     #[test]
     fn no_spelling_of_a_trusted_header_passes() {
         for name in [
-            "X-Client-ID", "x_client_id", "X-CLIENT_ID", "X-Portico-Client-ID", "X_Portico_Scopes", "x-portico-anything",
-            "X-API-Key", "X_Api_Key", "X-Forwarded-For", "X_Forwarded_Host", "Forwarded", "X-Real-IP", "x_real_ip", "X-Request-Id",
-            "X-HTTP-Method-Override", "X-Original-URL", "X-Rewrite-Url", "Connection", "Te", "Upgrade", "Host", "Content-Length",
-            "Transfer-Encoding", "Proxy-Authorization", "Expect", "Trailer",
+            "X-Client-ID",
+            "x_client_id",
+            "X-CLIENT_ID",
+            "X-Portico-Client-ID",
+            "X_Portico_Scopes",
+            "x-portico-anything",
+            "X-API-Key",
+            "X_Api_Key",
+            "X-Forwarded-For",
+            "X_Forwarded_Host",
+            "Forwarded",
+            "X-Real-IP",
+            "x_real_ip",
+            "X-Request-Id",
+            "X-HTTP-Method-Override",
+            "X-Original-URL",
+            "X-Rewrite-Url",
+            "Connection",
+            "Te",
+            "Upgrade",
+            "Host",
+            "Content-Length",
+            "Transfer-Encoding",
+            "Proxy-Authorization",
+            "Expect",
+            "Trailer",
         ] {
             assert!(passing(&[(name, "v")], false).is_empty(), "{name}");
         }
@@ -123,9 +164,11 @@ mod tests {
 
     #[test]
     fn what_is_nominated_goes_and_the_rest_stays() {
-        let fields = [("Connection", "close, X-Hop"), ("x-hop", "1"), ("connection", "X-Other"), ("x-other", "2"), ("accept", "*/*")];
+        let fields =
+            [("Connection", "close, X-Hop"), ("x-hop", "1"), ("connection", "X-Other"), ("x-other", "2"), ("accept", "*/*")];
         assert_eq!(passing(&fields, false), ["accept"]);
-        let mut answer = map(&[("connection", "x-internal, content-length"), ("x-internal", "1"), ("content-length", "3"), ("etag", "e")]);
+        let mut answer =
+            map(&[("connection", "x-internal, content-length"), ("x-internal", "1"), ("content-length", "3"), ("etag", "e")]);
         for_caller(&mut answer);
         assert_eq!(answer.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["content-length", "etag"]);
     }
@@ -138,7 +181,9 @@ mod tests {
 
     #[test]
     fn secrets_are_not_written_down() {
-        for name in ["authorization", "set-cookie", "cookie", "x-api-key", "x-csrf-token", "x-amz-security-token", "proxy-authorization"] {
+        for name in
+            ["authorization", "set-cookie", "cookie", "x-api-key", "x-csrf-token", "x-amz-security-token", "proxy-authorization"]
+        {
             assert!(!is_loggable(name), "{name}");
         }
         assert!(is_loggable("content-type") && is_loggable("user-agent") && is_loggable("x-client-id"));

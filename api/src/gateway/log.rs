@@ -19,7 +19,10 @@ use entities::{
     request_log,
 };
 use http::{HeaderName, HeaderValue, StatusCode, header::USER_AGENT};
-use tokio::{sync::Notify, time::{sleep, timeout}};
+use tokio::{
+    sync::Notify,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -138,7 +141,9 @@ pub async fn write(ctx: Domain, log: Arc<Log>, limits: LogLimits, stop: Cancella
         away = false;
         while !rows.is_empty() {
             let batch = rows.len().min(limits.batch);
-            if let Err(error) = Ok::<(),domain::DomainError>({let _ = &ctx;}) {
+            if let Err(error) = Ok::<(), domain::DomainError>({
+                let _ = &ctx;
+            }) {
                 tracing::warn!(%error, rows = rows.len(), "the request log cannot be written; its rows wait");
                 away = true;
                 break;

@@ -16,7 +16,7 @@ mod upstream;
 
 use std::{io, net::SocketAddr, num::NonZeroUsize, rc::Rc, sync::Arc, thread, time::Duration};
 
-use domain::Domain;
+use domain::{Domain, limits::Keeper, snapshot::Live};
 use hyper::{Request, body::Incoming, rt::Executor, service::service_fn};
 use ipnet::IpNet;
 use tokio::{
@@ -28,7 +28,14 @@ use tokio::{
 use tokio_rustls::rustls;
 use tokio_util::sync::CancellationToken;
 
-use self::{call::Wire, framing::{Heads, Scanner}, log::Log, meter::Meter, request_id::RequestIds, upstream::Upstreams};
+use self::{
+    call::Wire,
+    framing::{Heads, Scanner},
+    log::Log,
+    meter::Meter,
+    request_id::RequestIds,
+    upstream::Upstreams,
+};
 use crate::listen::{self, Door, Guarded, Limits, Place, Vitals};
 
 pub use self::{
@@ -70,8 +77,8 @@ impl Settings {
 #[derive(Clone)]
 struct Shared {
     ctx: Domain,
-    live: Arc<domain::snapshot::Live>,
-    keeper: Arc<domain::limits::Keeper>,
+    live: Live,
+    keeper: Arc<Keeper>,
     settings: Arc<Settings>,
     log: Arc<Log>,
     door: Door,
@@ -82,8 +89,8 @@ struct Shared {
 /// What one core works with.
 struct Core {
     ctx: Domain,
-    live: Arc<domain::snapshot::Live>,
-    keeper: Arc<domain::limits::Keeper>,
+    live: Live,
+    keeper: Arc<Keeper>,
     settings: Arc<Settings>,
     ids: RequestIds,
     meter: Rc<Meter>,
@@ -101,12 +108,7 @@ pub struct Gateway {
 }
 
 /// Binds and serves. `live` is kept up to date by its owner.
-pub fn start(
-    ctx: Domain,
-    live: Arc<domain::snapshot::Live>,
-    keeper: Arc<domain::limits::Keeper>,
-    settings: Settings,
-) -> io::Result<Gateway> {
+pub fn start(ctx: Domain, live: Live, keeper: Arc<Keeper>, settings: Settings) -> io::Result<Gateway> {
     let first = listen::bind(settings.listen, true)?;
     let address = first.local_addr()?;
     let mut sockets = vec![first];

@@ -220,7 +220,11 @@ impl Upstream {
                 (_, Some(progress)) if progress.failed.get() => return Err(Fault::Caller),
                 (Ok(Err(fault)), _) => return Err(fault),
                 (Err(_), Some(progress)) => {
-                    let from = if progress.waits_for_caller.get() { Instant::now() } else { progress.moved.get().unwrap_or(deadline - limit) };
+                    let from = if progress.waits_for_caller.get() {
+                        Instant::now()
+                    } else {
+                        progress.moved.get().unwrap_or(deadline - limit)
+                    };
                     if from + limit <= deadline {
                         return Err(Fault::Timeout);
                     }
@@ -289,9 +293,10 @@ impl Upstream {
 
     fn keep(&self, response: &Response<Incoming>) -> Duration {
         let Some(said) = response.headers().get("keep-alive") else { return self.limits.idle };
-        let seconds = said.to_str().ok().and_then(|text| {
-            text.split(',').find_map(|part| part.trim().strip_prefix("timeout=")?.parse::<u64>().ok())
-        });
+        let seconds = said
+            .to_str()
+            .ok()
+            .and_then(|text| text.split(',').find_map(|part| part.trim().strip_prefix("timeout=")?.parse::<u64>().ok()));
         // A second less than it says, so that it does not close while a request is on its way.
         seconds.map_or(self.limits.idle, |s| Duration::from_secs(s.saturating_sub(1)).min(self.limits.idle))
     }

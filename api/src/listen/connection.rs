@@ -92,7 +92,9 @@ impl Vitals {
     /// When to look again, or `None` when the connection's time is over.
     fn next_look(&self, limits: &Limits) -> Option<Duration> {
         let age = self.age();
-        let left = |since: u64, limit: Duration| limit.checked_sub(Duration::from_millis(age.saturating_sub(since))).filter(|l| !l.is_zero());
+        let left = |since: u64, limit: Duration| {
+            limit.checked_sub(Duration::from_millis(age.saturating_sub(since))).filter(|l| !l.is_zero())
+        };
         let left = match (self.write_blocked.load(Relaxed), self.phase.load(Relaxed)) {
             (since @ 1.., _) => left(since - 1, limits.body_progress)?,
             (_, BUSY) => limits.body_progress / 4,
