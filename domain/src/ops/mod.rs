@@ -1,1 +1,3 @@
 //! Operations: one public function per use case, one transaction, one audit row.
+
+pub mod quota;
