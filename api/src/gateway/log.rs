@@ -141,9 +141,7 @@ pub async fn write(ctx: Domain, log: Arc<Log>, limits: LogLimits, stop: Cancella
         away = false;
         while !rows.is_empty() {
             let batch = rows.len().min(limits.batch);
-            if let Err(error) = Ok::<(), domain::DomainError>({
-                let _ = &ctx;
-            }) {
+            if let Err(error) = append(&ctx, &rows[..batch]).await {
                 tracing::warn!(%error, rows = rows.len(), "the request log cannot be written; its rows wait");
                 away = true;
                 break;
@@ -316,4 +314,11 @@ fn cut(text: &str) -> String {
 
 fn cut_at(text: &str, most: usize) -> String {
     text[..text.floor_char_boundary(most)].to_owned()
+}
+
+async fn append(ctx: &Domain, rows: &[request_log::Model]) -> domain::Result<()> {
+    use sea_orm::EntityTrait;
+    let rows = rows.iter().cloned().map(request_log::ActiveModel::from).map(sea_orm::ActiveModelTrait::reset_all);
+    request_log::Entity::insert_many(rows).exec_without_returning(&ctx.db).await?;
+    Ok(())
 }

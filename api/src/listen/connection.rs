@@ -132,12 +132,16 @@ pub struct Guarded<T> {
     vitals: Arc<Vitals>,
     tap: T,
     multiplexed: bool,
+    lingering: Option<Pin<Box<Sleep>>>,
     _place: Place,
 }
 
+/// How long a peer may go on sending after its last answer.
+const LINGER: Duration = Duration::from_secs(1);
+
 impl<T> Guarded<T> {
     pub fn new(stream: TcpStream, vitals: Arc<Vitals>, place: Place, tap: T) -> Self {
-        Self { stream, vitals, tap, multiplexed: false, _place: place }
+        Self { stream, vitals, tap, multiplexed: false, lingering: None, _place: place }
     }
 
     /// Whether the peer opens with HTTP/2's preface. No method begins like it.
@@ -193,8 +197,28 @@ impl<T: Unpin> AsyncWrite for Guarded<T> {
         Pin::new(&mut self.get_mut().stream).poll_flush(cx)
     }
 
+    /// Ends our side, then takes in what the peer still sends: closing with bytes unread would reset the connection, and the
+    /// peer might never see its answer.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+        let this = self.get_mut();
+        let lingering = match &mut this.lingering {
+            Some(lingering) => lingering,
+            none => {
+                ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+                none.insert(Box::pin(sleep(LINGER)))
+            }
+        };
+        let mut rest = [0; 4096];
+        loop {
+            if lingering.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            let mut rest = ReadBuf::new(&mut rest);
+            ready!(Pin::new(&mut this.stream).poll_read(cx, &mut rest))?;
+            if rest.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
     }
 }
 
@@ -226,8 +250,8 @@ where
             .serve_connection(io, service);
         drive(connection, http2::Connection::graceful_shutdown, &vitals, limits, drain).await;
     } else {
+        // Not `pipeline_flush`: it holds answers back while anything is left unread, be it a stray line end.
         let connection = http1::Builder::new()
-            .pipeline_flush(true)
             .max_buf_size(MAX_HEAD)
             .max_headers(MAX_FIELDS)
             .header_read_timeout(None)

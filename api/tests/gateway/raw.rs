@@ -140,8 +140,8 @@ impl Raw {
         matches!(timeout(PATIENCE, self.stream.read_buf(&mut self.buffer)).await.expect("no byte for too long"), Ok(1..))
     }
 
-    /// Whether the other side ends the connection within this time, saying nothing more.
+    /// Whether the other side ends the connection within this time.
     pub async fn is_closed_within(&mut self, limit: Duration) -> bool {
-        matches!(timeout(limit, self.stream.read_buf(&mut self.buffer)).await, Ok(Ok(0) | Err(_)))
+        timeout(limit, async { while matches!(self.stream.read_buf(&mut self.buffer).await, Ok(1..)) {} }).await.is_ok()
     }
 }
