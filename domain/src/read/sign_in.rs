@@ -63,8 +63,7 @@ pub async fn may_sign_in(db: &impl ConnectionTrait, email: &str, now: DateTime<U
     let authorised = authorized_email::Entity::find().filter(authorized_email::Column::Email.eq(&email)).all(db).await?;
     let clients: Vec<_> = authorised.iter().map(|row| row.client_id).collect();
     if !clients.is_empty() {
-        let open =
-            client::Entity::find().filter(client::Column::Id.is_in(clients)).filter(client::Column::PortalAccess.eq(true));
+        let open = client::Entity::find().filter(client::Column::Id.is_in(clients)).filter(client::Column::PortalAccess.eq(true));
         if open.count(db).await? > 0 {
             return Ok(true);
         }
