@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use domain::{Domain, env::Env, keyring::Keyring, wake::Wake};
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DbErr, sqlx::sqlite::SqliteJournalMode, sqlx::sqlite::SqliteSynchronous,
@@ -17,7 +17,11 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Config, graphql::request::Site, http};
+use crate::{
+    config::Config,
+    graphql::{self, PorticoSchema, engine::Engine, request::Site},
+    http::{self, metrics::Metrics, origin::Origins},
+};
 
 /// Why the program did not start: one line that says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +59,11 @@ pub struct AppState {
     pub domain: Domain,
     pub config: Arc<Config>,
     pub site: Arc<Site>,
-    pub schema: crate::graphql::PorticoSchema,
+    pub graphql: Engine<PorticoSchema>,
+    pub origins: Origins,
+    pub metrics: Arc<Metrics>,
+    /// Cancelled when the process is to stop: what never ends by itself ends then.
+    pub stop: CancellationToken,
 }
 
 impl App {
@@ -69,13 +77,16 @@ impl App {
         };
         let site =
             Arc::new(Site { base_url: url(&config.base_url, api), gateway_url: url(&config.gateway_url, config.gateway_listen) });
+        let stop = CancellationToken::new();
         let state = AppState {
+            graphql: graphql::engine(config.introspection),
+            origins: Origins::new(&site.base_url, &config.allowed_origins),
+            metrics: Arc::new(Metrics::new(domain.now())),
+            stop: stop.clone(),
             domain: domain.clone(),
             config: Arc::new(config),
             site: Arc::clone(&site),
-            schema: crate::graphql::schema(),
         };
-        let stop = CancellationToken::new();
         let serve = axum::serve(listener, http::router(state).into_make_service_with_connect_info::<SocketAddr>())
             .with_graceful_shutdown(stop.clone().cancelled_owned());
         let tasks = vec![tokio::spawn(async move {

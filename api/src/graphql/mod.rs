@@ -1,7 +1,10 @@
 //! The GraphQL schema. A resolver parses, builds, calls and wraps; rules and SQL live in `domain`.
 
+pub mod complete;
 pub mod connection;
+pub mod engine;
 pub mod enums;
+pub mod limits;
 pub mod loaders;
 pub mod node;
 pub mod payload;
@@ -9,10 +12,13 @@ pub mod portal;
 pub mod product;
 pub mod request;
 pub mod scalars;
+pub mod shape;
 pub mod team;
 pub mod user;
 
 use async_graphql::{EmptySubscription, MergedObject, Schema};
+
+use engine::Engine;
 
 /// What can be read.
 #[derive(MergedObject, Default)]
@@ -27,6 +33,17 @@ pub type PorticoSchema = Schema<Query, Mutation, EmptySubscription>;
 /// The schema; it needs no state, which comes with each request.
 pub fn schema() -> PorticoSchema {
     Schema::build(Query::default(), Mutation::default(), EmptySubscription).finish()
+}
+
+/// What serves requests. Without introspection, errors do not suggest names either.
+pub fn engine(introspection: bool) -> Engine<PorticoSchema> {
+    let schema = if introspection {
+        schema()
+    } else {
+        Schema::build(Query::default(), Mutation::default(), EmptySubscription).disable_suggestions().finish()
+    };
+    let sdl = schema.sdl();
+    Engine::new(schema, &sdl, introspection, engine::TIME_LIMIT)
 }
 
 /// As `schema.graphql` has it.
