@@ -204,7 +204,8 @@ impl<'a> Measure<'a> {
         match self.fragments.get(name.as_str()) {
             Some(Fragment::Open) => Err(Refusal::new(format!("the fragment {name} spreads itself")).at(fragment.pos)),
             Some(Fragment::Measured(size)) => {
-                refuse_levels(level + size.levels)?;
+                // The fields that end it are no level of their own.
+                refuse_levels(level + size.levels.saturating_sub(1))?;
                 Ok(Some(*size))
             }
             None => {
