@@ -1,3 +1,12 @@
 //! Operations: one public function per use case, one transaction, one audit row.
 
+pub mod access_tokens;
+pub mod invitations;
+pub mod members;
 pub mod portal;
+pub mod sessions;
+pub mod sign_in;
+pub mod staff;
+pub mod teams;
+pub mod tiers;
+pub mod viewer;

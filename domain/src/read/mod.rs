@@ -1,4 +1,7 @@
 //! Lists and reports. Every read starts inside the tenant, or at what the viewer may see.
 
+pub mod invitations;
 pub mod page;
+pub mod people;
 pub mod sign_in;
+pub mod teams;
