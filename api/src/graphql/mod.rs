@@ -3,9 +3,12 @@
 pub mod assignment;
 pub mod catalog_loaders;
 pub mod category;
+pub mod complete;
 pub mod connection;
 pub mod endpoint;
+pub mod engine;
 pub mod enums;
+pub mod limits;
 pub mod loaders;
 pub mod node;
 pub mod payload;
@@ -14,11 +17,14 @@ pub mod product;
 pub mod product_environment;
 pub mod request;
 pub mod scalars;
+pub mod shape;
 pub mod spec;
 pub mod team;
 pub mod user;
 
 use async_graphql::{EmptySubscription, MergedObject, Schema};
+
+use engine::Engine;
 
 /// What can be read.
 #[derive(MergedObject, Default)]
@@ -41,6 +47,17 @@ pub type PorticoSchema = Schema<Query, Mutation, EmptySubscription>;
 /// The schema; it needs no state, which comes with each request.
 pub fn schema() -> PorticoSchema {
     Schema::build(Query::default(), Mutation::default(), EmptySubscription).finish()
+}
+
+/// What serves requests. Without introspection, errors do not suggest names either.
+pub fn engine(introspection: bool) -> Engine<PorticoSchema> {
+    let schema = if introspection {
+        schema()
+    } else {
+        Schema::build(Query::default(), Mutation::default(), EmptySubscription).disable_suggestions().finish()
+    };
+    let sdl = schema.sdl();
+    Engine::new(schema, &sdl, introspection, engine::TIME_LIMIT)
 }
 
 /// As `schema.graphql` has it.
