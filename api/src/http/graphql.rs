@@ -10,12 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::{
-    app::AppState,
-    auth,
-    error::outside,
-    graphql::{loaders::Loaders, request::RequestData},
-};
+use crate::{app::AppState, auth, error::outside, graphql::request::RequestData};
 
 pub async fn handle(
     State(state): State<AppState>,
@@ -27,7 +22,9 @@ pub async fn handle(
         Ok(caller) => caller,
         Err(error) => return outside(&error).status.into_response(),
     };
-    let data =
-        RequestData { loaders: Loaders::new(&state.domain), domain: state.domain.clone(), caller, site: Arc::clone(&state.site) };
-    Json(state.schema.execute(request.data(data)).await).into_response()
+    let data = RequestData::new(&state.domain, caller, Arc::clone(&state.site));
+    let answer = state.schema.execute(request.data(data)).await;
+    // What resolvers set, such as a session's cookie.
+    let from_resolvers = answer.http_headers.clone();
+    (from_resolvers, Json(answer)).into_response()
 }

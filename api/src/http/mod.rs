@@ -1,5 +1,6 @@
 //! The routes of the API listener.
 
+mod auth;
 mod graphql;
 
 use axum::{Router, routing::get};
@@ -10,5 +11,6 @@ pub fn router(state: AppState) -> Router {
     Router::new()
         .route("/graphql", get(graphql::handle).post(graphql::handle))
         .route("/healthz", get(async || "ok\n"))
+        .merge(auth::routes(state.clone()))
         .with_state(state)
 }
