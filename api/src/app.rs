@@ -9,7 +9,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
-use domain::{Domain, env::Env, keyring::Keyring};
+use domain::{Domain, env::Env, keyring::Keyring, ops::staff};
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DbErr, sqlx::sqlite::SqliteJournalMode, sqlx::sqlite::SqliteSynchronous,
 };
@@ -38,6 +38,8 @@ pub enum StartError {
     Database(DbErr),
     #[error("the database cannot be brought up to date: {0}")]
     Migration(DbErr),
+    #[error("PORTICO_ADMIN_EMAIL is {given:?}, who cannot be made OWNER: {reason}")]
+    AdminEmail { given: String, reason: String },
     #[error("cannot listen on {addr} ({source}): stop what uses it or set {setting}")]
     Listen { addr: SocketAddr, setting: &'static str, source: io::Error },
     #[error("{0}")]
@@ -75,8 +77,12 @@ impl App {
             Some(url) => url.as_str().trim_end_matches('/').to_owned(),
             None => format!("http://{addr}"),
         };
-        let site =
-            Arc::new(Site { base_url: url(&config.base_url, api), gateway_url: url(&config.gateway_url, config.gateway_listen) });
+        let base_url = url(&config.base_url, api);
+        let site = Arc::new(Site {
+            origins: origins(&base_url, &config),
+            gateway_url: url(&config.gateway_url, config.gateway_listen),
+            base_url,
+        });
         let stop = CancellationToken::new();
         let state = AppState {
             graphql: graphql::engine(config.introspection),
@@ -106,6 +112,14 @@ impl App {
     }
 }
 
+/// Where browsers may come from and be sent back to.
+fn origins(base_url: &str, config: &Config) -> Vec<String> {
+    let portal = config.portal_url.as_ref().map(url::Url::as_str);
+    let given = config.allowed_origins.iter().map(String::as_str);
+    let urls = [base_url].into_iter().chain(portal).chain(given).filter_map(|url| url::Url::parse(url).ok());
+    urls.filter(|url| matches!(url.scheme(), "http" | "https")).map(|url| url.origin().ascii_serialization()).collect()
+}
+
 /// Runs until SIGTERM or Ctrl-C.
 pub fn serve_until_signal(config: Config) -> Result<(), StartError> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
@@ -124,7 +138,13 @@ pub async fn open(config: &Config, env: Env) -> Result<Domain, StartError> {
     let keys = keyring(config, &env)?;
     let db = connect(config).await.map_err(StartError::Database)?;
     migration::up(&db, Some(&config.data_dir.join("migrate.lock"))).await.map_err(StartError::Migration)?;
-    Ok(Domain::new(db, env, keys))
+    let domain = Domain::new(db, env, keys);
+    if let Some(email) = &config.admin_email {
+        staff::ensure_owner(&domain, email)
+            .await
+            .map_err(|error| StartError::AdminEmail { given: email.clone(), reason: error.to_string() })?;
+    }
+    Ok(domain)
 }
 
 async fn connect(config: &Config) -> Result<DatabaseConnection, DbErr> {

@@ -3,3 +3,6 @@
 mod app;
 mod portal;
 mod schema;
+mod sign_in;
+mod staff;
+mod teams;

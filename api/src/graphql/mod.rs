@@ -8,6 +8,7 @@ pub mod connection;
 pub mod endpoint;
 pub mod engine;
 pub mod enums;
+pub mod invitation;
 pub mod limits;
 pub mod loaders;
 pub mod node;
@@ -15,12 +16,17 @@ pub mod payload;
 pub mod portal;
 pub mod product;
 pub mod product_environment;
+pub mod provider;
 pub mod request;
 pub mod scalars;
+pub mod session;
 pub mod shape;
 pub mod spec;
+pub mod staff;
 pub mod team;
+pub mod tier;
 pub mod user;
+pub mod viewer;
 
 use async_graphql::{EmptySubscription, MergedObject, Schema};
 
@@ -28,7 +34,16 @@ use engine::Engine;
 
 /// What can be read.
 #[derive(MergedObject, Default)]
-pub struct Query(portal::PortalQuery, node::NodeQuery, product::ProductQuery, category::CategoryQuery);
+pub struct Query(
+    portal::PortalQuery,
+    node::NodeQuery,
+    product::ProductQuery,
+    category::CategoryQuery,
+    viewer::ViewerQuery,
+    team::TeamQuery,
+    invitation::InvitationQuery,
+    provider::ProviderQuery,
+);
 
 /// What can be changed.
 #[derive(MergedObject, Default)]
@@ -40,6 +55,12 @@ pub struct Mutation(
     spec::SpecMutation,
     endpoint::EndpointMutation,
     category::CategoryMutation,
+    session::SessionMutation,
+    viewer::ViewerMutation,
+    team::TeamMutation,
+    invitation::InvitationMutation,
+    staff::StaffMutation,
+    tier::TierMutation,
 );
 
 pub type PorticoSchema = Schema<Query, Mutation, EmptySubscription>;

@@ -1,25 +1,23 @@
 //! `node(id:)`: any object by its id, for who may see it.
 
 use async_graphql::{Context, ID, Interface, Object};
-use domain::{
-    access,
-    read::{assignments, catalog, endpoints, specs},
-    rules::policy::MemberRight,
+use domain::read::{assignments, catalog, endpoints, invitations, people, sign_in, specs, teams};
+use entities::id::{
+    AccessTokenId, AssignmentId, CategoryId, EndpointId, InvitationId, MembershipId, ProductId, SessionId, SpecVersionId, TeamId,
+    TierId, TypedId, UserId, prefix_of,
 };
-use entities::{
-    id::{AssignmentId, CategoryId, EndpointId, ProductId, SpecVersionId, TeamId, TypedId, prefix_of},
-    team,
-};
-use sea_orm::EntityTrait;
 
 use crate::graphql::{
     assignment::Assignment,
     category::Category,
     endpoint::Endpoint,
+    invitation::Invitation,
     product::Product,
     request::{OrGraphql, RequestContext},
+    session::{AccessToken, Session},
     spec::SpecVersion,
-    team::Team,
+    team::{Membership, Team},
+    tier::Tier,
     user::User,
 };
 
@@ -27,12 +25,17 @@ use crate::graphql::{
 #[derive(Interface)]
 #[graphql(field(name = "id", ty = "ID"))]
 pub enum Node {
+    AccessToken(AccessToken),
     Assignment(Assignment),
     Category(Category),
     Endpoint(Endpoint),
+    Invitation(Invitation),
+    Membership(Membership),
     Product(Product),
+    Session(Session),
     SpecVersion(SpecVersion),
     Team(Team),
+    Tier(Tier),
     User(User),
 }
 
@@ -43,38 +46,37 @@ pub struct NodeQuery;
 impl NodeQuery {
     /// Null for what does not exist or the viewer may not see.
     async fn node(&self, ctx: &Context<'_>, id: ID) -> async_graphql::Result<Option<Node>> {
-        match prefix_of(&id) {
-            Some(ProductId::PREFIX | CategoryId::PREFIX | EndpointId::PREFIX | SpecVersionId::PREFIX | AssignmentId::PREFIX) => {
-                of_catalog(ctx, &id).await
+        let (op, actor, viewer) = (ctx.op(), ctx.actor(), ctx.actor().user_id());
+        match (prefix_of(&id), viewer) {
+            (Some(AccessTokenId::PREFIX), Some(viewer)) => {
+                found(&id, async |id| sign_in::access_token(op, viewer, id).await, AccessToken).await
             }
-            Some(TeamId::PREFIX) => Ok(team(ctx, &id).await.map(Node::Team)),
+            (Some(SessionId::PREFIX), Some(viewer)) => {
+                found(&id, async |id| sign_in::session(op, viewer, id).await, Session).await
+            }
+            (Some(AssignmentId::PREFIX), _) => {
+                found(&id, async |id| assignments::assignment(op, actor, id).await, Assignment).await
+            }
+            (Some(CategoryId::PREFIX), _) => found(&id, async |id| catalog::category(op, actor, id).await, Category).await,
+            (Some(EndpointId::PREFIX), _) => found(&id, async |id| endpoints::endpoint(op, actor, id).await, Endpoint).await,
+            (Some(InvitationId::PREFIX), _) => found(&id, async |id| invitations::visible(op, actor, id).await, Invitation).await,
+            (Some(MembershipId::PREFIX), _) => found(&id, async |id| people::membership(op, actor, id).await, Membership).await,
+            (Some(ProductId::PREFIX), _) => found(&id, async |id| catalog::product(op, actor, id).await, Product).await,
+            (Some(SpecVersionId::PREFIX), _) => found(&id, async |id| specs::spec(op, actor, id).await, SpecVersion).await,
+            (Some(TeamId::PREFIX), _) => found(&id, async |id| teams::visible(op, actor, id).await, Team).await,
+            (Some(TierId::PREFIX), _) => found(&id, async |id| teams::tier(op, actor, id).await, Tier).await,
+            (Some(UserId::PREFIX), _) => found(&id, async |id| people::visible(op, actor, id).await, User).await,
             _ => Ok(None),
         }
     }
 }
 
-async fn team(ctx: &Context<'_>, id: &ID) -> Option<Team> {
-    let id: TeamId = id.parse().ok()?;
-    access::require_member(&ctx.op().db, ctx.actor(), id, MemberRight::SeeTeam).await.ok()?;
-    team::Entity::find_by_id(id).one(&ctx.op().db).await.ok()?.map(Team)
-}
-
-async fn of_catalog(ctx: &Context<'_>, id: &ID) -> async_graphql::Result<Option<Node>> {
-    let (op, actor) = (ctx.op(), ctx.actor());
-    if let Ok(id) = id.parse::<ProductId>() {
-        return Ok(catalog::product(op, actor, id).await.or_graphql()?.map(|row| Node::Product(Product(row))));
-    }
-    if let Ok(id) = id.parse::<CategoryId>() {
-        return Ok(catalog::category(op, actor, id).await.or_graphql()?.map(|row| Node::Category(Category(row))));
-    }
-    if let Ok(id) = id.parse::<EndpointId>() {
-        return Ok(endpoints::endpoint(op, actor, id).await.or_graphql()?.map(|row| Node::Endpoint(Endpoint(row))));
-    }
-    if let Ok(id) = id.parse::<SpecVersionId>() {
-        return Ok(specs::spec(op, actor, id).await.or_graphql()?.map(|row| Node::SpecVersion(SpecVersion(row))));
-    }
-    if let Ok(id) = id.parse::<AssignmentId>() {
-        return Ok(assignments::assignment(op, actor, id).await.or_graphql()?.map(|row| Node::Assignment(Assignment(row))));
-    }
-    Ok(None)
+/// What the id stands for; a malformed id is as unknown as a wrong one.
+async fn found<I: TypedId, Row, T: Into<Node>>(
+    id: &ID,
+    read: impl AsyncFnOnce(I) -> domain::Result<Option<Row>>,
+    wrap: impl FnOnce(Row) -> T,
+) -> async_graphql::Result<Option<Node>> {
+    let Ok(id) = id.parse() else { return Ok(None) };
+    Ok(read(id).await.or_graphql()?.map(|row| wrap(row).into()))
 }

@@ -15,7 +15,6 @@ use domain::{
     env::Env,
     keyring::{Keyring, Purpose},
     rules::credential::{self, SecretKind},
-
 };
 use entities::{
     client,
