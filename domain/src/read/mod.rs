@@ -1,4 +1,11 @@
 //! Lists and reports. Every read starts inside the tenant, or at what the viewer may see.
 
+pub mod audit;
+pub mod clients;
+pub mod credentials;
 pub mod page;
+pub mod plans;
+pub mod policies;
+pub mod sample_request;
 pub mod sign_in;
+pub mod subscriptions;
