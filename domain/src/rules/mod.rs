@@ -1,8 +1,18 @@
 //! Pure rules: facts in, verdict out. No database, no clock, nothing that waits.
 
+pub mod admission;
+pub mod credential;
+pub mod denial;
+pub mod limits;
+pub mod method;
+pub mod path;
 pub mod plan;
 pub mod policy;
 pub mod profile;
+pub mod quota;
+pub mod rate;
+pub mod routes;
 pub mod sample_request;
 pub mod subscription;
 pub mod text;
+pub mod view;

@@ -1,0 +1,103 @@
+//! Calendar quotas: which period a moment is in, and how large a slice of it a gateway takes at once.
+
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, Utc};
+use entities::enums::QuotaPeriod;
+
+/// A quota's period, UTC: from `starts_at` until just before `ends_at`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Period {
+    pub starts_at: DateTime<Utc>,
+    pub ends_at: DateTime<Utc>,
+}
+
+/// The period that a moment is in: a day from midnight, a week from Monday, a month from the 1st.
+pub fn period_at(period: QuotaPeriod, now: DateTime<Utc>) -> Period {
+    let today = now.date_naive();
+    let (first, end) = match period {
+        QuotaPeriod::Day => (Some(today), today.checked_add_days(Days::new(1))),
+        QuotaPeriod::Week => {
+            let monday = today.checked_sub_days(Days::new(today.weekday().num_days_from_monday().into()));
+            (monday, monday.and_then(|day| day.checked_add_days(Days::new(7))))
+        }
+        QuotaPeriod::Month => {
+            let first = today.with_day(1);
+            (first, first.and_then(|day| day.checked_add_months(Months::new(1))))
+        }
+    };
+    let midnight = |day: Option<NaiveDate>| day.unwrap_or(today).and_time(NaiveTime::MIN).and_utc();
+    Period { starts_at: midnight(first), ends_at: midnight(end) }
+}
+
+/// Most calls that one lease holds.
+const LARGEST: u64 = 50_000;
+/// What a first lease holds at most: a caller of ten calls a day does not tie up a thousand.
+const FIRST: u64 = 100;
+
+/// How many calls a lease takes: a part of what is `left`, so that several gateways can share the rest, and more when the
+/// `last` one (its size, and the milliseconds that it lasted) was spent within a second.
+pub fn lease_size(left: u64, last: Option<(u64, i64)>) -> u64 {
+    let wanted = match last {
+        None => FIRST,
+        Some((size, lasted)) if lasted < 1_000 => size.saturating_mul(4),
+        Some((size, lasted)) if lasted > 30_000 => size / 2,
+        Some((size, _)) => size,
+    };
+    wanted.clamp(1, LARGEST).min((left / 20).max(1)).min(left)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+
+    #[test]
+    fn periods_of_the_utc_calendar() {
+        use QuotaPeriod::{Day, Month, Week};
+        for (period, now, starts, ends) in [
+            (Day, "2026-03-29T00:00:00Z", "2026-03-29", "2026-03-30"),
+            (Day, "2026-03-29T23:59:59.999999Z", "2026-03-29", "2026-03-30"),
+            (Week, "2026-01-01T12:00:00Z", "2025-12-29", "2026-01-05"),
+            (Week, "2026-01-05T00:00:00Z", "2026-01-05", "2026-01-12"),
+            (Week, "2026-01-04T23:59:59Z", "2025-12-29", "2026-01-05"),
+            (Month, "2028-02-29T10:00:00Z", "2028-02-01", "2028-03-01"),
+            (Month, "2026-12-31T23:59:59Z", "2026-12-01", "2027-01-01"),
+        ] {
+            let got = period_at(period, now.parse().unwrap());
+            let midnight = |day: &str| format!("{day}T00:00:00Z").parse::<DateTime<Utc>>().unwrap();
+            assert_eq!(got, Period { starts_at: midnight(starts), ends_at: midnight(ends) }, "{period:?} {now}");
+        }
+    }
+
+    #[test]
+    fn periods_follow_each_other_without_gap_or_overlap() {
+        let mut now: DateTime<Utc> = "2023-11-07T03:00:00Z".parse().unwrap();
+        for _ in 0..2_000 {
+            for period in [QuotaPeriod::Day, QuotaPeriod::Week, QuotaPeriod::Month] {
+                let here = period_at(period, now);
+                assert!(here.starts_at <= now && now < here.ends_at);
+                assert_eq!(period_at(period, here.ends_at).starts_at, here.ends_at);
+                assert_eq!(period_at(period, here.ends_at - TimeDelta::microseconds(1)), here);
+            }
+            now += TimeDelta::hours(17);
+        }
+    }
+
+    #[test]
+    fn a_lease_is_never_more_than_is_left_and_ends_a_quota_exactly() {
+        for quota in [1, 5, 19, 100, 12_345, 1_000_000] {
+            let (mut left, mut last, mut leases) = (quota, None, 0);
+            while left > 0 {
+                let size = lease_size(left, last);
+                assert!((1..=left).contains(&size) && size <= (left / 20).max(1));
+                (left, last, leases) = (left - size, Some((size, 10)), leases + 1);
+            }
+            assert!(leases <= 400, "{quota}: {leases}");
+        }
+        assert_eq!(lease_size(0, None), 0);
+        assert_eq!(lease_size(1_000_000, None), 100);
+        assert_eq!(lease_size(1_000_000, Some((100, 5_000))), 100);
+        assert_eq!(lease_size(1_000_000, Some((100, 60_000))), 50);
+        assert_eq!(lease_size(u64::MAX, Some((40_000, 10))), 50_000);
+    }
+}
