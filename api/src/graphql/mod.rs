@@ -1,14 +1,25 @@
 //! The GraphQL schema. A resolver parses, builds, calls and wraps; rules and SQL live in `domain`.
 
+pub mod audit;
+pub mod client;
 pub mod connection;
+pub mod credential;
 pub mod enums;
+pub mod limits;
+pub mod lists;
 pub mod loaders;
 pub mod node;
+pub mod onboarding;
 pub mod payload;
+pub mod plan;
+pub mod policy;
 pub mod portal;
 pub mod product;
+pub mod profile;
+pub mod provider_access;
 pub mod request;
 pub mod scalars;
+pub mod subscription;
 pub mod team;
 pub mod user;
 
@@ -16,11 +27,20 @@ use async_graphql::{EmptySubscription, MergedObject, Schema};
 
 /// What can be read.
 #[derive(MergedObject, Default)]
-pub struct Query(portal::PortalQuery, node::NodeQuery);
+pub struct Query(portal::PortalQuery, node::NodeQuery, subscription::SubscriptionQuery);
 
 /// What can be changed.
 #[derive(MergedObject, Default)]
-pub struct Mutation(portal::PortalMutation);
+pub struct Mutation(
+    portal::PortalMutation,
+    plan::PlanMutation,
+    policy::PolicyMutation,
+    subscription::SubscriptionMutation,
+    client::ClientMutation,
+    profile::ProfileMutation,
+    credential::CredentialMutation,
+    onboarding::OnboardingMutation,
+);
 
 pub type PorticoSchema = Schema<Query, Mutation, EmptySubscription>;
 

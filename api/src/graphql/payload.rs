@@ -1,9 +1,9 @@
 //! Payloads of mutations: the thing changed, and what a person can put right.
 
-use async_graphql::SimpleObject;
+use async_graphql::{ID, SimpleObject};
 use domain::{DomainError, Problem};
 
-use crate::{error::to_graphql, graphql::enums::UserErrorCode};
+use crate::{error::to_graphql, graphql::enums::UserErrorCode, payload_type};
 
 /// Something in the input that a person can put right.
 #[derive(SimpleObject, Debug, Clone)]
@@ -19,6 +19,11 @@ impl From<Problem> for UserError {
     fn from(problem: Problem) -> Self {
         Self { code: problem.code.into(), message: problem.message, path: problem.path }
     }
+}
+
+payload_type! {
+    /// What was deleted, by the id that it had.
+    DeletePayload { deleted_id: ID }
 }
 
 /// A payload type, made by [`payload_type!`].

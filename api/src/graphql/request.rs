@@ -1,7 +1,7 @@
 //! What a resolver finds in its context, and how it reads ids.
 
 use async_graphql::{Context, ID};
-use domain::{Actor, Domain, DomainError, read::page::PageRequest};
+use domain::{Actor, Domain, DomainError, ProblemCode, read::page::PageRequest};
 use entities::id::TypedId;
 
 use crate::{auth::Caller, error::to_graphql, graphql::loaders::Loaders};
@@ -51,6 +51,11 @@ impl RequestContext for Context<'_> {
 /// The thing acted on: a malformed id is as unknown as a wrong one.
 pub fn id_of<T: TypedId>(id: &ID, what: &'static str) -> Result<T, DomainError> {
     id.parse().map_err(|_| DomainError::NotFound(what))
+}
+
+/// A thing that the input names beside the one acted on: a wrong id is a `userError` at its path.
+pub fn referred<T: TypedId>(id: &ID, path: &str, what: &str) -> Result<T, DomainError> {
+    id.parse().map_err(|_| DomainError::refused(ProblemCode::NotFound, path, format!("no such {what}")))
 }
 
 /// The page that a field's arguments ask for; totals are counted only where the query selects them.

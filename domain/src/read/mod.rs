@@ -2,7 +2,7 @@
 
 pub mod audit;
 pub mod clients;
-pub mod credentials;
+pub mod lanes;
 pub mod page;
 pub mod plans;
 pub mod policies;
