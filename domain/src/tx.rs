@@ -17,7 +17,8 @@ use entities::{
 };
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseBackend, DatabaseTransaction, EntityTrait,
-    ExprTrait, IntoActiveModel, ModelTrait, QueryFilter, SqliteTransactionMode, TransactionOptions, TransactionTrait, sea_query::Expr,
+    ExprTrait, IntoActiveModel, ModelTrait, QueryFilter, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    sea_query::Expr,
 };
 use uuid::Uuid;
 
@@ -116,6 +117,17 @@ impl<'a> Tx<'a> {
     {
         row.set(column, (version + 1).into());
         Ok(E::update(row).validate()?.filter(column.eq(version)).exec(&self.db).await?)
+    }
+
+    /// Waits until no other transaction works on the same thing, for rules that look at more rows than they write. On SQLite
+    /// a writer is alone as it is.
+    pub async fn alone(&self, what: &str, key: impl std::fmt::Display) -> Result<()> {
+        if self.db.get_database_backend() == DatabaseBackend::Postgres {
+            let lock = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
+            let name = format!("{what} {key}");
+            self.db.execute_raw(Statement::from_sql_and_values(DatabaseBackend::Postgres, lock, [name.into()])).await?;
+        }
+        Ok(())
     }
 
     /// Notes that gateways have to load this anew; `commit` takes the revision.

@@ -130,6 +130,7 @@ async fn people(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
                 .col(uuid("id").primary_key())
                 .col(text("email"))
                 .col(text_null("redirect_to"))
+                .col(uuid_null("invitation_id"))
                 .col(text_null("requested_ip"))
                 .col(timestamp_with_time_zone("created_at"))
                 .col(timestamp_with_time_zone("expires_at"))
@@ -192,6 +193,8 @@ async fn people(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
                 .col(kind("status"))
                 .col(integer("generation"))
                 .col(timestamp_with_time_zone("created_at"))
+                .col(timestamp_with_time_zone("sent_at"))
+                .col(timestamp_with_time_zone_null("link_used_at"))
                 .col(timestamp_with_time_zone("expires_at"))
                 .col(timestamp_with_time_zone_null("accepted_at"))
                 .foreign_key(&mut references("invitations", "team_id", "teams"))
@@ -595,6 +598,7 @@ async fn records(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     manager.create_index(index("audit_events", &["actor_id", "id"])).await?;
     manager.create_index(index("audit_events", &["action", "id"])).await?;
     manager.create_index(index("audit_events", &["at"])).await?;
+    manager.create_index(index("audit_events", &["action", "at"])).await?;
     manager
         .create_table(
             table("outbox_jobs")

@@ -2,32 +2,28 @@
 
 mod check;
 
-use chrono::TimeDelta;
 use entities::{
     assignment, client,
-    enums::{InvitationStatus, TeamStatus},
-    id::{AssignmentId, ClientId, InvitationId, PlanId, PolicyId, ProductId, TeamId, TierId},
-    invitation, membership, subscription, team, user,
+    enums::InvitationStatus,
+    id::{AssignmentId, ClientId, PlanId, PolicyId, ProductId, TeamId, TierId},
+    invitation, subscription, team, user,
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
 use self::check::{Checked, Partner};
 use super::{
     clients::{self, NewClient},
     credentials::Made,
-    portal, portal_access,
+    invitations::{self, NewInvitation},
+    members, portal_access,
     profiles::{self, ProfileDraft},
-    subscriptions,
+    subscriptions, teams,
 };
 use crate::{
     Actor, Domain, Result, Tx,
     access::require_staff,
     audit::{Action, Audit},
-    outbox::SendInvitation,
-    rules::{
-        policy::{Access, StaffRight},
-        text,
-    },
+    rules::policy::{Access, StaffRight},
     tx::{Touch, retrying},
 };
 
@@ -117,19 +113,9 @@ async fn onboard_once(ctx: &Domain, actor: &Actor, cmd: &OnboardPartner) -> Resu
 async fn partner(tx: &Tx<'_>, checked: &Checked) -> Result<(team::Model, bool)> {
     match &checked.partner {
         Partner::New(name) => {
-            let row = team::Model {
-                id: tx.ctx().env.id(),
-                name: name.clone(),
-                slug: free_slug(tx, name).await?,
-                internal: false,
-                status: TeamStatus::Active,
-                tier_id: checked.tier,
-                created_at: tx.now(),
-                version: 1,
-            };
-            let row = tx.insert(row).await?;
-            tx.touch_gateway(Touch::Team(row.id));
-            Ok((row, true))
+            let team = teams::insert(tx, name, checked.tier, false).await?;
+            tx.touch_gateway(Touch::Team(team.id));
+            Ok((team, true))
         }
         Partner::Known(team) => {
             let Some(tier) = checked.tier.filter(|tier| team.tier_id != Some(*tier)) else { return Ok((team.clone(), false)) };
@@ -139,20 +125,6 @@ async fn partner(tx: &Tx<'_>, checked: &Checked) -> Result<(team::Model, bool)> 
             Ok((tx.update::<team::Entity>(row, team::Column::Version, team.version).await?, false))
         }
     }
-}
-
-async fn free_slug(tx: &Tx<'_>, name: &str) -> Result<String> {
-    let base = Some(text::slug_from(name)).filter(|slug| !slug.is_empty()).unwrap_or_else(|| "team".to_owned());
-    let taken: Vec<String> = team::Entity::find()
-        .select_only()
-        .column(team::Column::Slug)
-        .filter(team::Column::Slug.starts_with(&base))
-        .into_tuple()
-        .all(tx.db())
-        .await?;
-    let numbered = (2..).map(|n: u32| format!("{base}-{n}"));
-    let free = std::iter::once(base.clone()).chain(numbered).find(|slug| !taken.contains(slug));
-    Ok(free.unwrap_or(base))
 }
 
 async fn by_hand(tx: &Tx<'_>, team: &team::Model, checked: &Checked) -> Result<client::Model> {
@@ -196,12 +168,11 @@ async fn invite(
     access: Access,
     message: Option<&str>,
 ) -> Result<Option<invitation::Model>> {
-    let person = user::Entity::find().filter(user::Column::Email.eq(email)).one(tx.db()).await?;
-    if let Some(person) = person {
-        let member = membership::Entity::for_team(team.id).filter(membership::Column::UserId.eq(person.id));
-        if member.one(tx.db()).await?.is_some() {
-            return Ok(None);
-        }
+    tx.alone("members of", team.id).await?;
+    if let Some(person) = user::Entity::by_email(email).one(tx.db()).await?
+        && members::find(tx.db(), team.id, person.id).await?.is_some()
+    {
+        return Ok(None);
     }
     let pending = invitation::Entity::for_team(team.id)
         .filter(invitation::Column::Email.eq(email))
@@ -212,24 +183,6 @@ async fn invite(
     if pending.is_some() {
         return Ok(pending);
     }
-    let days = portal::load_from(tx.db()).await?.invitation_days;
-    let row = tx
-        .insert(invitation::Model {
-            id: tx.ctx().env.id::<InvitationId>(),
-            team_id: team.id,
-            email: email.to_owned(),
-            access_team: access.team,
-            access_credentials: access.credentials,
-            access_billing: access.billing,
-            invited_by: actor.user_id(),
-            message: message.map(str::to_owned),
-            status: InvitationStatus::Pending,
-            generation: 1,
-            created_at: tx.now(),
-            expires_at: tx.now() + TimeDelta::days(days.into()),
-            accepted_at: None,
-        })
-        .await?;
-    tx.enqueue(SendInvitation { invitation: row.id, generation: row.generation }).await?;
-    Ok(Some(row))
+    let new = NewInvitation { team: team.id, email: email.to_owned(), access, message: message.map(str::to_owned) };
+    Ok(Some(invitations::insert(tx, actor, new).await?))
 }

@@ -22,7 +22,7 @@ use crate::{
 /// A plan by its id. Staff see all; others those that are offered, of products that they see, and those that their teams hold.
 pub async fn by_id(ctx: &Domain, actor: &Actor, id: PlanId) -> Result<Option<plan::Model>> {
     let Some(plan) = plan::Entity::find_by_id(id).one(&ctx.db).await? else { return Ok(None) };
-    if require_staff(actor, StaffRight::Read).is_ok() || held_by_viewer(ctx, actor, plan.id).await? {
+    if sees_all(actor) || held_by_viewer(ctx, actor, plan.id).await? {
         return Ok(Some(plan));
     }
     let product = product::Entity::find_by_id(plan.product_id).one(&ctx.db).await?;
@@ -30,10 +30,15 @@ pub async fn by_id(ctx: &Domain, actor: &Actor, id: PlanId) -> Result<Option<pla
     Ok(if visible_to_viewer(ctx, actor, &product).await? { Some(plan) } else { None })
 }
 
-/// The plans of products that the viewer is known to see, by product, oldest first. Staff see those that are not offered too.
-pub async fn of_products(ctx: &Domain, actor: &Actor, products: &[ProductId]) -> Result<HashMap<ProductId, Vec<plan::Model>>> {
+/// Whether the viewer sees plans that are not offered too.
+pub fn sees_all(actor: &Actor) -> bool {
+    require_staff(actor, StaffRight::Read).is_ok()
+}
+
+/// The plans of products that the viewer is known to see, by product, oldest first. `all`: also those that are not offered.
+pub async fn of_products(ctx: &Domain, all: bool, products: &[ProductId]) -> Result<HashMap<ProductId, Vec<plan::Model>>> {
     let mut list = plan::Entity::find().filter(plan::Column::ProductId.is_in(products.iter().map(|id| id.0)));
-    if require_staff(actor, StaffRight::Read).is_err() {
+    if !all {
         list = list.filter(plan::Column::Status.is_in([PlanStatus::Active, PlanStatus::Deprecated]));
     }
     let mut by_product: HashMap<_, Vec<_>> = HashMap::new();
