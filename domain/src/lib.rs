@@ -7,10 +7,12 @@ pub mod context;
 pub mod env;
 pub mod error;
 pub mod keyring;
+pub mod limits;
 pub mod ops;
 pub mod outbox;
 pub mod read;
 pub mod rules;
+pub mod snapshot;
 pub mod tx;
 pub mod wake;
 

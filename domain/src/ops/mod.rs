@@ -19,3 +19,5 @@ pub mod subscriptions;
 pub mod teams;
 pub mod tiers;
 pub mod viewer;
+pub mod quota;
+pub mod request_log;

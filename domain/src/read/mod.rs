@@ -12,3 +12,5 @@ pub mod sample_request;
 pub mod sign_in;
 pub mod subscriptions;
 pub mod teams;
+pub mod page;
+pub mod request_log;

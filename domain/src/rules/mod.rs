@@ -4,6 +4,7 @@ pub mod access_token;
 pub mod admission;
 pub mod base62;
 pub mod credential;
+pub mod decision;
 pub mod denial;
 pub mod invitation;
 pub mod limits;
