@@ -4,6 +4,7 @@ pub mod access;
 pub mod actor;
 pub mod audit;
 pub mod context;
+pub mod documents;
 pub mod env;
 pub mod error;
 pub mod keyring;

@@ -196,7 +196,7 @@ impl<'a> Tx<'a> {
 }
 
 /// Runs an operation again, once, where it lost a race.
-pub async fn retrying<T, F: AsyncFn() -> Result<T>>(operation: F) -> Result<T> {
+pub async fn retrying<T, W: Future<Output = Result<T>>>(operation: impl Fn() -> W) -> Result<T> {
     match operation().await {
         Err(DomainError::Conflict) => operation().await,
         outcome => outcome,

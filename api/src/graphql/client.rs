@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object};
 use chrono::{DateTime, Utc};
 use domain::{
     ops::{clients, portal_access},
-    read::request_log::Scope,
+    read::request_log::Calls,
     rules::policy::{Access, MemberRight},
 };
 use entities::{authorized_email, client};
@@ -12,7 +12,6 @@ use entities::{authorized_email, client};
 use crate::{
     connection,
     graphql::{
-        access::{MemberAccess, MemberAccessInput},
         connection::HasCursor,
         lists::{AuthorizedOf, ProductsOf, ProfilesOf, may, one},
         loaders::found,
@@ -21,11 +20,11 @@ use crate::{
         portal::change,
         product::Product,
         profile::Profile,
-        request::{RequestContext, id_of, page, referred},
+        request::{RequestContext, id_of, id_referred_to, page},
         request_log::{RequestLogConnection, RequestLogFilter, log},
         scalars::EmailAddress,
         subscription::Subscription,
-        team::Team,
+        team::{MemberAccess, MemberAccessInput, Team},
     },
     payload_type,
 };
@@ -89,7 +88,7 @@ impl Client {
         Ok(one(ctx, ProfilesOf(self.0.id)).await?.unwrap_or_default().into_iter().map(Profile).collect())
     }
     /// Its calls, newest first. Needs READ access to the credentials area.
-    #[allow(clippy::too_many_arguments)]
+    #[expect(clippy::too_many_arguments, reason = "the field's arguments")]
     async fn request_log(
         &self,
         ctx: &Context<'_>,
@@ -99,8 +98,7 @@ impl Client {
         before: Option<String>,
         filter: Option<RequestLogFilter>,
     ) -> async_graphql::Result<Option<RequestLogConnection>> {
-        let scope = Scope::Client { team: self.0.team_id, client: self.0.id };
-        log(ctx, scope, filter, page(ctx, first, after, last, before)).await
+        log(ctx, Calls::OfClient(self.0.id), filter, page(ctx, first, after, last, before)).await
     }
 }
 
@@ -183,7 +181,7 @@ impl ClientMutation {
 
 async fn create(ctx: &Context<'_>, input: CreateClientInput) -> domain::Result<Client> {
     let cmd = clients::CreateClient {
-        team: referred(&input.team_id, "teamId", "team")?,
+        team: id_referred_to(&input.team_id),
         name: input.name,
         description: input.description,
         enabled: input.enabled.unwrap_or(true),

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     ops::credentials::{self, Made},
     read::sample_request::curl,
-    rules::credential::{names_its_client, state_at},
+    rules::{credential::state_at, profile::names_its_client},
 };
 use entities::credential;
 use secrecy::{ExposeSecret, SecretString};

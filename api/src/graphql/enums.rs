@@ -46,6 +46,22 @@ mirrored! {
     NextStep = "domain::rules::subscription::NextStep" {
         AwaitApproval Pay CreateSandboxCredential MakeFirstSandboxCall CreateProductionCredential MakeFirstProductionCall
     }
+    /// MOCK answers from the document's own examples and schemas.
+    Backend = "entities::enums::Backend" { Upstream Mock }
+    /// Where an environment's request log goes.
+    LogSink = "entities::enums::LogSink" { Database Stdout Both }
+    EndpointStatus = "entities::enums::EndpointStatus" { Draft Published }
+    SpecStatus = "entities::enums::SpecStatus" { Current Supported Retired }
+    SpecFormat = "domain::rules::openapi::Format" { Json Yaml }
+    /// Why the gateway refused a call.
+    DenialReason = "entities::enums::DenialReason" {
+        RouteNotFound ClientIdMissing ClientUnknown ClientDisabled IdentityMismatch ProfileRequired ProfileUnknown
+        ProfileDisabled ProductNotAssigned IpNotAllowed MethodNotAllowed CredentialMissing CredentialInvalid
+        CredentialExpired CredentialRevoked WrongEnvironment ScopeMissing RateLimited QuotaExhausted Unavailable
+        SubscriptionInactive RequestTooLarge MalformedRequest UpstreamUnreachable UpstreamTimeout
+    }
+    /// Who can put a refused call right.
+    Fixer = "domain::rules::denial::Fixer" { Caller TeamAdmin Provider NobodyWait }
     UserErrorCode = "domain::ProblemCode" {
         Invalid Required Taken TooLong TooShort NotFound Expired AlreadyDone WrongState Stale ProductionLocked LimitReached
         PaymentProvider

@@ -1,9 +1,14 @@
 //! The GraphQL schema. A resolver parses, builds, calls and wraps; rules and SQL live in `domain`.
 
+pub mod assignment;
 pub mod audit;
+pub mod catalog_loaders;
+pub mod category;
 pub mod client;
 pub mod connection;
 pub mod credential;
+pub mod decision;
+pub mod endpoint;
 pub mod enums;
 pub mod limits;
 pub mod lists;
@@ -15,10 +20,13 @@ pub mod plan;
 pub mod policy;
 pub mod portal;
 pub mod product;
+pub mod product_environment;
 pub mod profile;
 pub mod provider_access;
 pub mod request;
+pub mod request_log;
 pub mod scalars;
+pub mod spec;
 pub mod subscription;
 pub mod team;
 pub mod user;
@@ -27,7 +35,14 @@ use async_graphql::{EmptySubscription, MergedObject, Schema};
 
 /// What can be read.
 #[derive(MergedObject, Default)]
-pub struct Query(portal::PortalQuery, node::NodeQuery, subscription::SubscriptionQuery);
+pub struct Query(
+    portal::PortalQuery,
+    node::NodeQuery,
+    product::ProductQuery,
+    category::CategoryQuery,
+    subscription::SubscriptionQuery,
+    decision::DecisionQuery,
+);
 
 /// What can be changed.
 #[derive(MergedObject, Default)]
@@ -40,6 +55,12 @@ pub struct Mutation(
     profile::ProfileMutation,
     credential::CredentialMutation,
     onboarding::OnboardingMutation,
+    product::ProductMutation,
+    product_environment::ProductEnvironmentMutation,
+    assignment::AssignmentMutation,
+    spec::SpecMutation,
+    endpoint::EndpointMutation,
+    category::CategoryMutation,
 );
 
 pub type PorticoSchema = Schema<Query, Mutation, EmptySubscription>;

@@ -9,7 +9,7 @@ use crate::graphql::{
     enums::{AuthMethod, Environment},
     invitation::Invitation,
     payload::{Payload, UserError, payload},
-    request::{RequestContext, referred},
+    request::{RequestContext, id_referred_to},
     scalars::EmailAddress,
     subscription::Subscription,
     team::Team,
@@ -95,17 +95,17 @@ impl OnboardingMutation {
 
 async fn onboard(ctx: &Context<'_>, input: OnboardPartnerInput) -> domain::Result<onboarding::Onboarded> {
     let products = input.product_ids.unwrap_or_default();
-    let products = products.iter().enumerate().map(|(i, id)| referred(id, &format!("productIds.{i}"), "product"));
+    let products = products.iter().enumerate().map(|(i, id)| id_referred_to(id));
     let cmd = onboarding::OnboardPartner {
         team_name: input.team_name,
-        team: input.team_id.as_ref().map(|id| referred(id, "teamId", "team")).transpose()?,
-        tier: input.tier_id.as_ref().map(|id| referred(id, "tierId", "tier")).transpose()?,
+        team: input.team_id.as_ref().map(id_referred_to),
+        tier: input.tier_id.as_ref().map(id_referred_to),
         client_name: input.client_name,
         description: input.description,
         emails: input.emails.into_iter().map(|email| email.0).collect(),
-        plan: input.plan_id.as_ref().map(|id| referred(id, "planId", "plan")).transpose()?,
+        plan: input.plan_id.as_ref().map(id_referred_to),
         products: products.collect::<Result<_, _>>()?,
-        policy: input.policy_id.as_ref().map(|id| referred(id, "policyId", "policy")).transpose()?,
+        policy: input.policy_id.as_ref().map(id_referred_to),
         profile: input.profile.map(draft),
         message: input.message,
     };

@@ -3,7 +3,7 @@
 use async_graphql::{ID, SimpleObject};
 use domain::{DomainError, Problem};
 
-use crate::{error::to_graphql, graphql::enums::UserErrorCode, payload_type};
+use crate::{error::to_graphql, graphql::enums::UserErrorCode};
 
 /// Something in the input that a person can put right.
 #[derive(SimpleObject, Debug, Clone)]
@@ -21,10 +21,7 @@ impl From<Problem> for UserError {
     }
 }
 
-payload_type! {
-    /// What was deleted, by the id that it had.
-    DeletePayload { deleted_id: ID }
-}
+crate::payload_type! { DeletePayload { deleted_id: ID } }
 
 /// A payload type, made by [`payload_type!`].
 pub trait Payload: Sized {

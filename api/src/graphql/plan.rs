@@ -16,7 +16,7 @@ use crate::{
         payload::payload,
         portal::change,
         product::Product,
-        request::{RequestContext, id_of, referred},
+        request::{RequestContext, id_of, id_referred_to},
     },
     payload_type,
 };
@@ -236,7 +236,7 @@ impl PlanMutation {
 
 async fn create(ctx: &Context<'_>, input: CreatePlanInput) -> domain::Result<Plan> {
     let cmd = plans::CreatePlan {
-        product: referred(&input.product_id, "productId", "product")?,
+        product: id_referred_to(&input.product_id),
         draft: Draft {
             slug: input.slug,
             name: input.name,

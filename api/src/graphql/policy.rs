@@ -12,7 +12,7 @@ use crate::{
         limits::{QuotaLimit, QuotaLimitInput, RateLimit, RateLimitInput, draft},
         payload::{DeletePayload, payload},
         portal::change,
-        request::{OrGraphql, RequestContext, id_of, page, referred},
+        request::{OrGraphql, RequestContext, id_of, id_referred_to, page},
     },
     payload_type,
 };
@@ -152,8 +152,8 @@ async fn delete(ctx: &Context<'_>, input: &PolicyIdInput) -> domain::Result<ID> 
 async fn attach(ctx: &Context<'_>, input: &AttachPolicyInput) -> domain::Result<Client> {
     let cmd = policies::AttachPolicy {
         client: id_of(&input.client_id, "client")?,
-        profile: input.profile_id.as_ref().map(|id| referred(id, "profileId", "profile")).transpose()?,
-        policy: input.policy_id.as_ref().map(|id| referred(id, "policyId", "policy")).transpose()?,
+        profile: input.profile_id.as_ref().map(id_referred_to),
+        policy: input.policy_id.as_ref().map(id_referred_to),
     };
     policies::attach(ctx.op(), ctx.actor(), cmd).await.map(Client)
 }

@@ -16,7 +16,7 @@ use crate::graphql::{
     loaders::found,
     payload::{Payload, UserError, payload},
     policy::Policy,
-    request::{RequestContext, id_of, referred},
+    request::{RequestContext, id_of, id_referred_to},
 };
 
 /// How a client calls in one environment. The header `X-Profile-ID` takes its name or id.
@@ -145,7 +145,7 @@ impl ProfileMutation {
 async fn create(ctx: &Context<'_>, input: CreateProfileInput) -> domain::Result<(Profile, Option<IssuedSecret>)> {
     let cmd = profiles::CreateProfile {
         client: id_of(&input.client_id, "client")?,
-        policy: input.policy_id.as_ref().map(|id| referred(id, "policyId", "policy")).transpose()?,
+        policy: input.policy_id.as_ref().map(id_referred_to),
         draft: ProfileDraft {
             name: input.name,
             environment: input.environment.into(),

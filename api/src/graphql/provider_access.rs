@@ -1,14 +1,14 @@
 //! What staff read of access: clients, subscriptions, policies, logs.
 
 use async_graphql::{Context, ID, Object};
-use domain::read::{self, request_log::Scope};
+use domain::read::{self, request_log::Calls};
 
 use crate::graphql::{
     audit::{self, AuditEvent, AuditEventConnection, AuditFilter},
     client::{Client, ClientConnection},
     enums::{PipelinePhase, SubscriptionStatus},
     policy::{Policy, PolicyConnection},
-    request::{OrGraphql, RequestContext, page, referred},
+    request::{OrGraphql, RequestContext, page, id_referred_to},
     request_log::{RequestLogConnection, RequestLogFilter, staff_log},
     subscription::{Subscription, SubscriptionConnection},
 };
@@ -35,7 +35,7 @@ impl ProviderAccess {
     }
 
     /// All partners' subscriptions; `search` is part of a name.
-    #[allow(clippy::too_many_arguments)]
+    #[expect(clippy::too_many_arguments, reason = "the field's arguments")]
     async fn subscriptions(
         &self,
         ctx: &Context<'_>,
@@ -48,7 +48,7 @@ impl ProviderAccess {
         plan_id: Option<ID>,
         search: Option<String>,
     ) -> async_graphql::Result<SubscriptionConnection> {
-        let plan = plan_id.map(|id| referred(&id, "planId", "plan")).transpose().or_graphql()?;
+        let plan = plan_id.as_ref().map(id_referred_to);
         let filter = read::subscriptions::Filter { status: status.map(Into::into), phase: phase.map(Into::into), plan, search };
         let page = page(ctx, first, after, last, before);
         let rows = read::subscriptions::all(ctx.op(), ctx.actor(), &filter, &page).await.or_graphql()?;
@@ -69,7 +69,7 @@ impl ProviderAccess {
     }
 
     /// All calls that reached the gateway, newest first.
-    #[allow(clippy::too_many_arguments)]
+    #[expect(clippy::too_many_arguments, reason = "the field's arguments")]
     async fn request_log(
         &self,
         ctx: &Context<'_>,
@@ -82,12 +82,12 @@ impl ProviderAccess {
         product_id: Option<ID>,
         filter: Option<RequestLogFilter>,
     ) -> async_graphql::Result<RequestLogConnection> {
-        let scope = Scope::Everything {
-            client: client_id.map(|id| referred(&id, "clientId", "client")).transpose().or_graphql()?,
-            team: team_id.map(|id| referred(&id, "teamId", "team")).transpose().or_graphql()?,
-            product: product_id.map(|id| referred(&id, "productId", "product")).transpose().or_graphql()?,
+        let calls = Calls::All {
+            client: client_id.as_ref().map(id_referred_to),
+            team: team_id.as_ref().map(id_referred_to),
+            product: product_id.as_ref().map(id_referred_to),
         };
-        staff_log(ctx, scope, filter, page(ctx, first, after, last, before)).await
+        staff_log(ctx, calls, filter, page(ctx, first, after, last, before)).await
     }
 
     /// Every change of access, newest first. Needs the role AUDITOR, ADMIN or OWNER.

@@ -1,7 +1,7 @@
 //! What a resolver finds in its context, and how it reads ids.
 
 use async_graphql::{Context, ID};
-use domain::{Actor, Domain, DomainError, ProblemCode, read::page::PageRequest};
+use domain::{Actor, Domain, DomainError, read::page::PageRequest};
 use entities::id::TypedId;
 
 use crate::{auth::Caller, error::to_graphql, graphql::loaders::Loaders};
@@ -53,9 +53,9 @@ pub fn id_of<T: TypedId>(id: &ID, what: &'static str) -> Result<T, DomainError> 
     id.parse().map_err(|_| DomainError::NotFound(what))
 }
 
-/// A thing that the input names beside the one acted on: a wrong id is a `userError` at its path.
-pub fn referred<T: TypedId>(id: &ID, path: &str, what: &str) -> Result<T, DomainError> {
-    id.parse().map_err(|_| DomainError::refused(ProblemCode::NotFound, path, format!("no such {what}")))
+/// A thing referred to, which the operation looks up: a malformed id becomes one that nothing has.
+pub fn id_referred_to<T: TypedId>(id: &ID) -> T {
+    id.parse().unwrap_or_else(|_| T::from_uuid(uuid::Uuid::nil()))
 }
 
 /// The page that a field's arguments ask for; totals are counted only where the query selects them.

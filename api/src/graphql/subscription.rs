@@ -8,7 +8,7 @@ use domain::{
     ops::subscriptions::{self, Subscribed},
     read::{
         lanes::{self, Lane},
-        request_log::Scope,
+        request_log::Calls,
     },
     rules::policy::MemberRight,
 };
@@ -26,7 +26,7 @@ use crate::{
         payload::{Payload, UserError, payload},
         plan::{Plan, PlanScope},
         profile::Profile,
-        request::{OrGraphql, RequestContext, id_of, page, referred},
+        request::{OrGraphql, RequestContext, id_of, id_referred_to, page},
         request_log::{RequestLogConnection, RequestLogFilter, log},
         team::Team,
         user::User,
@@ -102,7 +102,7 @@ impl Subscription {
         Ok(grants.into_iter().filter_map(|grant| Some(ScopeGrant { scope: defined(&grant.scope)?, grant })).collect())
     }
     /// Its calls, newest first. Needs READ access to the credentials area.
-    #[allow(clippy::too_many_arguments)]
+    #[expect(clippy::too_many_arguments, reason = "the field's arguments")]
     async fn request_log(
         &self,
         ctx: &Context<'_>,
@@ -113,8 +113,7 @@ impl Subscription {
         filter: Option<RequestLogFilter>,
     ) -> async_graphql::Result<Option<RequestLogConnection>> {
         let client = self.load_client(ctx).await?.0;
-        let scope = Scope::Client { team: client.team_id, client: client.id };
-        log(ctx, scope, filter, page(ctx, first, after, last, before)).await
+        log(ctx, Calls::OfClient(client.id), filter, page(ctx, first, after, last, before)).await
     }
     /// What the developer can do now, in order.
     async fn next_steps(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<NextStep>> {
@@ -296,7 +295,7 @@ impl SubscriptionMutation {
 async fn subscribe(ctx: &Context<'_>, input: SubscribeInput) -> domain::Result<Subscribed> {
     let cmd = subscriptions::Subscribe {
         team: id_of(&input.team_id, "team")?,
-        plan: referred(&input.plan_id, "planId", "plan")?,
+        plan: id_referred_to(&input.plan_id),
         name: input.name,
         idempotency_key: input.idempotency_key,
     };

@@ -21,7 +21,7 @@ use crate::{
     Actor, Domain, DomainError, Problem, ProblemCode, Result, Tx,
     access::{require_member, require_somebody, require_staff},
     audit::{Action, Audit},
-    read::plans::visible_to_team,
+    read::catalog::team_may_see,
     rules::{
         credential::{self, RANDOM_BYTES, SecretKind},
         policy::{MemberRight, StaffRight},
@@ -65,7 +65,7 @@ async fn subscribe_once(ctx: &Domain, actor: &Actor, cmd: &Subscribe, claim: Opt
     }
     let name = text::name("name", &cmd.name, 80)?;
     let (plan, product) = offered(&tx, cmd.plan).await?;
-    if !visible_to_team(tx.db(), &product, &team).await? {
+    if !team_may_see(tx.db(), team.id, &product).await? {
         return Err(no_such_plan());
     }
     room_for_one(&tx, &plan, &team).await?;

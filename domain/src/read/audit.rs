@@ -5,18 +5,18 @@ use entities::{
     audit_event::{Column, Entity, Model},
     id::{AuditEventId, TeamId, UserId},
 };
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Select};
 use uuid::Uuid;
 
-use super::page::{Page, PageRequest, newest_first};
+use super::{
+    page::{Page, PageRequest, count_up_to, newest_first},
+    request_log::{MOST_COUNTED, SLACK, first_id},
+};
 use crate::{
     Actor, Domain, DomainError, Result,
     access::{membership, require_staff},
     rules::policy::{self, Access, MemberRight, StaffRight},
 };
-
-/// Beyond it nobody counts.
-pub const MAX_COUNTED: u64 = 10_000;
 
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
@@ -63,16 +63,10 @@ pub async fn all(ctx: &Domain, actor: &Actor, filter: &Filter, page: &PageReques
 }
 
 async fn list(ctx: &Domain, list: Select<Entity>, page: &PageRequest) -> Result<Page<Model>> {
-    let total = if page.with_total { counted(ctx, list.clone()).await? } else { None };
+    let total = if page.with_total { count_up_to(ctx, list.clone(), Column::Id, MOST_COUNTED).await? } else { None };
     let uncounted = PageRequest { with_total: false, ..page.clone() };
     let read = newest_first::<_, AuditEventId>(ctx, list, Column::Id, &uncounted).await?;
     Ok(Page { total, ..read })
-}
-
-async fn counted(ctx: &Domain, list: Select<Entity>) -> Result<Option<u64>> {
-    let ids = list.select_only().column(Column::Id).order_by_desc(Column::Id).limit(MAX_COUNTED + 1);
-    let ids: Vec<Uuid> = ids.into_tuple().all(&ctx.db).await?;
-    Ok(u64::try_from(ids.len()).ok().filter(|count| *count <= MAX_COUNTED))
 }
 
 fn filtered(mut list: Select<Entity>, filter: &Filter) -> Select<Entity> {
@@ -90,18 +84,10 @@ fn filtered(mut list: Select<Entity>, filter: &Filter) -> Select<Entity> {
     }
     // Ids begin with their time, a little ahead of it at most: bounds on them let the order's index serve a range of time too.
     if let Some(from) = filter.from {
-        list = list.filter(Column::At.gte(from)).filter(Column::Id.gte(first_id(from.timestamp_millis())));
+        list = list.filter(Column::At.gte(from)).filter(Column::Id.gte(first_id(from - SLACK)));
     }
     if let Some(to) = filter.to {
-        list = list.filter(Column::At.lt(to)).filter(Column::Id.lt(first_id(to.timestamp_millis() + AHEAD_MS)));
+        list = list.filter(Column::At.lt(to)).filter(Column::Id.lt(first_id(to + SLACK)));
     }
     list
-}
-
-/// How far ids may run ahead of the clock when many are made in one millisecond.
-const AHEAD_MS: i64 = 60_000;
-
-/// The least id of a millisecond.
-fn first_id(millis: i64) -> Uuid {
-    Uuid::from_u128(u128::try_from(millis).unwrap_or(0) << 80)
 }

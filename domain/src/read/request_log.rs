@@ -9,12 +9,12 @@ use entities::{
     request_log::{self, Column, Entity},
 };
 use sea_orm::{
-    ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
     sea_query::{ExprTrait, LikeExpr},
 };
 use uuid::Uuid;
 
-use super::page::{Page, PageRequest};
+use super::page::{Page, PageRequest, count_up_to};
 use crate::{
     Actor, Domain, DomainError, ProblemCode, Result,
     access::{require_member, require_staff},
@@ -26,9 +26,9 @@ use crate::{
 };
 
 /// Beyond this many a total is not counted.
-const MOST_COUNTED: u64 = 10_000;
+pub(super) const MOST_COUNTED: u64 = 10_000;
 /// How far an id's time and its row's may lie apart.
-const SLACK: TimeDelta = TimeDelta::seconds(5);
+pub(super) const SLACK: TimeDelta = TimeDelta::seconds(5);
 
 /// Whose calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +70,7 @@ pub async fn page(
 ) -> Result<Page<request_log::Model>> {
     let list = filtered(of(ctx, actor, calls).await?, filter)?;
     let window = page.window::<RequestLogId>()?;
-    let total = if page.with_total { total(ctx, list.clone()).await? } else { None };
+    let total = if page.with_total { count_up_to(ctx, list.clone(), Column::Id, MOST_COUNTED).await? } else { None };
     let mut read = list;
     if let Some(after) = window.after {
         read = read.filter(Column::Id.lt(after));
@@ -184,12 +184,7 @@ fn filtered(mut list: Select<Entity>, filter: &Filter) -> Result<Select<Entity>>
 }
 
 /// The smallest id that a row of this moment can have.
-fn first_id(at: DateTime<Utc>) -> Uuid {
+pub(super) fn first_id(at: DateTime<Utc>) -> Uuid {
     let millis = u64::try_from(at.timestamp_millis()).unwrap_or(0);
     Uuid::from_u128(u128::from(millis) << 80)
-}
-
-async fn total(ctx: &Domain, list: Select<Entity>) -> Result<Option<u64>> {
-    let counted = list.select_only().column(Column::Id).limit(MOST_COUNTED + 1).count(&ctx.db).await?;
-    Ok((counted <= MOST_COUNTED).then_some(counted))
 }

@@ -28,6 +28,14 @@ pub fn auth_method(path: &str, method: AuthMethod) -> Result<(), Problem> {
     }
 }
 
+/// Whether a caller names its client in `X-Client-ID`; for the others the credential says it.
+pub fn names_its_client(method: AuthMethod) -> bool {
+    match method {
+        AuthMethod::Token | AuthMethod::SignedJwt | AuthMethod::Mtls | AuthMethod::Oidc | AuthMethod::None => true,
+        AuthMethod::ApiKey | AuthMethod::Oauth2ClientSecret | AuthMethod::Oauth2PrivateKeyJwt => false,
+    }
+}
+
 /// Allowed methods in upper case, each once; empty allows all.
 pub fn methods(path: &str, given: &[String]) -> Result<Strings, Vec<Problem>> {
     let mut problems = Problems::default();
