@@ -330,7 +330,7 @@ async fn catalog(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
                 .to_owned(),
         )
         .await?;
-    manager.create_index(unique("plans", &["product_id", "slug", "version"])).await?;
+    manager.create_index(unique("plans", &["product_id", "slug"])).await?;
     manager
         .create_table(
             table("plan_environments")
@@ -596,6 +596,7 @@ async fn records(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     manager.create_index(index("audit_events", &["team_id", "id"])).await?;
     manager.create_index(index("audit_events", &["subject_id", "id"])).await?;
     manager.create_index(index("audit_events", &["actor_id", "id"])).await?;
+    manager.create_index(index("audit_events", &["action", "id"])).await?;
     manager.create_index(index("audit_events", &["at"])).await?;
     manager.create_index(index("audit_events", &["action", "at"])).await?;
     manager
