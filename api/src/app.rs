@@ -124,7 +124,7 @@ pub async fn open(config: &Config, env: Env) -> Result<Domain, StartError> {
     let keys = keyring(config, &env)?;
     let db = connect(config).await.map_err(StartError::Database)?;
     migration::up(&db, Some(&config.data_dir.join("migrate.lock"))).await.map_err(StartError::Migration)?;
-    Ok(Domain { db, env, keys: Arc::new(keys), wake: Arc::new(Wake::default()) })
+    Ok(Domain { db, env, keys: Arc::new(keys), wake: Arc::new(Wake::default()), documents: Arc::default() })
 }
 
 async fn connect(config: &Config) -> Result<DatabaseConnection, DbErr> {

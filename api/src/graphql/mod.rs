@@ -1,7 +1,11 @@
 //! The GraphQL schema. A resolver parses, builds, calls and wraps; rules and SQL live in `domain`.
 
+pub mod assignment;
+pub mod catalog_loaders;
+pub mod category;
 pub mod complete;
 pub mod connection;
+pub mod endpoint;
 pub mod engine;
 pub mod enums;
 pub mod limits;
@@ -10,9 +14,11 @@ pub mod node;
 pub mod payload;
 pub mod portal;
 pub mod product;
+pub mod product_environment;
 pub mod request;
 pub mod scalars;
 pub mod shape;
+pub mod spec;
 pub mod team;
 pub mod user;
 
@@ -22,11 +28,19 @@ use engine::Engine;
 
 /// What can be read.
 #[derive(MergedObject, Default)]
-pub struct Query(portal::PortalQuery, node::NodeQuery);
+pub struct Query(portal::PortalQuery, node::NodeQuery, product::ProductQuery, category::CategoryQuery);
 
 /// What can be changed.
 #[derive(MergedObject, Default)]
-pub struct Mutation(portal::PortalMutation);
+pub struct Mutation(
+    portal::PortalMutation,
+    product::ProductMutation,
+    product_environment::ProductEnvironmentMutation,
+    assignment::AssignmentMutation,
+    spec::SpecMutation,
+    endpoint::EndpointMutation,
+    category::CategoryMutation,
+);
 
 pub type PorticoSchema = Schema<Query, Mutation, EmptySubscription>;
 

@@ -53,6 +53,11 @@ pub fn id_of<T: TypedId>(id: &ID, what: &'static str) -> Result<T, DomainError> 
     id.parse().map_err(|_| DomainError::NotFound(what))
 }
 
+/// A thing referred to, which the operation looks up: a malformed id becomes one that nothing has.
+pub fn id_referred_to<T: TypedId>(id: &ID) -> T {
+    id.parse().unwrap_or_else(|_| T::from_uuid(uuid::Uuid::nil()))
+}
+
 /// The page that a field's arguments ask for; totals are counted only where the query selects them.
 pub fn page(
     ctx: &Context<'_>,

@@ -5,6 +5,7 @@ pub mod graphql;
 mod health;
 pub mod metrics;
 pub mod origin;
+mod specs;
 
 use axum::{
     Router,
@@ -19,6 +20,7 @@ pub fn router(state: AppState) -> Router {
     Router::new()
         .route("/graphql", any(graphql::handle))
         .route("/graphql/ws", get(graphql::socket::upgrade))
+        .route("/products/{slug}/openapi/{file}", get(specs::download))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
