@@ -2,8 +2,8 @@
 
 pub mod access_token;
 pub mod admission;
-pub mod base62;
 pub mod backoff;
+pub mod base62;
 pub mod credential;
 pub mod denial;
 pub mod invitation;
@@ -19,9 +19,9 @@ pub mod rate;
 pub mod return_url;
 pub mod routes;
 pub mod sign_in;
+pub mod spec_version;
 pub mod staff;
 pub mod team;
-pub mod spec_version;
 pub mod text;
 pub mod upstream;
 pub mod view;
