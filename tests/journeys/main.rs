@@ -1,5 +1,11 @@
 //! Journeys through the front door: real HTTP on port 0, as named actors.
 
 mod app;
+mod first_errors;
+mod hostile;
+mod instance;
+mod manners;
 mod portal;
 mod schema;
+mod socket;
+mod starting;
