@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod auth;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod error;
@@ -9,3 +10,4 @@ pub mod gateway;
 pub mod graphql;
 pub mod http;
 pub mod listen;
+pub mod logging;

@@ -1,8 +1,14 @@
 //! Journeys through the front door: real HTTP on port 0, as named actors.
 
 mod app;
+mod first_errors;
+mod hostile;
+mod instance;
+mod manners;
 mod portal;
 mod schema;
 mod sign_in;
 mod staff;
 mod teams;
+mod socket;
+mod starting;

@@ -19,9 +19,9 @@ use crate::app::AppState;
 
 pub fn router(state: AppState) -> Router {
     Router::new()
-        .route("/products/{slug}/openapi/{file}", get(specs::download))
         .route("/graphql", any(graphql::handle))
         .route("/graphql/ws", get(graphql::socket::upgrade))
+        .route("/products/{slug}/openapi/{file}", get(specs::download))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
