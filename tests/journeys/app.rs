@@ -167,12 +167,15 @@ impl TestApp {
 
     /// The user errors of the input's mutation: its refusal, as `CODE path: message`.
     pub async fn refusal(&self, who: Option<&Person>, field: &str, input_type: &str, input: Value) -> String {
-        let query = format!(
-            "mutation($input: {input_type}!) {{ {field}(input: $input) {{ userErrors {{ code message path }} }} }}"
-        );
+        let query =
+            format!("mutation($input: {input_type}!) {{ {field}(input: $input) {{ userErrors {{ code message path }} }} }}");
         let answer = self.graphql(who, &query, json!({ "input": input })).await;
         if let Some(error) = answer["errors"].get(0) {
-            return format!("{}: {}", error["extensions"]["code"].as_str().unwrap_or("?"), error["message"].as_str().unwrap_or("?"));
+            return format!(
+                "{}: {}",
+                error["extensions"]["code"].as_str().unwrap_or("?"),
+                error["message"].as_str().unwrap_or("?")
+            );
         }
         let error = &answer["data"][field]["userErrors"][0];
         let path: Vec<_> = error["path"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();

@@ -116,7 +116,11 @@ async fn a_frontend_signs_a_person_in_over_graphql() {
     let payload = answer["data"]["signInWithMagicLink"].take();
     assert_eq!(payload["sessionToken"], browser.session);
     insta::assert_json_snapshot!(payload, { ".sessionToken" => "[secret]" }, @"");
-    let bearer = app.http.post(app.url("/graphql")).bearer_auth(&browser.session).json(&json!({ "query": "{ viewer { user { email } } }" }));
+    let bearer = app
+        .http
+        .post(app.url("/graphql"))
+        .bearer_auth(&browser.session)
+        .json(&json!({ "query": "{ viewer { user { email } } }" }));
     let seen: Value = bearer.send().await.unwrap().json().await.unwrap();
     assert_eq!(seen["data"]["viewer"]["user"]["email"], "ada@acme.example");
 }
@@ -173,7 +177,8 @@ async fn nobody_learns_which_addresses_are_known() {
         let form = app.press("/auth/sign-in", &[("email", email)]).await;
         let mut names: Vec<_> = answer.headers().keys().chain(form.headers().keys()).map(ToString::to_string).collect();
         names.sort();
-        let styles = |html: String| html.split("nonce=\"").map(|part| part[part.find('"').unwrap_or(0)..].to_owned()).collect::<String>();
+        let styles =
+            |html: String| html.split("nonce=\"").map(|part| part[part.find('"').unwrap_or(0)..].to_owned()).collect::<String>();
         answers.push((answer.status(), form.status(), names, answer.text().await.unwrap(), styles(form.text().await.unwrap())));
     }
     assert_eq!(answers[0], answers[1]);
@@ -304,7 +309,8 @@ async fn an_access_token_works_until_it_is_revoked() {
     insta::assert_json_snapshot!(made["accessToken"], { ".id" => "[id]", ".prefix" => "[prefix]" }, @"");
     assert!(secret.starts_with(made["accessToken"]["prefix"].as_str().unwrap()) && secret.len() == 53);
     let works = async |secret: &str| {
-        let ask = app.http.post(app.url("/graphql")).bearer_auth(secret).json(&json!({ "query": "{ viewer { user { email } } }" }));
+        let ask =
+            app.http.post(app.url("/graphql")).bearer_auth(secret).json(&json!({ "query": "{ viewer { user { email } } }" }));
         let answer: Value = ask.send().await.unwrap().json().await.unwrap();
         !answer["data"]["viewer"].is_null()
     };
@@ -357,7 +363,10 @@ async fn an_authorised_address_signs_in_and_joins_its_clients_team() {
         invited_at: now,
         last_sign_in_at: None,
     };
-    authorized_email::Entity::insert(authorized_email::ActiveModel::from(authorised)).exec_without_returning(&domain.db).await.unwrap();
+    authorized_email::Entity::insert(authorized_email::ActiveModel::from(authorised))
+        .exec_without_returning(&domain.db)
+        .await
+        .unwrap();
 
     app.ask("dev@acme.example").await;
     let token = app.magic_token("dev@acme.example").await;

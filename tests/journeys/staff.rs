@@ -26,7 +26,8 @@ async fn roles_are_given_and_taken_and_the_last_owner_stays() {
     assert_eq!(app.data(Some(&owner), staff, json!({})).await["provider"], Value::Null);
     let seen = app.data(Some(&admin), staff, json!({})).await;
     let rows = seen["provider"]["staff"].as_array().unwrap().iter();
-    let told: Vec<_> = rows.map(|m| format!("{} {}", m["role"].as_str().unwrap(), m["user"]["email"].as_str().unwrap())).collect();
+    let told: Vec<_> =
+        rows.map(|m| format!("{} {}", m["role"].as_str().unwrap(), m["user"]["email"].as_str().unwrap())).collect();
     insta::assert_snapshot!(told.join("\n"), @"");
     assert!(app.audited().await.iter().all(|action| action == "staff.role_set"));
 }
@@ -36,10 +37,7 @@ async fn two_owners_cannot_both_step_down_at_once() {
     let app = TestApp::start().await;
     let first = app.staff(StaffRole::Owner).await;
     let second = app.person("second@provider.example", Some(StaffRole::Owner)).await;
-    let outcomes = tokio::join!(
-        set(&app, &first, &first.email, Value::Null),
-        set(&app, &second, &second.email, Value::Null)
-    );
+    let outcomes = tokio::join!(set(&app, &first, &first.email, Value::Null), set(&app, &second, &second.email, Value::Null));
     let fine = [&outcomes.0, &outcomes.1].into_iter().filter(|outcome| *outcome == "fine : ").count();
     assert_eq!(fine, 1, "{outcomes:?}");
 }
@@ -65,7 +63,14 @@ async fn staff_make_tiers_and_partner_teams_and_find_them() {
     assert_eq!(taken, "TAKEN name: another tier has this name: choose another");
     let mut slugs = Vec::new();
     for name in ["Acme", "ACME!", "Harbour 100%", "日本"] {
-        let made = app.mutate(Some(&editor), "createPartnerTeam", json!({ "name": name, "tierId": tier["id"] }), "team { id slug tier { name } viewerAccess { role } }").await;
+        let made = app
+            .mutate(
+                Some(&editor),
+                "createPartnerTeam",
+                json!({ "name": name, "tierId": tier["id"] }),
+                "team { id slug tier { name } viewerAccess { role } }",
+            )
+            .await;
         assert_eq!((&made["team"]["tier"]["name"], &made["team"]["viewerAccess"]), (&json!("Gold"), &Value::Null));
         slugs.push((made["team"]["slug"].as_str().unwrap().to_owned(), made["team"]["id"].clone()));
     }
@@ -74,7 +79,10 @@ async fn staff_make_tiers_and_partner_teams_and_find_them() {
 
     let search = "query($text: String) { provider { teams(search: $text, first: 2) { totalCount nodes { name } pageInfo { hasNextPage } } } }";
     let found = async |text: &str| app.data(Some(&editor), search, json!({ "text": text })).await["provider"]["teams"].take();
-    assert_eq!(found("acm").await, json!({ "totalCount": 2, "nodes": [{ "name": "ACME!" }, { "name": "Acme" }], "pageInfo": { "hasNextPage": false } }));
+    assert_eq!(
+        found("acm").await,
+        json!({ "totalCount": 2, "nodes": [{ "name": "ACME!" }, { "name": "Acme" }], "pageInfo": { "hasNextPage": false } })
+    );
     assert_eq!(found("%").await["nodes"], json!([{ "name": "Harbour 100%" }]));
     assert_eq!((&found("").await["totalCount"], &found("_").await["totalCount"]), (&json!(4), &json!(0)));
 
@@ -96,8 +104,10 @@ async fn an_admin_sets_how_long_things_live() {
     let admin = app.staff(StaffRole::Admin).await;
     let input = json!({ "settings": { "magicLinkMinutes": 30, "sessionHours": 8 } });
     app.mutate(Some(&admin), "updatePortal", input, "portal { name }").await;
-    let seen = app.data(Some(&admin), "{ provider { settings { magicLinkMinutes sessionHours invitationDays } } }", json!({})).await;
+    let seen =
+        app.data(Some(&admin), "{ provider { settings { magicLinkMinutes sessionHours invitationDays } } }", json!({})).await;
     assert_eq!(seen["provider"]["settings"], json!({ "magicLinkMinutes": 30, "sessionHours": 8, "invitationDays": 30 }));
-    let refused = app.refusal(Some(&admin), "updatePortal", "UpdatePortalInput", json!({ "settings": { "magicLinkMinutes": 31 } })).await;
+    let refused =
+        app.refusal(Some(&admin), "updatePortal", "UpdatePortalInput", json!({ "settings": { "magicLinkMinutes": 31 } })).await;
     assert_eq!(refused, "INVALID settings.magicLinkMinutes: must be from 1 to 30");
 }
