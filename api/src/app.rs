@@ -8,8 +8,8 @@ use std::{
     time::Duration,
 };
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
-use domain::{Domain, env::Env, keyring::Keyring, ops::staff, wake::Wake};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+use domain::{Domain, env::Env, keyring::Keyring, ops::staff};
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DbErr, sqlx::sqlite::SqliteJournalMode, sqlx::sqlite::SqliteSynchronous,
 };
@@ -17,7 +17,11 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Config, graphql::request::Site, http};
+use crate::{
+    config::Config,
+    graphql::{self, PorticoSchema, engine::Engine, request::Site},
+    http::{self, metrics::Metrics, origin::Origins},
+};
 
 /// Why the program did not start: one line that says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +61,11 @@ pub struct AppState {
     pub domain: Domain,
     pub config: Arc<Config>,
     pub site: Arc<Site>,
-    pub schema: crate::graphql::PorticoSchema,
+    pub graphql: Engine<PorticoSchema>,
+    pub origins: Origins,
+    pub metrics: Arc<Metrics>,
+    /// Cancelled when the process is to stop: what never ends by itself ends then.
+    pub stop: CancellationToken,
 }
 
 impl App {
@@ -75,13 +83,16 @@ impl App {
             gateway_url: url(&config.gateway_url, config.gateway_listen),
             base_url,
         });
+        let stop = CancellationToken::new();
         let state = AppState {
+            graphql: graphql::engine(config.introspection),
+            origins: Origins::new(&site.base_url, &config.allowed_origins),
+            metrics: Arc::new(Metrics::new(domain.now())),
+            stop: stop.clone(),
             domain: domain.clone(),
             config: Arc::new(config),
             site: Arc::clone(&site),
-            schema: crate::graphql::schema(),
         };
-        let stop = CancellationToken::new();
         let serve = axum::serve(listener, http::router(state).into_make_service_with_connect_info::<SocketAddr>())
             .with_graceful_shutdown(stop.clone().cancelled_owned());
         let tasks = vec![tokio::spawn(async move {
@@ -127,7 +138,7 @@ pub async fn open(config: &Config, env: Env) -> Result<Domain, StartError> {
     let keys = keyring(config, &env)?;
     let db = connect(config).await.map_err(StartError::Database)?;
     migration::up(&db, Some(&config.data_dir.join("migrate.lock"))).await.map_err(StartError::Migration)?;
-    let domain = Domain { db, env, keys: Arc::new(keys), wake: Arc::new(Wake::default()) };
+    let domain = Domain::new(db, env, keys);
     if let Some(email) = &config.admin_email {
         staff::ensure_owner(&domain, email)
             .await

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use sea_orm::DatabaseConnection;
 
-use crate::{env::Env, keyring::Keyring, wake::Wake};
+use crate::{documents::Documents, env::Env, keyring::Keyring, wake::Wake};
 
 /// The domain's handle: cheap to clone, one per process.
 #[derive(Clone)]
@@ -14,9 +14,15 @@ pub struct Domain {
     pub env: Env,
     pub keys: Arc<Keyring>,
     pub wake: Arc<Wake>,
+    pub documents: Arc<Documents>,
 }
 
 impl Domain {
+    /// Over a database that is up to date.
+    pub fn new(db: DatabaseConnection, env: Env, keys: Keyring) -> Self {
+        Self { db, env, keys: Arc::new(keys), wake: Arc::default(), documents: Arc::default() }
+    }
+
     pub fn now(&self) -> DateTime<Utc> {
         self.env.now()
     }

@@ -69,7 +69,7 @@ pub struct Person {
     pub session: String,
 }
 
-const TEST_KEY: &str = "a-key-for-tests-of-thirty-two-letters";
+pub const TEST_KEY: &str = "a-key-for-tests-of-thirty-two-letters";
 
 impl TestApp {
     pub async fn start() -> Self {
@@ -208,7 +208,7 @@ impl TestApp {
 
 /// A new database on the PostgreSQL that the environment names; `None`: SQLite in the data directory.
 #[expect(clippy::disallowed_methods, reason = "the tests' own setting")]
-async fn database() -> Option<String> {
+pub async fn database() -> Option<String> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let base = std::env::var("PORTICO_TEST_DATABASE_URL").ok()?;
     let name = format!("journey_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));

@@ -84,6 +84,12 @@ fn mark(domain: &Domain, proof: Proof) {
     });
 }
 
+/// Whether a request is signed by a cookie, which a browser sends for whatever page asks.
+pub fn by_cookie(headers: &HeaderMap) -> bool {
+    let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    bearer(authorization).is_none() && session_cookie(headers).is_some()
+}
+
 fn bearer(authorization: Option<&str>) -> Option<&str> {
     let (scheme, token) = authorization?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())

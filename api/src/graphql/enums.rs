@@ -21,6 +21,14 @@ mirrored! {
     TeamRole = "domain::rules::policy::TeamRole" { Admin ReadOnly Restricted }
     ProductStatus = "entities::enums::ProductStatus" { Draft Published Deprecated Retired }
     Visibility = "entities::enums::Visibility" { Public Members Assigned }
+    Environment = "entities::enums::Environment" { Sandbox Production }
+    /// MOCK answers from the document's own examples and schemas.
+    Backend = "entities::enums::Backend" { Upstream Mock }
+    /// Where an environment's request log goes.
+    LogSink = "entities::enums::LogSink" { Database Stdout Both }
+    EndpointStatus = "entities::enums::EndpointStatus" { Draft Published }
+    SpecStatus = "entities::enums::SpecStatus" { Current Supported Retired }
+    SpecFormat = "domain::rules::openapi::Format" { Json Yaml }
     UserErrorCode = "domain::ProblemCode" {
         Invalid Required Taken TooLong TooShort NotFound Expired AlreadyDone WrongState Stale ProductionLocked LimitReached
         PaymentProvider

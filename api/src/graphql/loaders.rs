@@ -11,7 +11,7 @@ use entities::{
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 /// Rows of one table by id, for what the viewer reached through something they may see.
-pub struct Rows(Domain);
+pub struct Rows(pub(super) Domain);
 
 macro_rules! row_loaders {
     ($($field:ident: $id:ident => $module:ident)*) => {
@@ -97,10 +97,11 @@ pub fn maybe<T>(loaded: Result<Option<T>, Arc<DomainError>>) -> async_graphql::R
 }
 
 /// A loader's answer for something that a foreign key says is there.
-pub fn found<T>(loaded: Result<Option<T>, Arc<DomainError>>) -> async_graphql::Result<T> {
-    match loaded {
-        Ok(Some(row)) => Ok(row),
-        Ok(None) => Err(crate::error::to_graphql(DomainError::NotFound("row"))),
-        Err(error) => Err(crate::error::to_graphql(DomainError::Unavailable(error.to_string().into()))),
-    }
+pub fn found<T>(answer: Result<Option<T>, Arc<DomainError>>) -> async_graphql::Result<T> {
+    loaded(answer)?.ok_or_else(|| crate::error::to_graphql(DomainError::NotFound("row")))
+}
+
+/// A loader's answer for something that need not be there.
+pub fn loaded<T>(answer: Result<Option<T>, Arc<DomainError>>) -> async_graphql::Result<Option<T>> {
+    answer.map_err(|error| crate::error::to_graphql(DomainError::Unavailable(error.to_string().into())))
 }

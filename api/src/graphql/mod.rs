@@ -1,17 +1,27 @@
 //! The GraphQL schema. A resolver parses, builds, calls and wraps; rules and SQL live in `domain`.
 
+pub mod assignment;
+pub mod catalog_loaders;
+pub mod category;
+pub mod complete;
 pub mod connection;
+pub mod endpoint;
+pub mod engine;
 pub mod enums;
 pub mod invitation;
+pub mod limits;
 pub mod loaders;
 pub mod node;
 pub mod payload;
 pub mod portal;
 pub mod product;
+pub mod product_environment;
 pub mod provider;
 pub mod request;
 pub mod scalars;
 pub mod session;
+pub mod shape;
+pub mod spec;
 pub mod staff;
 pub mod team;
 pub mod tier;
@@ -19,6 +29,8 @@ pub mod user;
 pub mod viewer;
 
 use async_graphql::{EmptySubscription, MergedObject, Schema};
+
+use engine::Engine;
 
 /// What can be read.
 #[derive(MergedObject, Default)]
@@ -29,6 +41,8 @@ pub struct Query(
     team::TeamQuery,
     invitation::InvitationQuery,
     provider::ProviderQuery,
+    product::ProductQuery,
+    category::CategoryQuery,
 );
 
 /// What can be changed.
@@ -41,6 +55,12 @@ pub struct Mutation(
     invitation::InvitationMutation,
     staff::StaffMutation,
     tier::TierMutation,
+    product::ProductMutation,
+    product_environment::ProductEnvironmentMutation,
+    assignment::AssignmentMutation,
+    spec::SpecMutation,
+    endpoint::EndpointMutation,
+    category::CategoryMutation,
 );
 
 pub type PorticoSchema = Schema<Query, Mutation, EmptySubscription>;
@@ -48,6 +68,17 @@ pub type PorticoSchema = Schema<Query, Mutation, EmptySubscription>;
 /// The schema; it needs no state, which comes with each request.
 pub fn schema() -> PorticoSchema {
     Schema::build(Query::default(), Mutation::default(), EmptySubscription).finish()
+}
+
+/// What serves requests. Without introspection, errors do not suggest names either.
+pub fn engine(introspection: bool) -> Engine<PorticoSchema> {
+    let schema = if introspection {
+        schema()
+    } else {
+        Schema::build(Query::default(), Mutation::default(), EmptySubscription).disable_suggestions().finish()
+    };
+    let sdl = schema.sdl();
+    Engine::new(schema, &sdl, introspection, engine::TIME_LIMIT)
 }
 
 /// As `schema.graphql` has it.

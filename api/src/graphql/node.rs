@@ -1,14 +1,21 @@
 //! `node(id:)`: any object by its id, for who may see it.
 
 use async_graphql::{Context, ID, Interface, Object};
-use domain::read;
-use entities::id::{AccessTokenId, InvitationId, MembershipId, SessionId, TeamId, TierId, TypedId, UserId, prefix_of};
+use domain::read::{self, assignments, catalog, endpoints, specs};
+use entities::id::{
+    AccessTokenId, AssignmentId, CategoryId, EndpointId, InvitationId, MembershipId, ProductId, SessionId, SpecVersionId, TeamId,
+    TierId, TypedId, UserId, prefix_of,
+};
 
 use crate::graphql::{
+    assignment::Assignment,
+    category::Category,
+    endpoint::Endpoint,
     invitation::Invitation,
     product::Product,
     request::{OrGraphql, RequestContext},
     session::{AccessToken, Session},
+    spec::SpecVersion,
     team::{Membership, Team},
     tier::Tier,
     user::User,
@@ -19,10 +26,14 @@ use crate::graphql::{
 #[graphql(field(name = "id", ty = "ID"))]
 pub enum Node {
     AccessToken(AccessToken),
+    Assignment(Assignment),
+    Category(Category),
+    Endpoint(Endpoint),
     Invitation(Invitation),
     Membership(Membership),
     Product(Product),
     Session(Session),
+    SpecVersion(SpecVersion),
     Team(Team),
     Tier(Tier),
     User(User),
@@ -37,6 +48,13 @@ impl NodeQuery {
     async fn node(&self, ctx: &Context<'_>, id: ID) -> async_graphql::Result<Option<Node>> {
         let (op, actor, viewer) = (ctx.op(), ctx.actor(), ctx.actor().user_id());
         match (prefix_of(&id), viewer) {
+            (Some(ProductId::PREFIX), _) => found(&id, async |id| catalog::product(op, actor, id).await, Product).await,
+            (Some(CategoryId::PREFIX), _) => found(&id, async |id| catalog::category(op, actor, id).await, Category).await,
+            (Some(EndpointId::PREFIX), _) => found(&id, async |id| endpoints::endpoint(op, actor, id).await, Endpoint).await,
+            (Some(SpecVersionId::PREFIX), _) => found(&id, async |id| specs::spec(op, actor, id).await, SpecVersion).await,
+            (Some(AssignmentId::PREFIX), _) => {
+                found(&id, async |id| assignments::assignment(op, actor, id).await, Assignment).await
+            }
             (Some(AccessTokenId::PREFIX), Some(viewer)) => {
                 found(&id, async |id| read::sign_in::access_token(op, viewer, id).await, AccessToken).await
             }

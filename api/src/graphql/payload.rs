@@ -1,6 +1,6 @@
 //! Payloads of mutations: the thing changed, and what a person can put right.
 
-use async_graphql::SimpleObject;
+use async_graphql::{ID, SimpleObject};
 use domain::{DomainError, Problem};
 
 use crate::{error::to_graphql, graphql::enums::UserErrorCode};
@@ -20,6 +20,8 @@ impl From<Problem> for UserError {
         Self { code: problem.code.into(), message: problem.message, path: problem.path }
     }
 }
+
+crate::payload_type! { DeletePayload { deleted_id: ID } }
 
 /// A payload type, made by [`payload_type!`].
 pub trait Payload: Sized {

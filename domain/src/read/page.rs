@@ -1,7 +1,10 @@
 //! Pages of long lists, by key and not by offset. A cursor is the id of the row it stands at.
 
 use entities::id::TypedId;
-use sea_orm::{ColumnTrait, EntityTrait, ModelTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, ExprTrait, ModelTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    sea_query::{Expr, Func},
+};
 
 use crate::{Domain, DomainError, ProblemCode, Result};
 
@@ -104,5 +107,43 @@ where
     }
     read = if window.backward { read.order_by_asc(id) } else { read.order_by_desc(id) };
     let rows = read.limit(window.limit + 1).all(&ctx.db).await?;
+    Ok(Page::from_read(rows, &window, total))
+}
+
+/// A page of a list in the order of its names, upper and lower case alike, and of ids where names are equal. A cursor is
+/// looked up in the list itself: it stands for nothing that the list would not show.
+pub async fn by_name<E, I>(
+    ctx: &Domain,
+    list: Select<E>,
+    (name, id): (E::Column, E::Column),
+    page: &PageRequest,
+) -> Result<Page<E::Model>>
+where
+    E: EntityTrait<Model: ModelTrait + Sync + Send>,
+    I: TypedId,
+{
+    let window = page.window::<I>()?;
+    let total = if page.with_total { Some(list.clone().count(&ctx.db).await?) } else { None };
+    let folded = || Expr::expr(Func::lower(Expr::col(name.as_column_ref())));
+    let mut read = list.clone();
+    for (path, cursor, forward) in [("after", window.after, true), ("before", window.before, false)] {
+        let Some(cursor) = cursor.map(TypedId::uuid) else { continue };
+        let there = list.clone().filter(id.eq(cursor)).select_only().column_as(folded(), "name").into_tuple::<String>();
+        let Some(place) = there.one(&ctx.db).await? else {
+            return Err(DomainError::refused(ProblemCode::Invalid, path, format!("{path} is not a cursor of this list")));
+        };
+        let name = folded();
+        let beyond = match forward {
+            true => {
+                Condition::any().add(name.clone().gt(place.clone())).add(Condition::all().add(name.eq(place)).add(id.gt(cursor)))
+            }
+            false => {
+                Condition::any().add(name.clone().lt(place.clone())).add(Condition::all().add(name.eq(place)).add(id.lt(cursor)))
+            }
+        };
+        read = read.filter(beyond);
+    }
+    let direction = if window.backward { sea_orm::Order::Desc } else { sea_orm::Order::Asc };
+    let rows = read.order_by(folded(), direction.clone()).order_by(id, direction).limit(window.limit + 1).all(&ctx.db).await?;
     Ok(Page::from_read(rows, &window, total))
 }

@@ -1,0 +1,105 @@
+//! To whom products are assigned; for staff.
+
+use async_graphql::{Context, ID, InputObject, Object};
+use chrono::{DateTime, Utc};
+use domain::ops::assignments::{self, Target};
+use entities::assignment;
+
+use crate::graphql::{
+    connection::HasCursor,
+    loaders::found,
+    payload::payload,
+    product::{Product, ProductPayload},
+    request::{RequestContext, id_of, id_referred_to},
+    team::Team,
+    user::User,
+};
+
+/// A product given to a tier, a team or a client, by hand or by a subscription.
+#[derive(Debug, Clone)]
+pub struct Assignment(pub assignment::Model);
+
+impl HasCursor for Assignment {
+    fn cursor(&self) -> String {
+        self.0.id.to_string()
+    }
+}
+
+#[Object]
+impl Assignment {
+    pub async fn id(&self) -> ID {
+        self.0.id.to_string().into()
+    }
+    async fn product(&self, ctx: &Context<'_>) -> async_graphql::Result<Product> {
+        found(ctx.loaders().products.load_one(self.0.product_id).await).map(Product)
+    }
+    async fn team(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Team>> {
+        match self.0.team_id {
+            Some(id) => found(ctx.loaders().teams.load_one(id).await).map(|row| Some(Team(row))),
+            None => Ok(None),
+        }
+    }
+    async fn since(&self) -> DateTime<Utc> {
+        self.0.since
+    }
+    /// Null where the program did it by itself.
+    async fn by(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<User>> {
+        match self.0.assigned_by {
+            Some(id) => found(ctx.loaders().users.load_one(id).await).map(|row| Some(User(row))),
+            None => Ok(None),
+        }
+    }
+}
+
+crate::connection! { AssignmentConnection AssignmentEdge Assignment }
+
+/// A product, and exactly one of tier, team (all its clients) and client.
+#[derive(InputObject)]
+pub struct AssignProductInput {
+    product_id: ID,
+    tier_id: Option<ID>,
+    team_id: Option<ID>,
+    client_id: Option<ID>,
+}
+
+impl AssignProductInput {
+    fn target(&self) -> Target {
+        Target {
+            tier: self.tier_id.as_ref().map(id_referred_to),
+            team: self.team_id.as_ref().map(id_referred_to),
+            client: self.client_id.as_ref().map(id_referred_to),
+        }
+    }
+}
+
+#[derive(Default)]
+pub struct AssignmentMutation;
+
+#[Object]
+impl AssignmentMutation {
+    /// Shows an ASSIGNED product to them, and lets their calls through that no subscription covers.
+    async fn assign_product(
+        &self,
+        ctx: &Context<'_>,
+        input: AssignProductInput,
+    ) -> async_graphql::Result<Option<ProductPayload>> {
+        let done = async {
+            let id = id_of(&input.product_id, "product")?;
+            assignments::assign(ctx.op(), ctx.actor(), id, input.target()).await
+        };
+        payload(done.await.map(Product))
+    }
+
+    /// Takes back what was assigned by hand.
+    async fn unassign_product(
+        &self,
+        ctx: &Context<'_>,
+        input: AssignProductInput,
+    ) -> async_graphql::Result<Option<ProductPayload>> {
+        let done = async {
+            let id = id_of(&input.product_id, "product")?;
+            assignments::unassign(ctx.op(), ctx.actor(), id, input.target()).await
+        };
+        payload(done.await.map(Product))
+    }
+}
