@@ -1,6 +1,7 @@
 //! Teams, invitations, members; and that no team sees another's things.
 
 use chrono::TimeDelta;
+use entities::enums::StaffRole;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -19,8 +20,7 @@ fn access((team, credentials, billing): (&str, &str, &str)) -> Value {
 impl TestApp {
     /// Founds a team; its id.
     async fn found(&self, founder: &Person, name: &str) -> Value {
-        self.mutate_as(Some(founder), "createTeam", "CreateTeamInput", json!({ "name": name }), "team { id }").await["team"]["id"]
-            .take()
+        self.mutate(Some(founder), "createTeam", json!({ "name": name }), "team { id }").await["team"]["id"].take()
     }
 
     /// Invites somebody; the invitation's id.
@@ -167,7 +167,8 @@ async fn somebody_else_who_is_signed_in_is_asked_before_the_session_changes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn revoked_resent_and_expired_invitations() {
     let app = TestApp::start().await;
-    let ada = app.person("ada@acme.example", None).await;
+    let (ada, admin) = (app.person("ada@acme.example", None).await, app.staff(StaffRole::Admin).await);
+    app.mutate(Some(&admin), "updatePortal", json!({ "settings": { "invitationDays": 10 } }), "portal { name }").await;
     let team = app.found(&ada, "Acme").await;
     let step =
         async |field: &str, id: &Value| app.refusal(Some(&ada), field, "InvitationIdInput", json!({ "invitationId": id })).await;
@@ -182,13 +183,25 @@ async fn revoked_resent_and_expired_invitations() {
     let twice = json!({ "teamId": team, "email": "grace@acme.example", "access": access(DEVELOPER) });
     insta::assert_snapshot!(app.refusal(Some(&ada), "inviteMember", "InviteMemberInput", twice).await, @"");
     let old = app.invitation_token(&resent).await;
-    app.clock.advance(TimeDelta::days(30));
+    app.clock.advance(TimeDelta::days(10));
     insta::assert_snapshot!(app.accept(None, &old).await, @"");
-    let status = "query($id: ID!) { team(id: $id) { invitations(status: EXPIRED) { totalCount nodes { status } } } }";
-    let seen = app.data(Some(&ada), status, json!({ "id": team })).await;
-    assert_eq!(seen, Value::Null, "the session is over too");
-    let ada = Person { session: "again".to_owned(), ..app.person("ada2@acme.example", None).await };
-    drop(ada);
+    insta::assert_snapshot!(step("revokeInvitation", &resent).await, @"");
+    let by_status = "query($id: ID!) { team(id: $id) {
+        pending: invitations(status: PENDING) { totalCount } expired: invitations(status: EXPIRED) { nodes { id status } }
+        revoked: invitations(status: REVOKED) { nodes { id } } } }";
+    let seen = app.data(Some(&ada), by_status, json!({ "id": team })).await["team"].take();
+    let expected = json!({
+        "pending": { "totalCount": 0 },
+        "expired": { "nodes": [{ "id": resent, "status": "EXPIRED" }] },
+        "revoked": { "nodes": [{ "id": revoked }] },
+    });
+    assert_eq!(seen, expected);
+
+    assert_eq!(step("resendInvitation", &resent).await, "fine : ");
+    insta::assert_snapshot!(app.accept(None, &old).await, @"");
+    let grace = app.press("/auth/invitation", &[("token", &app.invitation_token(&resent).await)]).await;
+    let grace = session_of(&grace, "grace@acme.example", &ada);
+    assert_eq!(app.roster(&grace, &team).await.lines().count(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

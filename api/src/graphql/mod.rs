@@ -58,6 +58,8 @@ pub struct Query(
     provider::ProviderQuery,
     subscription::SubscriptionQuery,
     decision::DecisionQuery,
+    product::ProductQuery,
+    category::CategoryQuery,
 );
 
 /// What can be changed.

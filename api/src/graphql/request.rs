@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use async_graphql::{Context, ID};
 use axum::http::header::SET_COOKIE;
-use domain::{Actor, Domain, DomainError, ProblemCode, ops::sessions::NewSession, read::page::PageRequest};
+use domain::{Actor, Domain, DomainError, ops::sessions::NewSession, read::page::PageRequest};
 use entities::id::TypedId;
 use secrecy::SecretString;
 
@@ -90,11 +90,6 @@ pub fn id_of<T: TypedId>(id: &ID, what: &'static str) -> Result<T, DomainError> 
 /// A thing referred to, which the operation looks up: a malformed id becomes one that nothing has.
 pub fn id_referred_to<T: TypedId>(id: &ID) -> T {
     id.parse().unwrap_or_else(|_| T::from_uuid(uuid::Uuid::nil()))
-}
-
-/// A thing that the input refers to: a malformed id is a problem of the input.
-pub fn referred<T: TypedId>(id: &ID, path: &str, what: &str) -> Result<T, DomainError> {
-    id.parse().map_err(|_| DomainError::refused(ProblemCode::NotFound, path, format!("there is no such {what}")))
 }
 
 /// The page that a field's arguments ask for; totals are counted only where the query selects them.

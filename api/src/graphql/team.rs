@@ -17,7 +17,7 @@ use crate::{
         invitation::{Invitation, InvitationConnection},
         loaders::{MemberOf, found, maybe},
         payload::payload,
-        request::{OrGraphql, RequestContext, id_of, page, referred},
+        request::{OrGraphql, RequestContext, id_of, id_referred_to, page},
         tier::Tier,
         user::User,
     },
@@ -245,7 +245,7 @@ impl TeamMutation {
         input: CreatePartnerTeamInput,
     ) -> async_graphql::Result<Option<TeamPayload>> {
         let made = async {
-            let tier = input.tier_id.map(|id| referred(&id, "tierId", "tier")).transpose()?;
+            let tier = input.tier_id.map(|id| id_referred_to(&id));
             let cmd = teams::CreatePartnerTeam { name: input.name, tier, internal: input.internal.unwrap_or_default() };
             teams::create_for_partner(ctx.op(), ctx.actor(), cmd).await
         };
@@ -256,7 +256,7 @@ impl TeamMutation {
     async fn set_team_tier(&self, ctx: &Context<'_>, input: SetTeamTierInput) -> async_graphql::Result<Option<TeamPayload>> {
         let set = async {
             let team = id_of(&input.team_id, "team")?;
-            let tier = input.tier_id.map(|id| referred(&id, "tierId", "tier")).transpose()?;
+            let tier = input.tier_id.map(|id| id_referred_to(&id));
             teams::set_tier(ctx.op(), ctx.actor(), team, tier).await
         };
         payload(set.await.map(Team))

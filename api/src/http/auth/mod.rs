@@ -5,11 +5,9 @@ mod magic_link;
 mod page;
 mod session;
 
-use std::net::SocketAddr;
-
 use axum::{
     Router,
-    extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts, Request, State},
+    extract::{DefaultBodyLimit, FromRequestParts, Request, State},
     http::{HeaderMap, StatusCode, request::Parts},
     middleware::{self, Next},
     response::Response,
@@ -22,6 +20,7 @@ use self::page::Look;
 use crate::{
     app::AppState,
     auth::{self, Caller, origin::is_foreign_form},
+    http::exchange::Exchange,
 };
 
 /// Bytes: these forms carry a token or an address.
@@ -56,9 +55,11 @@ impl FromRequestParts<AppState> for Visit {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
         let look = Look::load(state).await?;
-        let peer = ConnectInfo::<SocketAddr>::from_request_parts(parts, state).await.map(|ConnectInfo(peer)| peer.ip());
-        let ip = peer.map_err(|_| look.error(&DomainError::internal("the listener does not say who connects")))?;
-        match auth::caller(&state.domain, &parts.headers, ip, None).await {
+        let Some(exchange) = parts.extensions.get::<Exchange>() else {
+            return Err(look.error(&DomainError::internal("a request came by another way than the listener's")));
+        };
+        let request_id = Some(exchange.request_id.to_string());
+        match auth::caller(&state.domain, &parts.headers, exchange.ip, request_id).await {
             Ok(caller) => Ok(Self { caller, look }),
             Err(error) => Err(look.error(&error)),
         }
