@@ -10,6 +10,7 @@ pub mod credential;
 pub mod decision;
 pub mod endpoint;
 pub mod enums;
+pub mod invitation;
 pub mod limits;
 pub mod lists;
 pub mod loaders;

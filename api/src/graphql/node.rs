@@ -3,22 +3,33 @@
 use async_graphql::{Context, ID, Interface, Object};
 use domain::{
     access,
-    read::{assignments, catalog, endpoints, specs},
+    read::{assignments, audit, catalog, clients, endpoints, plans, policies, request_log, specs, subscriptions},
     rules::policy::MemberRight,
 };
 use entities::{
-    id::{AssignmentId, CategoryId, EndpointId, ProductId, SpecVersionId, TeamId, TypedId, prefix_of},
+    id::{
+        AssignmentId, AuditEventId, CategoryId, ClientId, CredentialId, EndpointId, PlanId, PolicyId, ProductId, ProfileId,
+        RequestLogId, SpecVersionId, SubscriptionId, TeamId, TypedId, prefix_of,
+    },
     team,
 };
 use sea_orm::EntityTrait;
 
 use crate::graphql::{
     assignment::Assignment,
+    audit::AuditEvent,
     category::Category,
+    client::Client,
+    credential::Credential,
     endpoint::Endpoint,
+    plan::Plan,
+    policy::Policy,
     product::Product,
+    profile::Profile,
     request::{OrGraphql, RequestContext},
+    request_log::RequestLogEntry,
     spec::SpecVersion,
+    subscription::Subscription,
     team::Team,
     user::User,
 };
@@ -28,10 +39,18 @@ use crate::graphql::{
 #[graphql(field(name = "id", ty = "ID"))]
 pub enum Node {
     Assignment(Assignment),
+    AuditEvent(AuditEvent),
     Category(Category),
+    Client(Client),
+    Credential(Credential),
     Endpoint(Endpoint),
+    Plan(Plan),
+    Policy(Policy),
     Product(Product),
+    Profile(Profile),
+    RequestLogEntry(RequestLogEntry),
     SpecVersion(SpecVersion),
+    Subscription(Subscription),
     Team(Team),
     User(User),
 }
@@ -48,9 +67,32 @@ impl NodeQuery {
                 of_catalog(ctx, &id).await
             }
             Some(TeamId::PREFIX) => Ok(team(ctx, &id).await.map(Node::Team)),
-            _ => Ok(None),
+            _ => of_access(ctx, &id).await.or_graphql(),
         }
     }
+}
+
+async fn of_access(ctx: &Context<'_>, id: &ID) -> domain::Result<Option<Node>> {
+    let (op, actor) = (ctx.op(), ctx.actor());
+    Ok(if let Ok(id) = id.parse::<PlanId>() {
+        plans::by_id(op, actor, id).await?.map(|row| Node::Plan(Plan(row)))
+    } else if let Ok(id) = id.parse::<PolicyId>() {
+        policies::by_id(op, actor, id).await?.map(|row| Node::Policy(Policy(row)))
+    } else if let Ok(id) = id.parse::<SubscriptionId>() {
+        subscriptions::by_id(op, actor, id).await?.map(|row| Node::Subscription(Subscription(row)))
+    } else if let Ok(id) = id.parse::<ClientId>() {
+        clients::by_id(op, actor, id).await?.map(|row| Node::Client(Client(row)))
+    } else if let Ok(id) = id.parse::<ProfileId>() {
+        clients::profile_by_id(op, actor, id).await?.map(|row| Node::Profile(Profile(row)))
+    } else if let Ok(id) = id.parse::<CredentialId>() {
+        clients::credential_by_id(op, actor, id).await?.map(|row| Node::Credential(Credential(row)))
+    } else if let Ok(id) = id.parse::<AuditEventId>() {
+        audit::by_id(op, actor, id).await?.map(|row| Node::AuditEvent(AuditEvent(row)))
+    } else if let Ok(id) = id.parse::<RequestLogId>() {
+        request_log::by_id(op, actor, id).await?.map(|row| Node::RequestLogEntry(RequestLogEntry(row)))
+    } else {
+        None
+    })
 }
 
 async fn team(ctx: &Context<'_>, id: &ID) -> Option<Team> {

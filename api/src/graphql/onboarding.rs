@@ -95,7 +95,6 @@ impl OnboardingMutation {
 
 async fn onboard(ctx: &Context<'_>, input: OnboardPartnerInput) -> domain::Result<onboarding::Onboarded> {
     let products = input.product_ids.unwrap_or_default();
-    let products = products.iter().enumerate().map(|(i, id)| id_referred_to(id));
     let cmd = onboarding::OnboardPartner {
         team_name: input.team_name,
         team: input.team_id.as_ref().map(id_referred_to),
@@ -104,7 +103,7 @@ async fn onboard(ctx: &Context<'_>, input: OnboardPartnerInput) -> domain::Resul
         description: input.description,
         emails: input.emails.into_iter().map(|email| email.0).collect(),
         plan: input.plan_id.as_ref().map(id_referred_to),
-        products: products.collect::<Result<_, _>>()?,
+        products: products.iter().map(id_referred_to).collect(),
         policy: input.policy_id.as_ref().map(id_referred_to),
         profile: input.profile.map(draft),
         message: input.message,
