@@ -1,5 +1,11 @@
 //! Journeys through the front door: real HTTP on port 0, as named actors.
 
 mod app;
+mod credentials;
+mod isolation;
+mod offer;
+mod onboard_partner;
+mod plans;
 mod portal;
 mod schema;
+mod subscriptions;
