@@ -8,8 +8,8 @@ use std::{
     time::Duration,
 };
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
-use domain::{Domain, env::Env, keyring::Keyring, wake::Wake};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+use domain::{Domain, env::Env, keyring::Keyring, ops::staff};
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DbErr, sqlx::sqlite::SqliteJournalMode, sqlx::sqlite::SqliteSynchronous,
 };
@@ -17,7 +17,11 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Config, graphql::request::Site, http};
+use crate::{
+    config::Config,
+    graphql::{self, PorticoSchema, engine::Engine, request::Site},
+    http::{self, metrics::Metrics, origin::Origins},
+};
 
 /// Why the program did not start: one line that says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +38,8 @@ pub enum StartError {
     Database(DbErr),
     #[error("the database cannot be brought up to date: {0}")]
     Migration(DbErr),
+    #[error("PORTICO_ADMIN_EMAIL is {given:?}, who cannot be made OWNER: {reason}")]
+    AdminEmail { given: String, reason: String },
     #[error("cannot listen on {addr} ({source}): stop what uses it or set {setting}")]
     Listen { addr: SocketAddr, setting: &'static str, source: io::Error },
     #[error("{0}")]
@@ -55,7 +61,11 @@ pub struct AppState {
     pub domain: Domain,
     pub config: Arc<Config>,
     pub site: Arc<Site>,
-    pub schema: crate::graphql::PorticoSchema,
+    pub graphql: Engine<PorticoSchema>,
+    pub origins: Origins,
+    pub metrics: Arc<Metrics>,
+    /// Cancelled when the process is to stop: what never ends by itself ends then.
+    pub stop: CancellationToken,
 }
 
 impl App {
@@ -67,15 +77,22 @@ impl App {
             Some(url) => url.as_str().trim_end_matches('/').to_owned(),
             None => format!("http://{addr}"),
         };
-        let site =
-            Arc::new(Site { base_url: url(&config.base_url, api), gateway_url: url(&config.gateway_url, config.gateway_listen) });
+        let base_url = url(&config.base_url, api);
+        let site = Arc::new(Site {
+            origins: origins(&base_url, &config),
+            gateway_url: url(&config.gateway_url, config.gateway_listen),
+            base_url,
+        });
+        let stop = CancellationToken::new();
         let state = AppState {
+            graphql: graphql::engine(config.introspection),
+            origins: Origins::new(&site.base_url, &config.allowed_origins),
+            metrics: Arc::new(Metrics::new(domain.now())),
+            stop: stop.clone(),
             domain: domain.clone(),
             config: Arc::new(config),
             site: Arc::clone(&site),
-            schema: crate::graphql::schema(),
         };
-        let stop = CancellationToken::new();
         let serve = axum::serve(listener, http::router(state).into_make_service_with_connect_info::<SocketAddr>())
             .with_graceful_shutdown(stop.clone().cancelled_owned());
         let tasks = vec![tokio::spawn(async move {
@@ -93,6 +110,14 @@ impl App {
             let _ = task.await;
         }
     }
+}
+
+/// Where browsers may come from and be sent back to.
+fn origins(base_url: &str, config: &Config) -> Vec<String> {
+    let portal = config.portal_url.as_ref().map(url::Url::as_str);
+    let given = config.allowed_origins.iter().map(String::as_str);
+    let urls = [base_url].into_iter().chain(portal).chain(given).filter_map(|url| url::Url::parse(url).ok());
+    urls.filter(|url| matches!(url.scheme(), "http" | "https")).map(|url| url.origin().ascii_serialization()).collect()
 }
 
 /// Runs until SIGTERM or Ctrl-C.
@@ -113,7 +138,13 @@ pub async fn open(config: &Config, env: Env) -> Result<Domain, StartError> {
     let keys = keyring(config, &env)?;
     let db = connect(config).await.map_err(StartError::Database)?;
     migration::up(&db, Some(&config.data_dir.join("migrate.lock"))).await.map_err(StartError::Migration)?;
-    Ok(Domain { db, env, keys: Arc::new(keys), wake: Arc::new(Wake::default()), documents: Arc::default() })
+    let domain = Domain::new(db, env, keys);
+    if let Some(email) = &config.admin_email {
+        staff::ensure_owner(&domain, email)
+            .await
+            .map_err(|error| StartError::AdminEmail { given: email.clone(), reason: error.to_string() })?;
+    }
+    Ok(domain)
 }
 
 async fn connect(config: &Config) -> Result<DatabaseConnection, DbErr> {

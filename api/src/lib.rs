@@ -5,5 +5,7 @@ pub mod auth;
 pub mod cli;
 pub mod config;
 pub mod error;
+pub mod gateway;
 pub mod graphql;
 pub mod http;
+pub mod listen;

@@ -11,6 +11,7 @@ pub mod keyring;
 pub mod limits;
 pub mod ops;
 pub mod outbox;
+pub mod queue;
 pub mod read;
 pub mod rules;
 pub mod snapshot;

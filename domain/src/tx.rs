@@ -119,6 +119,11 @@ impl<'a> Tx<'a> {
         Ok(E::update(row).validate()?.filter(column.eq(version)).exec(&self.db).await?)
     }
 
+    /// Notes that a job became due otherwise than by `enqueue`, so that workers look.
+    pub(crate) fn job_is_due(&self) {
+        self.enqueued.store(true, Ordering::Relaxed);
+    }
+
     /// Waits until no other transaction works on the same thing, for rules that look at more rows than they write. On SQLite
     /// a writer is alone as it is.
     pub async fn alone(&self, what: &str, key: impl std::fmt::Display) -> Result<()> {
@@ -176,13 +181,16 @@ impl<'a> Tx<'a> {
     }
 
     async fn finish(self) -> Result<()> {
-        if self.enqueued.load(Ordering::Relaxed) {
+        let enqueued = self.enqueued.load(Ordering::Relaxed);
+        if enqueued {
             self.tell(JOBS_CHANNEL).await?;
         }
         self.db.commit().await?;
         // After the commit, and only hints: whoever misses one polls.
         self.ctx.wake.gateway.notify_waiters();
-        self.ctx.wake.jobs.notify_waiters();
+        if enqueued {
+            self.ctx.wake.jobs.notify_waiters();
+        }
         Ok(())
     }
 

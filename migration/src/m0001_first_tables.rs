@@ -618,7 +618,7 @@ async fn records(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
                 .to_owned(),
         )
         .await?;
-    manager.create_index(index("outbox_jobs", &["state", "due_at"])).await?;
+    manager.create_index(index("outbox_jobs", &["state", "due_at", "id"])).await?;
     manager.create_index(unique("outbox_jobs", &["dedup_key"])).await?;
     manager
         .create_table(table("gateway_revisions").col(integer("id").primary_key()).col(big_integer("revision")).to_owned())

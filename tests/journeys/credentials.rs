@@ -51,7 +51,10 @@ async fn a_token_is_shown_once_works_with_its_client_and_is_revoked() {
     let seen = app.data(Some(&dev), query, json!({ "id": id })).await;
     assert_eq!(seen["node"], json!({ "status": "REVOKED", "name": "CI" }));
     let actions = app.audited().await;
-    assert_eq!(actions.iter().filter(|a| a.starts_with("credential.")).collect::<Vec<_>>(), ["credential.created", "credential.revoked"]);
+    assert_eq!(
+        actions.iter().filter(|a| a.starts_with("credential.")).collect::<Vec<_>>(),
+        ["credential.created", "credential.revoked"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

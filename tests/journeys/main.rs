@@ -8,4 +8,7 @@ mod onboard_partner;
 mod plans;
 mod portal;
 mod schema;
+mod sign_in;
+mod staff;
 mod subscriptions;
+mod teams;

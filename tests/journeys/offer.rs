@@ -124,7 +124,8 @@ impl TestApp {
             return error["extensions"]["code"].as_str().unwrap_or("an error without a code").to_owned();
         }
         let errors = answer["data"][field]["userErrors"].as_array().expect("a list").clone();
-        let path = |e: &Value| e["path"].as_array().expect("a path").iter().filter_map(Value::as_str).collect::<Vec<_>>().join(".");
+        let path =
+            |e: &Value| e["path"].as_array().expect("a path").iter().filter_map(Value::as_str).collect::<Vec<_>>().join(".");
         let shown = |e: &Value| format!("{} {}", e["code"].as_str().unwrap_or("?"), path(e)).trim().to_owned();
         errors.iter().map(shown).collect::<Vec<_>>().join(", ")
     }
@@ -158,13 +159,6 @@ impl TestApp {
             }
         }
         text
-    }
-
-    /// The actions in the audit log, oldest first.
-    pub async fn audited(&self) -> Vec<String> {
-        use sea_orm::QueryOrder;
-        let rows = entities::audit_event::Entity::find().order_by_asc(entities::audit_event::Column::Id);
-        rows.all(&self.domain().db).await.expect("events").into_iter().map(|row| row.action).collect()
     }
 }
 

@@ -39,7 +39,8 @@ async fn a_partner_is_brought_in_at_once() {
     let secret = secret.as_str().expect("a token");
     let sample = made["issued"]["sampleRequest"].take();
     let sample = sample.as_str().expect("a line");
-    for part in ["/shipments/shipments'", "X-Client-ID: client_", "X-Profile-ID: acme-corp-standard", "Bearer ptt_live_", secret] {
+    for part in ["/shipments/shipments'", "X-Client-ID: client_", "X-Profile-ID: acme-corp-standard", "Bearer ptt_live_", secret]
+    {
         assert!(sample.contains(part), "{part} in {sample}");
     }
     insta::assert_json_snapshot!(made, @r#""#);

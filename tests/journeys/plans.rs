@@ -39,7 +39,8 @@ async fn a_plan_is_drafted_offered_and_put_away() {
     assert_eq!(seen["product"]["plans"], json!([{ "slug": "free", "status": "ACTIVE", "version": 2 }]));
     let node = app.data(None, "query($id: ID!) { node(id: $id) { ... on Plan { slug } } }", json!({ "id": id })).await;
     assert_eq!(node["node"]["slug"], "free");
-    let back = app.refused(Some(&editor), "setPlanStatus", "SetPlanStatusInput", json!({ "planId": id, "status": "DRAFT" })).await;
+    let back =
+        app.refused(Some(&editor), "setPlanStatus", "SetPlanStatusInput", json!({ "planId": id, "status": "DRAFT" })).await;
     assert_eq!(back, "WRONG_STATE status");
     assert_eq!(
         app.audited().await.iter().filter(|a| a.starts_with("plan.")).collect::<Vec<_>>(),
@@ -88,9 +89,7 @@ async fn a_plan_that_is_held_keeps_its_promises_and_changes_its_limits() {
         whole.as_object_mut().expect("an object").extend(input.as_object().expect("an object").clone());
         app.refused(Some(&editor), "updatePlan", "UpdatePlanInput", whole).await
     };
-    let environment = |method: &str, requests: i32| {
-        json!([{ "environment": "PRODUCTION", "authMethod": method, "rateLimit": { "requests": requests, "window": "SECOND" } }])
-    };
+    let environment = |method: &str, requests: i32| json!([{ "environment": "PRODUCTION", "authMethod": method, "rateLimit": { "requests": requests, "window": "SECOND" } }]);
     assert_eq!(update(json!({ "expectedVersion": 1, "name": "Old news" })).await, "STALE expectedVersion");
     assert_eq!(update(json!({ "environments": environment("TOKEN", 5) })).await, "WRONG_STATE environments");
     assert_eq!(update(json!({ "hasSandbox": true })).await, "INVALID environments");
@@ -103,7 +102,8 @@ async fn a_plan_that_is_held_keeps_its_promises_and_changes_its_limits() {
     assert_eq!(touched().await, 1, "gateways hear of it");
     let status = json!({ "planId": plan, "status": "DEPRECATED" });
     app.mutate(Some(&editor), "setPlanStatus", status, "plan { id }").await;
-    let away = app.refused(Some(&editor), "setPlanStatus", "SetPlanStatusInput", json!({ "planId": plan, "status": "ARCHIVED" })).await;
+    let away =
+        app.refused(Some(&editor), "setPlanStatus", "SetPlanStatusInput", json!({ "planId": plan, "status": "ARCHIVED" })).await;
     assert_eq!(away, "WRONG_STATE status", "somebody holds it");
 }
 

@@ -129,7 +129,8 @@ async fn staff_suspend_and_reinstate_and_members_do_not() {
     assert_eq!(decide(&editor, "suspendSubscription").await, "");
     let create = json!({ "profileId": held.sandbox });
     assert_eq!(app.refused(Some(&dev), "createCredential", "CreateCredentialInput", create).await, "WRONG_STATE");
-    let query = "query($id: ID!) { subscription(id: $id) { status statusReason lanes { lockedReasons credentials { status } } } }";
+    let query =
+        "query($id: ID!) { subscription(id: $id) { status statusReason lanes { lockedReasons credentials { status } } } }";
     let seen = app.data(Some(&dev), query, json!({ "id": held.id })).await;
     let lane = json!({ "lockedReasons": ["NOT_ACTIVE"], "credentials": [{ "status": "ACTIVE" }] });
     assert_eq!(seen["subscription"]["lanes"][0], lane, "its credentials work again later");

@@ -16,6 +16,8 @@ mirrored! {
     SignInMethod = "entities::enums::SignInMethod" { MagicLink Sso }
     TeamStatus = "entities::enums::TeamStatus" { Pending Active Declined }
     AccessLevel = "entities::enums::AccessLevel" { None Read Full }
+    JoinMethod = "entities::enums::JoinMethod" { Founder Invitation Domain Sso Staff }
+    InvitationStatus = "entities::enums::InvitationStatus" { Pending Accepted Revoked Expired }
     TeamRole = "domain::rules::policy::TeamRole" { Admin ReadOnly Restricted }
     ProductStatus = "entities::enums::ProductStatus" { Draft Published Deprecated Retired }
     Visibility = "entities::enums::Visibility" { Public Members Assigned }

@@ -2,13 +2,16 @@
 
 pub mod assignment;
 pub mod audit;
+pub mod call_limits;
 pub mod catalog_loaders;
 pub mod category;
 pub mod client;
+pub mod complete;
 pub mod connection;
 pub mod credential;
 pub mod decision;
 pub mod endpoint;
+pub mod engine;
 pub mod enums;
 pub mod invitation;
 pub mod limits;
@@ -23,16 +26,24 @@ pub mod portal;
 pub mod product;
 pub mod product_environment;
 pub mod profile;
+pub mod provider;
 pub mod provider_access;
 pub mod request;
 pub mod request_log;
 pub mod scalars;
+pub mod session;
+pub mod shape;
 pub mod spec;
+pub mod staff;
 pub mod subscription;
 pub mod team;
+pub mod tier;
 pub mod user;
+pub mod viewer;
 
 use async_graphql::{EmptySubscription, MergedObject, Schema};
+
+use engine::Engine;
 
 /// What can be read.
 #[derive(MergedObject, Default)]
@@ -43,6 +54,10 @@ pub struct Query(
     category::CategoryQuery,
     subscription::SubscriptionQuery,
     decision::DecisionQuery,
+    viewer::ViewerQuery,
+    team::TeamQuery,
+    invitation::InvitationQuery,
+    provider::ProviderQuery,
 );
 
 /// What can be changed.
@@ -56,6 +71,12 @@ pub struct Mutation(
     profile::ProfileMutation,
     credential::CredentialMutation,
     onboarding::OnboardingMutation,
+    session::SessionMutation,
+    viewer::ViewerMutation,
+    team::TeamMutation,
+    invitation::InvitationMutation,
+    staff::StaffMutation,
+    tier::TierMutation,
     product::ProductMutation,
     product_environment::ProductEnvironmentMutation,
     assignment::AssignmentMutation,
@@ -69,6 +90,17 @@ pub type PorticoSchema = Schema<Query, Mutation, EmptySubscription>;
 /// The schema; it needs no state, which comes with each request.
 pub fn schema() -> PorticoSchema {
     Schema::build(Query::default(), Mutation::default(), EmptySubscription).finish()
+}
+
+/// What serves requests. Without introspection, errors do not suggest names either.
+pub fn engine(introspection: bool) -> Engine<PorticoSchema> {
+    let schema = if introspection {
+        schema()
+    } else {
+        Schema::build(Query::default(), Mutation::default(), EmptySubscription).disable_suggestions().finish()
+    };
+    let sdl = schema.sdl();
+    Engine::new(schema, &sdl, introspection, engine::TIME_LIMIT)
 }
 
 /// As `schema.graphql` has it.

@@ -9,8 +9,8 @@ use entities::{columns, plan, plan_environment};
 
 use crate::{
     graphql::{
+        call_limits::{QuotaLimit, QuotaLimitInput, RateLimit, RateLimitInput, draft},
         enums::{ApprovalLevel, AuthMethod, Environment, PlanStatus, PricingModel, ScopeGrantKind},
-        limits::{QuotaLimit, QuotaLimitInput, RateLimit, RateLimitInput, draft},
         lists::{EnvironmentsOf, one},
         loaders::found,
         payload::payload,

@@ -7,9 +7,9 @@ use entities::policy;
 use crate::{
     connection,
     graphql::{
+        call_limits::{QuotaLimit, QuotaLimitInput, RateLimit, RateLimitInput, draft},
         client::{Client, ClientConnection, ClientPayload},
         connection::HasCursor,
-        limits::{QuotaLimit, QuotaLimitInput, RateLimit, RateLimitInput, draft},
         payload::{DeletePayload, payload},
         portal::change,
         request::{OrGraphql, RequestContext, id_of, id_referred_to, page},

@@ -126,10 +126,18 @@ pub struct ProfileMutation;
 #[Object]
 impl ProfileMutation {
     /// A way to call, for a client made by hand.
-    async fn create_profile(&self, ctx: &Context<'_>, input: CreateProfileInput) -> async_graphql::Result<Option<ProfilePayload>> {
+    async fn create_profile(
+        &self,
+        ctx: &Context<'_>,
+        input: CreateProfileInput,
+    ) -> async_graphql::Result<Option<ProfilePayload>> {
         payload(create(ctx, input).await)
     }
-    async fn update_profile(&self, ctx: &Context<'_>, input: UpdateProfileInput) -> async_graphql::Result<Option<ProfilePayload>> {
+    async fn update_profile(
+        &self,
+        ctx: &Context<'_>,
+        input: UpdateProfileInput,
+    ) -> async_graphql::Result<Option<ProfilePayload>> {
         payload(update(ctx, input).await)
     }
     /// The team's own say on where its calls come from.

@@ -8,7 +8,7 @@ use crate::graphql::{
     client::{Client, ClientConnection},
     enums::{PipelinePhase, SubscriptionStatus},
     policy::{Policy, PolicyConnection},
-    request::{OrGraphql, RequestContext, page, id_referred_to},
+    request::{OrGraphql, RequestContext, id_referred_to, page},
     request_log::{RequestLogConnection, RequestLogFilter, staff_log},
     subscription::{Subscription, SubscriptionConnection},
 };

@@ -103,7 +103,9 @@ impl RequestLogEntry {
     }
     async fn credential(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Credential>> {
         let Some(id) = self.0.credential_id else { return Ok(None) };
-        Ok(loaded(ctx.loaders().credentials.load_one(id).await)?.filter(|row| Some(row.team_id) == self.0.team_id).map(Credential))
+        Ok(loaded(ctx.loaders().credentials.load_one(id).await)?
+            .filter(|row| Some(row.team_id) == self.0.team_id)
+            .map(Credential))
     }
     /// Null where the path led to no product that the viewer may see.
     async fn product(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Product>> {

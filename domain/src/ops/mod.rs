@@ -18,6 +18,7 @@ pub mod products;
 pub mod profiles;
 pub mod quota;
 pub mod request_log;
+pub mod retention;
 pub mod sessions;
 pub mod sign_in;
 pub mod specs;

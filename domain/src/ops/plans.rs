@@ -7,7 +7,9 @@ use entities::{
     plan::{Column, Entity, Model},
     plan_environment, product, subscription,
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QuerySelect};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QuerySelect,
+};
 
 use crate::{
     Actor, Domain, DomainError, ProblemCode, Result, Tx,
@@ -204,7 +206,11 @@ async fn keep_promises(
     Err(DomainError::refused(ProblemCode::WrongState, "environments", say))
 }
 
-async fn insert_environments(tx: &Tx<'_>, plan: PlanId, checked: Vec<CheckedEnvironment>) -> Result<Vec<plan_environment::Model>> {
+async fn insert_environments(
+    tx: &Tx<'_>,
+    plan: PlanId,
+    checked: Vec<CheckedEnvironment>,
+) -> Result<Vec<plan_environment::Model>> {
     let rows: Vec<_> = checked
         .into_iter()
         .map(|e| plan_environment::Model {
@@ -247,10 +253,7 @@ fn environment_draft(row: &plan_environment::Model) -> EnvironmentDraft {
         environment: row.environment,
         auth_method: row.auth_method,
         allowed_methods: row.allowed_methods.to_vec(),
-        limits: LimitDraft {
-            rate: row.rate_requests.zip(row.rate_window),
-            quota: row.quota_requests.zip(row.quota_period),
-        },
+        limits: LimitDraft { rate: row.rate_requests.zip(row.rate_window), quota: row.quota_requests.zip(row.quota_period) },
         documentation: row.documentation.clone(),
     }
 }

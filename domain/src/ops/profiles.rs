@@ -130,13 +130,7 @@ pub async fn update_network_rules(ctx: &Domain, actor: &Actor, id: ProfileId, al
     .await
 }
 
-async fn store(
-    tx: Tx<'_>,
-    actor: &Actor,
-    action: Action,
-    before: Model,
-    row: entities::profile::ActiveModel,
-) -> Result<Model> {
+async fn store(tx: Tx<'_>, actor: &Actor, action: Action, before: Model, row: entities::profile::ActiveModel) -> Result<Model> {
     let after = tx.update::<Entity>(row, Column::Version, before.version).await?;
     tx.touch_gateway(Touch::Client(after.client_id));
     let entry = Audit::of(actor, action, after.id)
@@ -172,9 +166,7 @@ pub(crate) fn check(problems: &mut Problems, path: &str, draft: &ProfileDraft) -
         name: problems.take(text::name(&at("name"), &draft.name, 60)).unwrap_or_default(),
         environment: draft.environment,
         auth_method: draft.auth_method,
-        allowed_methods: problems
-            .take_all(profile::methods(&at("allowedMethods"), &draft.allowed_methods))
-            .unwrap_or_default(),
+        allowed_methods: problems.take_all(profile::methods(&at("allowedMethods"), &draft.allowed_methods)).unwrap_or_default(),
         ip_allowlist: problems.take_all(profile::allowlist(&at("ipAllowlist"), &draft.ip_allowlist)).unwrap_or_default(),
         own_token,
     }
@@ -210,13 +202,8 @@ pub(crate) async fn insert_by_hand(
     let Some(issued) = checked.own_token.or_else(|| SecretKind::of(row.auth_method).map(issue)) else {
         return Ok(MadeProfile { profile: row, secret: None });
     };
-    let details = credentials::Details {
-        id: tx.ctx().env.id(),
-        name: None,
-        scopes: None,
-        expires_at: None,
-        created_by: actor.user_id(),
-    };
+    let details =
+        credentials::Details { id: tx.ctx().env.id(), name: None, scopes: None, expires_at: None, created_by: actor.user_id() };
     let credential = credentials::insert(tx, &row, details, &issued).await?;
     let secret = made_here.then_some(credentials::Made { credential, secret: Some(issued.secret) });
     Ok(MadeProfile { profile: row, secret })

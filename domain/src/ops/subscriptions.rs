@@ -8,7 +8,10 @@ use entities::{
     subscription::{Column, Entity, Model},
     team,
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+};
 use serde::Serialize;
 
 use super::{
@@ -136,10 +139,11 @@ async fn decide(
         row.status_reason = Set(notes.clone());
         let after = tx.update::<Entity>(row, Column::Version, before.version).await?;
         tx.touch_gateway(Touch::Client(client_of(tx.db(), id).await?.id));
-        let entry = Audit::of(actor, action, id)
-            .team(after.team_id)
-            .change("status", before.status, after.status)
-            .change("statusReason", &before.status_reason, &after.status_reason);
+        let entry = Audit::of(actor, action, id).team(after.team_id).change("status", before.status, after.status).change(
+            "statusReason",
+            &before.status_reason,
+            &after.status_reason,
+        );
         tx.commit(entry).await?;
         Ok(after)
     })
@@ -240,8 +244,7 @@ pub(crate) async fn insert(
             version: 1,
         })
         .await?;
-    let new =
-        NewClient { team: team.id, subscription: Some(row.id), name, description: None, enabled: true };
+    let new = NewClient { team: team.id, subscription: Some(row.id), name, description: None, enabled: true };
     let client = clients::insert(tx, new).await?;
     let mut profiles = Vec::new();
     for environment in plans::environments(tx.db(), plan.id).await? {

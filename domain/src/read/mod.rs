@@ -7,6 +7,7 @@ pub mod clients;
 pub mod endpoints;
 pub mod invitations;
 pub mod lanes;
+pub mod mail;
 pub mod page;
 pub mod people;
 pub mod plans;

@@ -11,7 +11,10 @@ use entities::{
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::clients::products_of;
-use crate::{Domain, Result, rules::sample_request::{self, Facts}};
+use crate::{
+    Domain, Result,
+    rules::sample_request::{self, Facts},
+};
 
 /// Endpoints that are looked at for one without parameters.
 const LOOKED_AT: u64 = 50;

@@ -88,10 +88,8 @@ pub async fn of_viewer(
 
 /// The client of each.
 pub async fn clients_of(ctx: &Domain, held: &[SubscriptionId]) -> Result<HashMap<SubscriptionId, client::Model>> {
-    let rows = client::Entity::find()
-        .filter(client::Column::SubscriptionId.is_in(held.iter().map(|id| id.0)))
-        .all(&ctx.db)
-        .await?;
+    let rows =
+        client::Entity::find().filter(client::Column::SubscriptionId.is_in(held.iter().map(|id| id.0))).all(&ctx.db).await?;
     Ok(rows.into_iter().filter_map(|row| Some((row.subscription_id?, row))).collect())
 }
 

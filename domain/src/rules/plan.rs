@@ -289,7 +289,10 @@ mod tests {
         assert_eq!(wrong(|d| d.environments.truncate(1)), "environments Invalid");
         assert_eq!(wrong(|d| d.environments[1] = d.environments[0].clone()), "environments Invalid");
         assert_eq!(wrong(|d| d.environments[0].auth_method = AuthMethod::Mtls), "environments.0.authMethod Invalid");
-        assert_eq!(wrong(|d| d.environments[0].allowed_methods = vec!["BREW".to_owned()]), "environments.0.allowedMethods.0 Invalid");
+        assert_eq!(
+            wrong(|d| d.environments[0].allowed_methods = vec!["BREW".to_owned()]),
+            "environments.0.allowedMethods.0 Invalid"
+        );
         let rate = |n| wrong(|d| d.environments[1].limits.rate = Some((n, RateWindow::Hour)));
         assert_eq!((rate(0), rate(-1)), ("environments.1.rateLimit.requests Invalid".to_owned(), rate(0)));
         let quota = |n| wrong(|d| d.environments[0].limits.quota = Some((n, QuotaPeriod::Week)));

@@ -266,10 +266,9 @@ mod tests {
             let sandbox = lane_lock(status, Some(P::Sandbox), Sandbox);
             let whole = |lock| ([Some(lock); 5], Some(lock));
             let expected = match status {
-                Active | PendingCancellation => (
-                    [None, Some(LaneLock::InSandbox), Some(LaneLock::InReview), None, Some(LaneLock::Rejected)],
-                    None,
-                ),
+                Active | PendingCancellation => {
+                    ([None, Some(LaneLock::InSandbox), Some(LaneLock::InReview), None, Some(LaneLock::Rejected)], None)
+                }
                 PendingApproval => whole(LaneLock::PendingApproval),
                 PendingPayment | PaymentFailed => whole(LaneLock::PendingPayment),
                 Rejected => whole(LaneLock::Rejected),
@@ -285,12 +284,8 @@ mod tests {
 
     #[test]
     fn what_comes_next() {
-        let lane = |environment, has_credential, called| LaneProgress {
-            environment,
-            needs_credential: true,
-            has_credential,
-            called,
-        };
+        let lane =
+            |environment, has_credential, called| LaneProgress { environment, needs_credential: true, has_credential, called };
         let steps = |sandbox, production| next_steps(Active, Some(PipelinePhase::Production), &[sandbox, production]);
         use Environment::{Production, Sandbox};
         assert_eq!(

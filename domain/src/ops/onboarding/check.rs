@@ -70,7 +70,11 @@ pub(super) async fn check(tx: &Tx<'_>, cmd: &OnboardPartner) -> Result<Checked> 
 async fn partner(tx: &Tx<'_>, problems: &mut Problems, cmd: &OnboardPartner) -> Result<Option<Partner>> {
     Ok(match (&cmd.team_name, cmd.team) {
         (Some(_), Some(_)) => {
-            problems.add(ProblemCode::Invalid, "teamId", "give teamName for a new team or teamId for one that is there, not both");
+            problems.add(
+                ProblemCode::Invalid,
+                "teamId",
+                "give teamName for a new team or teamId for one that is there, not both",
+            );
             None
         }
         (None, None) => {
