@@ -4,17 +4,27 @@ use std::fmt;
 
 use async_graphql::{Context, ID, InputObject, Object};
 use chrono::{DateTime, Utc};
-use domain::{DomainError, ProblemCode, read::audit};
+use domain::{
+    DomainError, ProblemCode,
+    read::{audit, page::PageRequest},
+};
 use entities::{
     audit_event,
-    id::{AuditEventId, TeamId, UserId},
+    id::{TeamId, UserId},
 };
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
     connection,
-    graphql::{connection::HasCursor, enums::ActorKind, loaders::found, request::RequestContext, team::Team, user::User},
+    graphql::{
+        connection::HasCursor,
+        enums::ActorKind,
+        loaders::found,
+        request::{OrGraphql, RequestContext},
+        team::Team,
+        user::User,
+    },
 };
 
 /// Who did what to what, from where, and what changed.
@@ -116,7 +126,17 @@ pub fn filter(given: Option<AuditFilter>) -> Result<audit::Filter, DomainError> 
     given.map(AuditFilter::parse).transpose().map(Option::unwrap_or_default)
 }
 
-/// An event by its id, for `node`.
-pub async fn event(ctx: &Context<'_>, id: AuditEventId) -> Result<Option<AuditEvent>, DomainError> {
-    Ok(audit::by_id(ctx.op(), ctx.actor(), id).await?.map(AuditEvent))
+/// A team's own log; null for who may not read it.
+pub async fn of_team(
+    ctx: &Context<'_>,
+    team: TeamId,
+    given: Option<AuditFilter>,
+    page: PageRequest,
+) -> async_graphql::Result<Option<AuditEventConnection>> {
+    let filter = filter(given).or_graphql()?;
+    match audit::of_team(ctx.op(), ctx.actor(), team, &filter, &page).await {
+        Ok(rows) => Ok(Some(AuditEventConnection(rows.map(AuditEvent)))),
+        Err(DomainError::Forbidden(_)) => Ok(None),
+        Err(other) => Err(other).or_graphql(),
+    }
 }

@@ -11,11 +11,13 @@ use domain::{
 use entities::{
     authorized_email, client, credential,
     id::{ClientId, PlanId, ProductId, ProfileId, SubscriptionId, TeamId, UserId},
-    membership, plan, plan_environment, product, profile, scope_grant, subscription,
+    plan, plan_environment, product, profile, scope_grant, subscription,
 };
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
-use crate::{error::to_graphql, graphql::request::RequestContext};
+use crate::graphql::{
+    loaders::{MemberOf, loaded},
+    request::RequestContext,
+};
 
 /// Looks things up for many rows at once.
 pub struct Lists(pub(super) Domain);
@@ -49,25 +51,6 @@ list_loaders! {
     GrantsOf(SubscriptionId) => Vec<scope_grant::Model>: subscriptions::grants_of;
     /// Where a profile's first call can go.
     TargetOf(ProfileId) => sample_request::Target: sample_request::targets;
-}
-
-/// A person's membership in a team.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct MemberOf(pub UserId, pub TeamId);
-
-impl Loader<MemberOf> for Lists {
-    type Value = membership::Model;
-    type Error = Arc<DomainError>;
-
-    async fn load(&self, keys: &[MemberOf]) -> Result<HashMap<MemberOf, Self::Value>, Self::Error> {
-        let rows = membership::Entity::find()
-            .filter(membership::Column::UserId.is_in(keys.iter().map(|key| key.0.0)))
-            .filter(membership::Column::TeamId.is_in(keys.iter().map(|key| key.1.0)))
-            .all(&self.0.db)
-            .await
-            .map_err(|error| Arc::new(error.into()))?;
-        Ok(rows.into_iter().map(|row| (MemberOf(row.user_id, row.team_id), row)).collect())
-    }
 }
 
 /// A product's plans; for staff those that are not offered too.
@@ -111,14 +94,13 @@ where
     K: Send + Sync + Hash + Eq + Clone + 'static,
     Lists: Loader<K, Error = Arc<DomainError>>,
 {
-    let loaded = ctx.loaders().lists.load_one(key).await;
-    loaded.map_err(|error| to_graphql(DomainError::Unavailable(error.to_string().into())))
+    loaded(ctx.loaders().lists.load_one(key).await)
 }
 
 /// Whether the viewer may do this for a team: decides which fields answer and which are null.
 pub async fn may(ctx: &Context<'_>, team: TeamId, right: MemberRight) -> async_graphql::Result<bool> {
     let member = match ctx.actor().user_id() {
-        Some(user) => one(ctx, MemberOf(user, team)).await?,
+        Some(user) => loaded(ctx.loaders().teams.load_one(MemberOf { team, user }).await)?,
         None => None,
     };
     Ok(access::may(ctx.actor(), member.as_ref(), right))

@@ -102,11 +102,6 @@ impl Loader<MemberOf> for Rows {
     }
 }
 
-/// A loader's answer for something that need not be there.
-pub fn maybe<T>(loaded: Result<Option<T>, Arc<DomainError>>) -> async_graphql::Result<Option<T>> {
-    loaded.map_err(|error| crate::error::to_graphql(DomainError::Unavailable(error.to_string().into())))
-}
-
 /// A loader's answer for something that a foreign key says is there.
 pub fn found<T>(answer: Result<Option<T>, Arc<DomainError>>) -> async_graphql::Result<T> {
     loaded(answer)?.ok_or_else(|| crate::error::to_graphql(DomainError::NotFound("row")))

@@ -1,21 +1,30 @@
 //! `node(id:)`: any object by its id, for who may see it.
 
 use async_graphql::{Context, ID, Interface, Object};
-use domain::read::{assignments, catalog, endpoints, invitations, people, sign_in, specs, teams};
+use domain::read::{self, assignments, catalog, endpoints, specs};
 use entities::id::{
-    AccessTokenId, AssignmentId, CategoryId, EndpointId, InvitationId, MembershipId, ProductId, SessionId, SpecVersionId, TeamId,
-    TierId, TypedId, UserId, prefix_of,
+    AccessTokenId, AssignmentId, AuditEventId, CategoryId, ClientId, CredentialId, EndpointId, InvitationId, MembershipId,
+    PlanId, PolicyId, ProductId, ProfileId, RequestLogId, SessionId, SpecVersionId, SubscriptionId, TeamId, TierId, TypedId,
+    UserId, prefix_of,
 };
 
 use crate::graphql::{
     assignment::Assignment,
+    audit::AuditEvent,
     category::Category,
+    client::Client,
+    credential::Credential,
     endpoint::Endpoint,
     invitation::Invitation,
+    plan::Plan,
+    policy::Policy,
     product::Product,
+    profile::Profile,
     request::{OrGraphql, RequestContext},
+    request_log::RequestLogEntry,
     session::{AccessToken, Session},
     spec::SpecVersion,
+    subscription::Subscription,
     team::{Membership, Team},
     tier::Tier,
     user::User,
@@ -25,6 +34,14 @@ use crate::graphql::{
 #[derive(Interface)]
 #[graphql(field(name = "id", ty = "ID"))]
 pub enum Node {
+    Subscription(Subscription),
+    RequestLogEntry(RequestLogEntry),
+    Profile(Profile),
+    Policy(Policy),
+    Plan(Plan),
+    Credential(Credential),
+    Client(Client),
+    AuditEvent(AuditEvent),
     AccessToken(AccessToken),
     Assignment(Assignment),
     Category(Category),
@@ -48,24 +65,44 @@ impl NodeQuery {
     async fn node(&self, ctx: &Context<'_>, id: ID) -> async_graphql::Result<Option<Node>> {
         let (op, actor, viewer) = (ctx.op(), ctx.actor(), ctx.actor().user_id());
         match (prefix_of(&id), viewer) {
-            (Some(AccessTokenId::PREFIX), Some(viewer)) => {
-                found(&id, async |id| sign_in::access_token(op, viewer, id).await, AccessToken).await
-            }
-            (Some(SessionId::PREFIX), Some(viewer)) => {
-                found(&id, async |id| sign_in::session(op, viewer, id).await, Session).await
-            }
+            (Some(ProductId::PREFIX), _) => found(&id, async |id| catalog::product(op, actor, id).await, Product).await,
+            (Some(CategoryId::PREFIX), _) => found(&id, async |id| catalog::category(op, actor, id).await, Category).await,
+            (Some(EndpointId::PREFIX), _) => found(&id, async |id| endpoints::endpoint(op, actor, id).await, Endpoint).await,
+            (Some(SpecVersionId::PREFIX), _) => found(&id, async |id| specs::spec(op, actor, id).await, SpecVersion).await,
             (Some(AssignmentId::PREFIX), _) => {
                 found(&id, async |id| assignments::assignment(op, actor, id).await, Assignment).await
             }
-            (Some(CategoryId::PREFIX), _) => found(&id, async |id| catalog::category(op, actor, id).await, Category).await,
-            (Some(EndpointId::PREFIX), _) => found(&id, async |id| endpoints::endpoint(op, actor, id).await, Endpoint).await,
-            (Some(InvitationId::PREFIX), _) => found(&id, async |id| invitations::visible(op, actor, id).await, Invitation).await,
-            (Some(MembershipId::PREFIX), _) => found(&id, async |id| people::membership(op, actor, id).await, Membership).await,
-            (Some(ProductId::PREFIX), _) => found(&id, async |id| catalog::product(op, actor, id).await, Product).await,
-            (Some(SpecVersionId::PREFIX), _) => found(&id, async |id| specs::spec(op, actor, id).await, SpecVersion).await,
-            (Some(TeamId::PREFIX), _) => found(&id, async |id| teams::visible(op, actor, id).await, Team).await,
-            (Some(TierId::PREFIX), _) => found(&id, async |id| teams::tier(op, actor, id).await, Tier).await,
-            (Some(UserId::PREFIX), _) => found(&id, async |id| people::visible(op, actor, id).await, User).await,
+            (Some(AccessTokenId::PREFIX), Some(viewer)) => {
+                found(&id, async |id| read::sign_in::access_token(op, viewer, id).await, AccessToken).await
+            }
+            (Some(SessionId::PREFIX), Some(viewer)) => {
+                found(&id, async |id| read::sign_in::session(op, viewer, id).await, Session).await
+            }
+            (Some(InvitationId::PREFIX), _) => {
+                found(&id, async |id| read::invitations::visible(op, actor, id).await, Invitation).await
+            }
+            (Some(MembershipId::PREFIX), _) => {
+                found(&id, async |id| read::people::membership(op, actor, id).await, Membership).await
+            }
+            (Some(TeamId::PREFIX), _) => found(&id, async |id| read::teams::visible(op, actor, id).await, Team).await,
+            (Some(TierId::PREFIX), _) => found(&id, async |id| read::teams::tier(op, actor, id).await, Tier).await,
+            (Some(UserId::PREFIX), _) => found(&id, async |id| read::people::visible(op, actor, id).await, User).await,
+            (Some(PlanId::PREFIX), _) => found(&id, async |id| read::plans::by_id(op, actor, id).await, Plan).await,
+            (Some(PolicyId::PREFIX), _) => found(&id, async |id| read::policies::by_id(op, actor, id).await, Policy).await,
+            (Some(SubscriptionId::PREFIX), _) => {
+                found(&id, async |id| read::subscriptions::by_id(op, actor, id).await, Subscription).await
+            }
+            (Some(ClientId::PREFIX), _) => found(&id, async |id| read::clients::by_id(op, actor, id).await, Client).await,
+            (Some(ProfileId::PREFIX), _) => {
+                found(&id, async |id| read::clients::profile_by_id(op, actor, id).await, Profile).await
+            }
+            (Some(CredentialId::PREFIX), _) => {
+                found(&id, async |id| read::clients::credential_by_id(op, actor, id).await, Credential).await
+            }
+            (Some(AuditEventId::PREFIX), _) => found(&id, async |id| read::audit::by_id(op, actor, id).await, AuditEvent).await,
+            (Some(RequestLogId::PREFIX), _) => {
+                found(&id, async |id| read::request_log::by_id(op, actor, id).await, RequestLogEntry).await
+            }
             _ => Ok(None),
         }
     }

@@ -8,7 +8,7 @@ use entities::{
     id::{AssignmentId, ClientId, PlanId, PolicyId, ProductId, TeamId, TierId},
     invitation, subscription, team, user,
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
+use sea_orm::{ActiveValue::Set, ColumnTrait, IntoActiveModel, QueryFilter};
 
 use self::check::{Checked, Partner};
 use super::{

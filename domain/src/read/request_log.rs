@@ -102,6 +102,14 @@ pub async fn decision(ctx: &Domain, actor: &Actor, request_id: &str) -> Result<O
     Ok(Some((row, told)))
 }
 
+/// A call by its id in the log, as `decision` shows it.
+pub async fn by_id(ctx: &Domain, actor: &Actor, id: RequestLogId) -> Result<Option<request_log::Model>> {
+    match decision(ctx, actor, &RequestId(id.0).to_string()).await {
+        Err(DomainError::Unauthenticated) => Ok(None),
+        found => Ok(found?.map(|(row, _)| row)),
+    }
+}
+
 async fn of(ctx: &Domain, actor: &Actor, calls: Calls) -> Result<Select<Entity>> {
     Ok(match calls {
         Calls::OfTeam(team) => {
