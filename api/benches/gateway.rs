@@ -7,6 +7,8 @@
 //! nginx with a plain `proxy_pass`, and nginx with a key map, `limit_req` and an access log. The load is `wrk`, where it is
 //! installed, and a generator of this program's else. All processes end with the program.
 
+#![allow(clippy::unwrap_used, reason = "a bench ends where something is not as it expects")]
+
 #[path = "../tests/gateway/catalog.rs"]
 #[allow(dead_code, reason = "the tests use more of it")]
 mod catalog;

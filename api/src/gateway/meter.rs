@@ -22,6 +22,8 @@ use crate::listen::AnswerGuard;
 /// A call as it is noted while it goes on. What is not known stays empty.
 pub struct Record {
     pub id: RequestId,
+    /// The id as both sides are told it.
+    pub id_header: HeaderValue,
     pub at: DateTime<Utc>,
     pub method: Method,
     pub target: Uri,
@@ -78,10 +80,6 @@ impl Call {
 
     pub fn record_mut(&mut self) -> Option<&mut Record> {
         self.record.as_mut()
-    }
-
-    pub fn id(&self) -> Option<RequestId> {
-        self.record.as_ref().map(|record| record.id)
     }
 
     pub fn refused(&mut self, reason: DenialReason, about: Option<&str>) {
