@@ -2,6 +2,7 @@
 
 pub mod admission;
 pub mod credential;
+pub mod decision;
 pub mod denial;
 pub mod limits;
 pub mod method;
