@@ -110,6 +110,7 @@ pub async fn answer(
         denial: None,
         detail: None,
         known: Known::default(),
+        used: None,
         sink: LogSink::Database,
         request_headers: headers,
         response_headers: Vec::new(),

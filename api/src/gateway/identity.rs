@@ -1,9 +1,12 @@
 //! Who is calling: told to the upstream in headers that it may trust, and noted in the record.
 
-use domain::rules::{
-    admission::{self, Admitted},
-    routes::Endpoint,
-    view::Client,
+use domain::{
+    ops::request_log::Used,
+    rules::{
+        admission::{self, Admitted},
+        routes::Endpoint,
+        view::Client,
+    },
 };
 use entities::enums::Environment;
 use http::{HeaderMap, HeaderName, HeaderValue, header::HOST};
@@ -64,7 +67,11 @@ fn tell_origin(record: &Record, wire: &Wire, trusted: &[IpNet], into: &mut Heade
     let from = &record.request_headers;
     let believed = trusted.iter().any(|net| net.contains(&wire.peer.ip().to_canonical()));
     let said = |name: &HeaderName| from.get(name).filter(|_| believed).cloned();
-    let caller = if record.ip == wire.peer.ip().to_canonical() { Ok(wire.peer_text.clone()) } else { HeaderValue::try_from(record.ip.to_string()) };
+    let caller = if record.ip == wire.peer.ip().to_canonical() {
+        Ok(wire.peer_text.clone())
+    } else {
+        HeaderValue::try_from(record.ip.to_string())
+    };
     if let Ok(caller) = caller {
         into.insert(&FORWARDED_FOR, caller);
     }
@@ -80,6 +87,7 @@ pub fn note_admitted(call: &mut Call, admitted: &Admitted) {
     let upstream = admitted.upstream();
     let Some(record) = call.record_mut() else { return };
     record.sink = upstream.map_or(record.sink, |u| u.log_sink);
+    record.used = admitted.credential().map(|c| Used { credential: c.id, secret: admitted.secret() });
     record.known = Known {
         product: Some(admitted.product.id),
         profile: Some(admitted.profile().id),

@@ -9,6 +9,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use domain::ops::request_log::Used;
 use entities::{
     enums::{DenialReason, Environment, LogSink},
     id::{ClientId, CredentialId, EndpointId, ProductId, ProfileId, RequestId, TeamId},
@@ -34,6 +35,8 @@ pub struct Record {
     /// What a refusal was about, or how the answer ended; never a secret.
     pub detail: Option<Box<str>>,
     pub known: Known,
+    /// What let the call in.
+    pub used: Option<Used>,
     pub sink: LogSink,
     pub request_headers: HeaderMap,
     pub response_headers: Vec<(HeaderName, HeaderValue)>,

@@ -7,6 +7,7 @@ mod framing;
 mod headers;
 mod limits;
 mod raw;
+mod router;
 mod slow;
 mod streaming;
 mod upstream;
