@@ -1,6 +1,8 @@
 //! Journeys through the front door: real HTTP on port 0, as named actors.
 
 mod app;
+mod architecture;
+mod crash;
 mod credentials;
 mod first_errors;
 mod hostile;
