@@ -1,9 +1,14 @@
 //! The settings: from the environment (`PORTICO_…`), else `portico.toml`, else defaults that need nothing installed.
 
+mod read;
+mod table;
+
 use std::{net::SocketAddr, path::PathBuf};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
+
+pub use read::{ConfigError, FILE, Loaded};
 
 /// What a process runs with.
 #[derive(Debug, Clone)]
@@ -29,6 +34,15 @@ pub struct Config {
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// Made OWNER on start.
     pub admin_email: Option<String>,
+    /// A level, or directives such as `info,api=debug`.
+    pub log: String,
+    pub log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
 }
 
 impl Default for Config {
@@ -49,6 +63,25 @@ impl Default for Config {
             introspection: true,
             trusted_proxies: Vec::new(),
             admin_email: None,
+            log: "info".to_owned(),
+            log_format: LogFormat::Text,
         }
     }
 }
+
+impl Config {
+    /// What the process was started with: its environment, and [`FILE`] where it was started.
+    pub fn load() -> Result<Loaded, ConfigError> {
+        #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+        let environment = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        read::load(environment, names, read::file()?.as_deref())
+    }
+
+    pub fn uses_postgres(&self) -> bool {
+        self.database_url.as_ref().is_some_and(|url| url.expose_secret().starts_with("postgres"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

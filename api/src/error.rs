@@ -4,6 +4,12 @@ use async_graphql::{Error, ErrorExtensions};
 use axum::http::StatusCode;
 use domain::DomainError;
 
+/// What requests are refused with before an operation is reached.
+pub const BAD_USER_INPUT: &str = "BAD_USER_INPUT";
+pub const FORBIDDEN: &str = "FORBIDDEN";
+pub const UNAVAILABLE: &str = "UNAVAILABLE";
+pub const INTERNAL: &str = "INTERNAL";
+
 /// What each kind of error is to the outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outside {
@@ -16,14 +22,14 @@ pub struct Outside {
 
 pub fn outside(error: &DomainError) -> Outside {
     let (code, status, fault) = match error {
-        DomainError::Refused(_) => ("BAD_USER_INPUT", StatusCode::BAD_REQUEST, false),
+        DomainError::Refused(_) => (BAD_USER_INPUT, StatusCode::BAD_REQUEST, false),
         DomainError::Unauthenticated => ("UNAUTHENTICATED", StatusCode::UNAUTHORIZED, false),
-        DomainError::Forbidden(_) => ("FORBIDDEN", StatusCode::FORBIDDEN, false),
+        DomainError::Forbidden(_) => (FORBIDDEN, StatusCode::FORBIDDEN, false),
         DomainError::NotFound(_) => ("NOT_FOUND", StatusCode::NOT_FOUND, false),
         DomainError::RateLimited { .. } => ("RATE_LIMITED", StatusCode::TOO_MANY_REQUESTS, false),
         DomainError::Conflict => ("CONFLICT", StatusCode::CONFLICT, false),
-        DomainError::Unavailable(_) => ("UNAVAILABLE", StatusCode::SERVICE_UNAVAILABLE, true),
-        DomainError::Internal(_) => ("INTERNAL", StatusCode::INTERNAL_SERVER_ERROR, true),
+        DomainError::Unavailable(_) => (UNAVAILABLE, StatusCode::SERVICE_UNAVAILABLE, true),
+        DomainError::Internal(_) => (INTERNAL, StatusCode::INTERNAL_SERVER_ERROR, true),
     };
     Outside { code, status, fault }
 }

@@ -6,7 +6,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter};
 use crate::{
     Actor, DomainError, Result,
     actor::Who,
-    rules::policy::{self, MemberRight, StaffRight},
+    rules::policy::{self, Access, MemberRight, StaffRight},
 };
 
 /// Refuses who has no staff role with this right. The program itself may everything.
@@ -17,6 +17,21 @@ pub fn require_staff(actor: &Actor, right: StaffRight) -> Result<()> {
         Who::User { staff, .. } if staff.is_some_and(|role| policy::staff_may(role, right)) => Ok(()),
         Who::User { .. } => Err(DomainError::Forbidden(right.needs())),
     }
+}
+
+/// Refuses who is not signed in, before anything is looked up for them.
+pub fn require_somebody(actor: &Actor) -> Result<()> {
+    match actor.who {
+        Who::Nobody => Err(DomainError::Unauthenticated),
+        Who::User { .. } | Who::System => Ok(()),
+    }
+}
+
+/// Whether an actor may do this for a team, given their membership in it.
+pub fn may(actor: &Actor, membership: Option<&membership::Model>, right: MemberRight) -> bool {
+    actor.who == Who::System
+        || actor.staff_role().is_some_and(|role| policy::staff_may_for_team(role, right))
+        || membership.is_some_and(|member| policy::member_may(policy::Access::of(member), right))
 }
 
 /// The actor's membership in a team, if any.
@@ -42,5 +57,23 @@ pub async fn require_member(db: &impl ConnectionTrait, actor: &Actor, team: Team
         Some(_) => Err(DomainError::Forbidden(right.needs())),
         None if actor.staff_role().is_some() => Err(DomainError::Forbidden(right.needs())),
         None => Err(DomainError::NotFound("team")),
+    }
+}
+
+/// What the actor holds in a team, and so may give: staff who may manage teams hold everything.
+pub async fn held(db: &impl ConnectionTrait, actor: &Actor, team: TeamId) -> Result<Access> {
+    let for_the_provider = |role| policy::staff_may_for_team(role, MemberRight::ManageTeam);
+    if actor.who == Who::System || actor.staff_role().is_some_and(for_the_provider) {
+        return Ok(Access::FULL);
+    }
+    membership(db, actor, team).await?.map(|member| Access::of(&member)).ok_or(DomainError::NotFound("team"))
+}
+
+/// As `require_member`, for reads: false where it would refuse.
+pub async fn allowed(db: &impl ConnectionTrait, actor: &Actor, team: TeamId, right: MemberRight) -> Result<bool> {
+    match require_member(db, actor, team, right).await {
+        Ok(()) => Ok(true),
+        Err(DomainError::NotFound(_) | DomainError::Forbidden(_) | DomainError::Unauthenticated) => Ok(false),
+        Err(other) => Err(other),
     }
 }

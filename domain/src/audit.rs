@@ -2,6 +2,7 @@
 
 use entities::{
     audit_event,
+    enums::AccessLevel,
     id::{AuditEventId, TeamId, TypedId},
 };
 use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait};
@@ -9,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::{Actor, Domain, Result};
+use crate::{Actor, Domain, Result, rules::policy::Access};
 
 macro_rules! actions {
     ($($name:ident $text:literal)*) => {
@@ -123,6 +124,17 @@ impl Audit {
             self.changes.insert(field.to_owned(), json!({ "before": before, "after": after }));
         }
         self
+    }
+
+    /// A member's access; `None` where there is none.
+    pub fn access(self, before: Option<Access>, after: Option<Access>) -> Self {
+        let area = |pick: fn(Access) -> AccessLevel| (before.map(pick), after.map(pick));
+        let (team, credentials, billing) = (area(|a| a.team), area(|a| a.credentials), area(|a| a.billing));
+        self.change("access.team", team.0, team.1).change("access.credentials", credentials.0, credentials.1).change(
+            "access.billing",
+            billing.0,
+            billing.1,
+        )
     }
 
     pub(crate) async fn write(self, ctx: &Domain, db: &impl ConnectionTrait) -> Result<()> {

@@ -8,10 +8,13 @@ pub mod documents;
 pub mod env;
 pub mod error;
 pub mod keyring;
+pub mod limits;
 pub mod ops;
 pub mod outbox;
+pub mod queue;
 pub mod read;
 pub mod rules;
+pub mod snapshot;
 pub mod tx;
 pub mod wake;
 

@@ -17,7 +17,8 @@ use entities::{
 };
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseBackend, DatabaseTransaction, EntityTrait,
-    ExprTrait, IntoActiveModel, QueryFilter, SqliteTransactionMode, TransactionOptions, TransactionTrait, sea_query::Expr,
+    ExprTrait, IntoActiveModel, ModelTrait, QueryFilter, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    sea_query::Expr,
 };
 use uuid::Uuid;
 
@@ -40,12 +41,13 @@ pub struct Tx<'a> {
 /// Something that gateways keep in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Touch {
+    /// With its environments, versions, endpoints, and the tiers that it is assigned to.
     Product(ProductId),
-    /// With its profiles, credentials, assignments and subscription.
+    /// With its profiles, credentials, assignments of its own, and subscription.
     Client(ClientId),
     Plan(PlanId),
     Policy(PolicyId),
-    /// Its tier, and what it is assigned.
+    /// Its tier, and what is assigned to the team itself.
     Team(TeamId),
 }
 
@@ -100,6 +102,15 @@ impl<'a> Tx<'a> {
         outbox::insert(self.ctx, &self.db, &job, when).await
     }
 
+    /// Writes a new row.
+    pub async fn insert<M>(&self, row: M) -> Result<M>
+    where
+        M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel> + Clone,
+    {
+        M::Entity::insert(row.clone().into_active_model()).exec_without_returning(&self.db).await?;
+        Ok(row)
+    }
+
     /// Writes a row if nobody changed it since its `version` was read, and raises the version; else `Conflict`.
     pub async fn update<E>(&self, mut row: E::ActiveModel, column: E::Column, version: i32) -> Result<E::Model>
     where
@@ -107,6 +118,22 @@ impl<'a> Tx<'a> {
     {
         row.set(column, (version + 1).into());
         Ok(E::update(row).validate()?.filter(column.eq(version)).exec(&self.db).await?)
+    }
+
+    /// Notes that a job became due otherwise than by `enqueue`, so that workers look.
+    pub(crate) fn job_is_due(&self) {
+        self.enqueued.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until no other transaction works on the same thing, for rules that look at more rows than they write. On SQLite
+    /// a writer is alone as it is.
+    pub async fn alone(&self, what: &str, key: impl std::fmt::Display) -> Result<()> {
+        if self.db.get_database_backend() == DatabaseBackend::Postgres {
+            let lock = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
+            let name = format!("{what} {key}");
+            self.db.execute_raw(Statement::from_sql_and_values(DatabaseBackend::Postgres, lock, [name.into()])).await?;
+        }
+        Ok(())
     }
 
     /// Notes that gateways have to load this anew; `commit` takes the revision.
@@ -155,13 +182,16 @@ impl<'a> Tx<'a> {
     }
 
     async fn finish(self) -> Result<()> {
-        if self.enqueued.load(Ordering::Relaxed) {
+        let enqueued = self.enqueued.load(Ordering::Relaxed);
+        if enqueued {
             self.tell(JOBS_CHANNEL).await?;
         }
         self.db.commit().await?;
         // After the commit, and only hints: whoever misses one polls.
         self.ctx.wake.gateway.notify_waiters();
-        self.ctx.wake.jobs.notify_waiters();
+        if enqueued {
+            self.ctx.wake.jobs.notify_waiters();
+        }
         Ok(())
     }
 

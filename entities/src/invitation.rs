@@ -24,6 +24,10 @@ pub struct Model {
     /// Raised by resending: links of an older generation are dead.
     pub generation: i32,
     pub created_at: DateTimeUtc,
+    /// When this generation was sent: its link signs in for a short time from then.
+    pub sent_at: DateTimeUtc,
+    /// When this generation's link signed somebody in.
+    pub link_used_at: Option<DateTimeUtc>,
     pub expires_at: DateTimeUtc,
     pub accepted_at: Option<DateTimeUtc>,
 }

@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::id::MagicLinkId;
+use crate::id::{InvitationId, MagicLinkId};
 
 #[derive(Debug, Clone, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "magic_links")]
@@ -11,6 +11,8 @@ pub struct Model {
     pub id: MagicLinkId,
     pub email: String,
     pub redirect_to: Option<String>,
+    /// Accepted together with the sign-in.
+    pub invitation_id: Option<InvitationId>,
     pub requested_ip: Option<String>,
     pub created_at: DateTimeUtc,
     pub expires_at: DateTimeUtc,

@@ -130,6 +130,7 @@ async fn people(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
                 .col(uuid("id").primary_key())
                 .col(text("email"))
                 .col(text_null("redirect_to"))
+                .col(uuid_null("invitation_id"))
                 .col(text_null("requested_ip"))
                 .col(timestamp_with_time_zone("created_at"))
                 .col(timestamp_with_time_zone("expires_at"))
@@ -192,6 +193,8 @@ async fn people(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
                 .col(kind("status"))
                 .col(integer("generation"))
                 .col(timestamp_with_time_zone("created_at"))
+                .col(timestamp_with_time_zone("sent_at"))
+                .col(timestamp_with_time_zone_null("link_used_at"))
                 .col(timestamp_with_time_zone("expires_at"))
                 .col(timestamp_with_time_zone_null("accepted_at"))
                 .foreign_key(&mut references("invitations", "team_id", "teams"))
@@ -327,7 +330,7 @@ async fn catalog(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
                 .to_owned(),
         )
         .await?;
-    manager.create_index(unique("plans", &["product_id", "slug", "version"])).await?;
+    manager.create_index(unique("plans", &["product_id", "slug"])).await?;
     manager
         .create_table(
             table("plan_environments")
@@ -572,6 +575,9 @@ async fn records(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     manager.create_index(index("request_log", &["client_id", "id"])).await?;
     manager.create_index(index("request_log", &["product_id", "id"])).await?;
     manager.create_index(index("request_log", &["at"])).await?;
+    // Refused calls are few and looked for most: a page of them is not searched for among millions that passed.
+    let denied = Expr::col("denial").is_not_null();
+    manager.create_index(index("request_log", &["denial", "id"]).cond_where(denied).to_owned()).await?;
     manager
         .create_table(
             table("audit_events")
@@ -593,7 +599,9 @@ async fn records(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     manager.create_index(index("audit_events", &["team_id", "id"])).await?;
     manager.create_index(index("audit_events", &["subject_id", "id"])).await?;
     manager.create_index(index("audit_events", &["actor_id", "id"])).await?;
+    manager.create_index(index("audit_events", &["action", "id"])).await?;
     manager.create_index(index("audit_events", &["at"])).await?;
+    manager.create_index(index("audit_events", &["action", "at"])).await?;
     manager
         .create_table(
             table("outbox_jobs")
@@ -613,7 +621,7 @@ async fn records(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
                 .to_owned(),
         )
         .await?;
-    manager.create_index(index("outbox_jobs", &["state", "due_at"])).await?;
+    manager.create_index(index("outbox_jobs", &["state", "due_at", "id"])).await?;
     manager.create_index(unique("outbox_jobs", &["dedup_key"])).await?;
     manager
         .create_table(table("gateway_revisions").col(integer("id").primary_key()).col(big_integer("revision")).to_owned())

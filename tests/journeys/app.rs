@@ -8,19 +8,24 @@ use std::{
     time::Duration,
 };
 
-use api::{app::App, config::Config};
+use api::{
+    app::{App, Parts, Role},
+    config::Config,
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     Domain,
     env::{Clock, Env, Randomness},
-    keyring::sha256,
+    keyring::{Purpose, sha256},
 };
 use entities::{
     enums::{SignInMethod, StaffRole},
-    id::{SessionId, UserId},
-    session, user,
+    id::{InvitationId, SessionId, UserId},
+    invitation, magic_link, session, user,
 };
-use sea_orm::{ActiveValue::Set, ConnectionTrait, Database, EntityTrait};
+use jobs::mail::{Delivery, SentMails};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, Database, EntityTrait, QueryFilter, QueryOrder};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 /// Microseconds since the epoch.
@@ -68,7 +73,7 @@ pub struct Person {
     pub session: String,
 }
 
-const TEST_KEY: &str = "a-key-for-tests-of-thirty-two-letters";
+pub const TEST_KEY: &str = "a-key-for-tests-of-thirty-two-letters";
 
 impl TestApp {
     pub async fn start() -> Self {
@@ -89,7 +94,8 @@ impl TestApp {
         // Monday, 5 January 2026, 09:00 UTC.
         let clock = Arc::new(TestClock(AtomicI64::new(1_767_603_600_000_000)));
         let env = Env::new(clock.clone(), Arc::new(Seeded(AtomicU64::new(1))));
-        let app = App::start(config, env).await.expect("the instance starts");
+        let parts = Parts { worker: false, delivery: Some(Delivery::Memory(SentMails::default())), ..Parts::of(Role::All) };
+        let app = App::start_with(config, env, parts).await.expect("the instance starts");
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(Duration::from_secs(20))
@@ -103,7 +109,7 @@ impl TestApp {
     }
 
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.app.api)
+        format!("{}{path}", self.app.site.base_url)
     }
 
     /// A person with a session, without the mail in between; `journeys::sign_in` walks that road.
@@ -135,6 +141,22 @@ impl TestApp {
         Person { id, email: email.to_owned(), session: token }
     }
 
+    /// The token in the last sign-in mail to this address, made or not.
+    pub async fn magic_token(&self, email: &str) -> String {
+        let domain = self.domain();
+        let newest = magic_link::Entity::find().filter(magic_link::Column::Email.eq(email));
+        let link = newest.order_by_desc(magic_link::Column::Id).one(&domain.db).await.expect("links").expect("a link");
+        domain.keys.link_token(Purpose::MagicLink, link.id, 0).expose_secret().to_owned()
+    }
+
+    /// The token in the last mail of an invitation.
+    pub async fn invitation_token(&self, id: &Value) -> String {
+        let id: InvitationId = id.as_str().and_then(|id| id.parse().ok()).expect("an invitation's id");
+        let domain = self.domain();
+        let row = invitation::Entity::find_by_id(id).one(&domain.db).await.expect("invitations").expect("an invitation");
+        domain.keys.link_token(Purpose::Invitation, id, row.generation).expose_secret().to_owned()
+    }
+
     pub async fn staff(&self, role: StaffRole) -> Person {
         self.person(&format!("{role:?}@provider.example").to_lowercase(), Some(role)).await
     }
@@ -146,6 +168,23 @@ impl TestApp {
             request = request.header("cookie", format!("{}={}", api::auth::SESSION_COOKIE, person.session));
         }
         request.send().await.expect("an answer").json().await.expect("JSON")
+    }
+
+    /// The user errors of the input's mutation: its refusal, as `CODE path: message`.
+    pub async fn refusal(&self, who: Option<&Person>, field: &str, input_type: &str, input: Value) -> String {
+        let query =
+            format!("mutation($input: {input_type}!) {{ {field}(input: $input) {{ userErrors {{ code message path }} }} }}");
+        let answer = self.graphql(who, &query, json!({ "input": input })).await;
+        if let Some(error) = answer["errors"].get(0) {
+            return format!(
+                "{}: {}",
+                error["extensions"]["code"].as_str().unwrap_or("?"),
+                error["message"].as_str().unwrap_or("?")
+            );
+        }
+        let error = &answer["data"][field]["userErrors"][0];
+        let path: Vec<_> = error["path"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        format!("{} {}: {}", error["code"].as_str().unwrap_or("fine"), path.join("."), error["message"].as_str().unwrap_or(""))
     }
 
     /// `data`; fails the test on an error.
@@ -174,7 +213,7 @@ impl TestApp {
 
 /// A new database on the PostgreSQL that the environment names; `None`: SQLite in the data directory.
 #[expect(clippy::disallowed_methods, reason = "the tests' own setting")]
-async fn database() -> Option<String> {
+pub async fn database() -> Option<String> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let base = std::env::var("PORTICO_TEST_DATABASE_URL").ok()?;
     let name = format!("journey_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));

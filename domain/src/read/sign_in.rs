@@ -1,9 +1,22 @@
-//! Who a session or an access token stands for.
+//! Who a session or an access token stands for, and who may have a sign-in link.
 
-use entities::{access_token, session, user};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use chrono::{DateTime, Utc};
+use entities::{
+    access_token, authorized_email, client,
+    enums::InvitationStatus,
+    id::{AccessTokenId, MagicLinkId, SessionId, UserId},
+    invitation, magic_link, portal, session, user,
+};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
 
-use crate::{Domain, Result, keyring::sha256};
+use crate::{
+    Domain, Result,
+    keyring::{Purpose, sha256},
+    rules::{
+        access_token::is_well_formed,
+        sign_in::{Refusal, usable},
+    },
+};
 
 /// A person who proved who they are, and how.
 #[derive(Debug, Clone)]
@@ -33,6 +46,9 @@ pub async fn by_session(ctx: &Domain, token: &str) -> Result<Option<SignedIn>> {
 
 /// The person behind an access token; `None` once it has expired or was revoked.
 pub async fn by_access_token(ctx: &Domain, token: &str) -> Result<Option<SignedIn>> {
+    if !is_well_formed(token) {
+        return Ok(None);
+    }
     let now = ctx.now();
     let found = access_token::Entity::find()
         .filter(access_token::Column::TokenHash.eq(sha256(token).to_vec()))
@@ -43,4 +59,78 @@ pub async fn by_access_token(ctx: &Domain, token: &str) -> Result<Option<SignedI
     let Some(token) = found else { return Ok(None) };
     let user = user::Entity::find_by_id(token.user_id).one(&ctx.db).await?;
     Ok(user.map(|user| SignedIn { user, by: Proof::AccessToken(token) }))
+}
+
+/// A sign-in link by its token, if it signs in now; else which link it claims to be, and why not.
+pub async fn magic_link(
+    ctx: &Domain,
+    db: &impl ConnectionTrait,
+    token: &str,
+) -> Result<std::result::Result<magic_link::Model, (MagicLinkId, Refusal)>> {
+    let claimed = ctx.keys.link_token_id::<MagicLinkId>(token);
+    let id = claimed.unwrap_or(MagicLinkId(uuid::Uuid::nil()));
+    if !ctx.keys.verify_link_token(Purpose::MagicLink, id, MAGIC_LINK_GENERATION, token) {
+        return Ok(Err((id, Refusal::Unknown)));
+    }
+    let Some(link) = magic_link::Entity::find_by_id(id).one(db).await? else { return Ok(Err((id, Refusal::Unknown))) };
+    if let Err(refusal) = usable(link.used_at, link.expires_at, ctx.now()) {
+        return Ok(Err((id, refusal)));
+    }
+    let welcome = may_sign_in(db, &link.email, ctx.now()).await?;
+    Ok(if welcome { Ok(link) } else { Err((id, Refusal::NotInvited)) })
+}
+
+/// Sign-in links are never sent again: a new request makes a new one.
+const MAGIC_LINK_GENERATION: i32 = 0;
+
+/// A person's sessions that have not ended, newest first.
+pub async fn sessions(ctx: &Domain, user: UserId) -> Result<Vec<session::Model>> {
+    Ok(session::Entity::for_user(user)
+        .filter(session::Column::RevokedAt.is_null())
+        .filter(session::Column::ExpiresAt.gt(ctx.now()))
+        .order_by_desc(session::Column::Id)
+        .all(&ctx.db)
+        .await?)
+}
+
+pub async fn session(ctx: &Domain, user: UserId, id: SessionId) -> Result<Option<session::Model>> {
+    Ok(sessions(ctx, user).await?.into_iter().find(|session| session.id == id))
+}
+
+pub async fn access_token(ctx: &Domain, user: UserId, id: AccessTokenId) -> Result<Option<access_token::Model>> {
+    Ok(access_tokens(ctx, user).await?.into_iter().find(|token| token.id == id))
+}
+
+/// A person's access tokens that were not revoked, newest first.
+pub async fn access_tokens(ctx: &Domain, user: UserId) -> Result<Vec<access_token::Model>> {
+    Ok(access_token::Entity::for_user(user)
+        .filter(access_token::Column::RevokedAt.is_null())
+        .order_by_desc(access_token::Column::Id)
+        .all(&ctx.db)
+        .await?)
+}
+
+/// Whether a link may be mailed to this address, or one that was mailed be used: a known person, an invitation that waits
+/// for an answer, an authorised address of a client whose portal access is on, or anyone where the portal says so.
+pub async fn may_sign_in(db: &impl ConnectionTrait, email: &str, now: DateTime<Utc>) -> Result<bool> {
+    let email = email.trim().to_lowercase();
+    if user::Entity::by_email(&email).count(db).await? > 0 {
+        return Ok(true);
+    }
+    let invited = invitation::Entity::find()
+        .filter(invitation::Column::Email.eq(&email))
+        .filter(invitation::Column::Status.eq(InvitationStatus::Pending))
+        .filter(invitation::Column::ExpiresAt.gt(now));
+    if invited.count(db).await? > 0 {
+        return Ok(true);
+    }
+    let authorised = authorized_email::Entity::find().filter(authorized_email::Column::Email.eq(&email)).all(db).await?;
+    let clients: Vec<_> = authorised.iter().map(|row| row.client_id).collect();
+    if !clients.is_empty() {
+        let open = client::Entity::find().filter(client::Column::Id.is_in(clients)).filter(client::Column::PortalAccess.eq(true));
+        if open.count(db).await? > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(portal::Entity::find_by_id(1).one(db).await?.is_some_and(|portal| portal.self_registration))
 }

@@ -11,15 +11,13 @@ use entities::enums::{AuthMethod, CredentialStatus, Environment};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
-use super::view::{Moment, Secret};
+use super::{
+    base62::{CHECKSUM, LENGTH_OF_256 as SECRET, checksum, digits, of_256},
+    view::{Moment, Secret},
+};
 use crate::{Problem, ProblemCode, keyring::sha256};
 
-const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const LOOKUP: usize = 12;
-/// 62^43 is just above 2^256.
-const SECRET: usize = 43;
-/// 62^6 is above 2^32.
-const CHECKSUM: usize = 6;
 const API_KEY: &str = "ptk";
 const TOKEN: &str = "ptt";
 /// Shortest and longest token of a provider's own.
@@ -113,16 +111,19 @@ fn lane(environment: Environment) -> &'static str {
 pub fn issue(kind: SecretKind, environment: Environment, random: &[u8; RANDOM_BYTES]) -> Issued {
     let secret: [u8; 32] = std::array::from_fn(|i| random[i]);
     let lookup = u128::from_be_bytes(std::array::from_fn(|i| random[32 + i]));
-    let (head, lookup) = match kind {
+    let secret = of_256(secret);
+    // A token has no lookup part to be recognised by: four of its 43 characters are shown.
+    let (head, lookup, shown) = match kind {
         SecretKind::ApiKey => {
-            let lookup = digits_of(lookup, LOOKUP);
-            (format!("{API_KEY}_{}_{lookup}_", lane(environment)), Some(lookup))
+            let lookup = digits(lookup, LOOKUP);
+            (format!("{API_KEY}_{}_{lookup}_", lane(environment)), Some(lookup), "")
         }
-        SecretKind::Token => (format!("{TOKEN}_{}_", lane(environment)), None),
+        SecretKind::Token => (format!("{TOKEN}_{}_", lane(environment)), None, &secret[..4]),
     };
-    let body = format!("{head}{}", base62(secret));
+    let masked = format!("{head}{shown}{DOTS}");
+    let body = format!("{head}{secret}");
     let whole = format!("{body}{}", checksum(&body));
-    Issued { hash: sha256(&whole), masked: format!("{head}{DOTS}"), lookup, secret: whole.into() }
+    Issued { hash: sha256(&whole), masked, lookup, secret: whole.into() }
 }
 
 /// Takes over a token that the provider has given out already: 32 to 512 visible ASCII characters.
@@ -191,34 +192,6 @@ pub fn state_at(stored: CredentialStatus, expires_at: Option<DateTime<Utc>>, now
     state(stored, Moment::end(expires_at), now.into())
 }
 
-fn checksum(body: &str) -> String {
-    digits_of(crc32fast::hash(body.as_bytes()).into(), CHECKSUM)
-}
-
-fn digits_of(mut value: u128, length: usize) -> String {
-    let mut digits = vec![0u8; length];
-    for digit in digits.iter_mut().rev() {
-        *digit = BASE62[(value % 62) as usize];
-        value /= 62;
-    }
-    digits.into_iter().map(char::from).collect()
-}
-
-/// A 256-bit number in base62, by long division.
-fn base62(mut number: [u8; 32]) -> String {
-    let mut digits = [0u8; SECRET];
-    for digit in digits.iter_mut().rev() {
-        let mut rest = 0u32;
-        for byte in &mut number {
-            let value = rest << 8 | u32::from(*byte);
-            *byte = (value / 62) as u8;
-            rest = value % 62;
-        }
-        *digit = BASE62[rest as usize];
-    }
-    digits.into_iter().map(char::from).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -269,10 +242,10 @@ mod tests {
         for bit in 0..256 {
             let mut number = [0u8; 32];
             number[bit / 8] = 1 << (bit % 8);
-            assert!(seen.insert(base62(number)));
+            assert!(seen.insert(of_256(number)));
         }
-        assert_eq!(base62([255; 32]).len(), SECRET);
-        assert_eq!(base62(std::array::from_fn(|i| u8::from(i == 31) * 61)), format!("{}z", "0".repeat(42)));
+        assert_eq!(of_256([255; 32]).len(), SECRET);
+        assert_eq!(of_256(std::array::from_fn(|i| u8::from(i == 31) * 61)), format!("{}z", "0".repeat(42)));
     }
 
     #[test]

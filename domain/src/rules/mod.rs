@@ -1,18 +1,32 @@
 //! Pure rules: facts in, verdict out. No database, no clock, nothing that waits.
 
+pub mod access_token;
 pub mod admission;
+pub mod backoff;
+pub mod base62;
 pub mod credential;
+pub mod decision;
 pub mod denial;
+pub mod invitation;
 pub mod limits;
 pub mod method;
 pub mod openapi;
 pub mod path;
+pub mod person;
+pub mod plan;
 pub mod policy;
 pub mod product;
+pub mod profile;
 pub mod quota;
 pub mod rate;
+pub mod return_url;
 pub mod routes;
+pub mod sample_request;
+pub mod sign_in;
 pub mod spec_version;
+pub mod staff;
+pub mod subscription;
+pub mod team;
 pub mod text;
 pub mod upstream;
 pub mod view;

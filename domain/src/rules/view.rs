@@ -103,7 +103,7 @@ pub struct Subscription {
     pub expires_at: Moment,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Profile {
     pub id: ProfileId,
     pub name: Arc<str>,
@@ -118,14 +118,14 @@ pub struct Profile {
 }
 
 /// Networks that calls may come from.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Allowlist {
     Anywhere,
     /// Also where none of the stored ranges could be read: then it is empty, and lets nobody through.
     Only(Box<[IpNet]>),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Credential {
     pub id: CredentialId,
     /// Its profile's place among the client's.
@@ -139,7 +139,7 @@ pub struct Credential {
     pub secrets: Box<[Secret]>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Secret {
     pub id: CredentialSecretId,
     pub lookup: Option<Lookup>,

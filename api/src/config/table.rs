@@ -1,0 +1,147 @@
+//! Every setting: its name, what it takes, and how its text becomes a value.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use domain::{keyring::Keyring, rules::text};
+use ipnet::IpNet;
+use secrecy::SecretString;
+use tracing_subscriber::EnvFilter;
+use url::Url;
+
+use super::{Config, LogFormat};
+
+pub struct Setting {
+    /// Without the prefix.
+    pub name: &'static str,
+    /// Never shown.
+    pub secret: bool,
+    /// For the sentence "it takes …".
+    pub takes: &'static str,
+    /// `None`: the text is not what the setting takes.
+    pub set: fn(&mut Config, &str) -> Option<()>,
+}
+
+const fn open(name: &'static str, takes: &'static str, set: fn(&mut Config, &str) -> Option<()>) -> Setting {
+    Setting { name, secret: false, takes, set }
+}
+
+const fn secret(name: &'static str, takes: &'static str, set: fn(&mut Config, &str) -> Option<()>) -> Setting {
+    Setting { name, secret: true, takes, set }
+}
+
+pub const SETTINGS: [Setting; 17] = [
+    secret("DATABASE_URL", "sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE", |c, text| {
+        let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
+        let fine = known && (text.starts_with("sqlite:") || Url::parse(text).is_ok_and(|url| url.has_host()));
+        c.database_url = Some(fine.then(|| SecretString::from(text))?);
+        Some(())
+    }),
+    open("DATA_DIR", "a directory", |c, text| {
+        c.data_dir = PathBuf::from(text);
+        Some(())
+    }),
+    open("LISTEN", "an address and a port, such as 127.0.0.1:8080 or [::]:8080", |c, text| {
+        c.listen = address(text)?;
+        Some(())
+    }),
+    open("GATEWAY_LISTEN", "an address and a port, such as 127.0.0.1:8081 or [::]:8081", |c, text| {
+        c.gateway_listen = address(text)?;
+        Some(())
+    }),
+    open("BASE_URL", "a URL that starts with https:// or http://, such as https://portal.example.com", |c, text| {
+        c.base_url = Some(web_url(text)?);
+        Some(())
+    }),
+    open("GATEWAY_URL", "a URL that starts with https:// or http://, such as https://api.example.com", |c, text| {
+        c.gateway_url = Some(web_url(text)?);
+        Some(())
+    }),
+    secret(
+        "SECRET_KEY",
+        "32 random characters or more (openssl rand -base64 32), or several such keys with commas",
+        |c, text| {
+            let key = SecretString::from(text);
+            Keyring::parse(&key).ok()?;
+            c.secret_key = Some(key);
+            Some(())
+        },
+    ),
+    secret("SMTP_URL", "smtp://HOST:25, smtps://USER:PASSWORD@HOST or smtp://USER:PASSWORD@HOST?tls=required", |c, text| {
+        let url = Url::parse(text).ok()?;
+        c.smtp_url = Some((matches!(url.scheme(), "smtp" | "smtps") && url.has_host()).then(|| SecretString::from(text))?);
+        Some(())
+    }),
+    open("MAIL_FROM", "a mail address, such as portal@example.com or Portal <portal@example.com>", |c, text| {
+        let bare = text.rsplit_once('<').map_or(Some(text), |(_, rest)| rest.strip_suffix('>'))?;
+        text::email("", bare).ok().filter(|_| !text.chars().any(char::is_control))?;
+        text.clone_into(&mut c.mail_from);
+        Some(())
+    }),
+    open("PORTAL_URL", "a URL that starts with https:// or http://, such as https://portal.example.com", |c, text| {
+        c.portal_url = Some(web_url(text)?);
+        Some(())
+    }),
+    open("ALLOWED_ORIGINS", "origins with commas, such as https://app.example.com,http://localhost:3000", |c, text| {
+        c.allowed_origins = list(text, origin)?;
+        Some(())
+    }),
+    open("GRAPHIQL", "on or off", |c, text| {
+        c.graphiql = switch(text)?;
+        Some(())
+    }),
+    open("INTROSPECTION", "on or off", |c, text| {
+        c.introspection = switch(text)?;
+        Some(())
+    }),
+    open("TRUSTED_PROXIES", "addresses and networks with commas, such as 10.0.0.1,172.16.0.0/12", |c, text| {
+        c.trusted_proxies =
+            list(text, |part| part.parse::<IpNet>().ok().or_else(|| Some(IpNet::from(part.parse::<std::net::IpAddr>().ok()?))))?;
+        Some(())
+    }),
+    open("ADMIN_EMAIL", "a mail address, such as ada@example.com", |c, text| {
+        c.admin_email = Some(text::email("", text).ok()?);
+        Some(())
+    }),
+    open("LOG", "error, warn, info, debug or trace, or directives such as info,api=debug", |c, text| {
+        // A word that is no level would be taken for a module that does not exist, and log nothing.
+        let sensible = text.split(',').all(|part| part.contains('=') || part.parse::<tracing::Level>().is_ok() || part == "off");
+        EnvFilter::try_new(text).ok().filter(|_| sensible)?;
+        text.clone_into(&mut c.log);
+        Some(())
+    }),
+    open("LOG_FORMAT", "text or json", |c, text| {
+        c.log_format = match text {
+            "text" => LogFormat::Text,
+            "json" => LogFormat::Json,
+            _ => return None,
+        };
+        Some(())
+    }),
+];
+
+fn address(text: &str) -> Option<SocketAddr> {
+    text.parse().ok()
+}
+
+fn web_url(text: &str) -> Option<Url> {
+    let url = Url::parse(&text::web_url("", text).ok()?).ok()?;
+    (url.query().is_none() && url.fragment().is_none()).then_some(url)
+}
+
+fn switch(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "on" | "true" | "yes" | "1" => Some(true),
+        "off" | "false" | "no" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// Scheme, host and port as a browser writes them in `Origin`.
+fn origin(text: &str) -> Option<String> {
+    let url = web_url(text)?;
+    (url.path() == "/").then(|| url.origin().ascii_serialization())
+}
+
+fn list<T>(text: &str, entry: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
+    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(entry).collect()
+}

@@ -1,0 +1,75 @@
+use super::*;
+
+fn load(pairs: &[(&str, &str)], file: Option<&str>) -> Result<Config, String> {
+    let environment = |name: &str| pairs.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
+    let names = pairs.iter().map(|(name, _)| (*name).to_owned());
+    read::load(environment, names, file).map(|loaded| loaded.config).map_err(|error| error.to_string())
+}
+
+#[test]
+fn every_setting_refuses_what_it_does_not_take() {
+    let wrong: [(&str, &[&str]); 16] = [
+        ("DATABASE_URL", &["mysql://hidden", "postgres://", "/hidden/file"]),
+        ("LISTEN", &["8080", ":8080", "localhost", "127.0.0.1:99999"]),
+        ("GATEWAY_LISTEN", &["127.0.0.1"]),
+        ("BASE_URL", &["portal.example.com", "ftp://portal.example.com", "https://", "https://a.example/?q=1"]),
+        ("GATEWAY_URL", &["//api.example.com"]),
+        ("SECRET_KEY", &["hidden", "0123456789abcdef0123456789abcdef,hidden"]),
+        ("SMTP_URL", &["hidden.example.com:25", "http://hidden.example.com"]),
+        ("MAIL_FROM", &["portal", "Portal <portal@example.com", "a@b\nBcc: c@d.example"]),
+        ("PORTAL_URL", &["portal"]),
+        ("ALLOWED_ORIGINS", &["*", "app.example.com", "https://app.example.com/path", "https://a.example, nonsense"]),
+        ("GRAPHIQL", &["maybe", "2"]),
+        ("INTROSPECTION", &["never"]),
+        ("TRUSTED_PROXIES", &["10.0.0.0/33", "proxy", "10.0.0.1,x"]),
+        ("ADMIN_EMAIL", &["ada", "Ada <ada@example.com>"]),
+        ("LOG", &["loud", "api=loud", "warn,nois"]),
+        ("LOG_FORMAT", &["xml"]),
+    ];
+    // A directory may have any name.
+    assert_eq!(wrong.len() + 1, table::SETTINGS.len());
+    for (name, values) in wrong {
+        let setting = table::SETTINGS.iter().find(|setting| setting.name == name).unwrap();
+        for value in values {
+            let variable = format!("PORTICO_{name}");
+            let said = load(&[(&variable, value)], None).unwrap_err();
+            assert!(said.starts_with(&format!("{variable} is ")) && said.contains(setting.takes), "{said}");
+            assert_eq!(said.contains(&format!("{value:?}")), !setting.secret, "{said}");
+            assert!(!said.contains("hidden") && said.lines().count() == 1, "{said}");
+            let said = load(&[], Some(&format!("{} = {value:?}", name.to_lowercase()))).unwrap_err();
+            assert!(said.starts_with(&format!("{} in portico.toml is ", name.to_lowercase())), "{said}");
+        }
+    }
+}
+
+#[test]
+fn the_environment_goes_before_the_file_and_an_empty_value_is_none() {
+    let file = "listen = \"127.0.0.1:1\"\ngateway_listen = \"127.0.0.1:2\"\ngraphiql = false\nallowed_origins = [\"https://A.example:443/\", \"http://localhost:3000\"]\n";
+    let pairs = [("PORTICO_LISTEN", "127.0.0.1:3"), ("PORTICO_GATEWAY_LISTEN", " "), ("PORTICO_ADMIN_EMAIL", "Ada@Example.com")];
+    let config = load(&pairs, Some(file)).unwrap();
+    assert_eq!((config.listen.port(), config.gateway_listen.port(), config.graphiql), (3, 2, false));
+    assert_eq!(config.allowed_origins, ["https://a.example", "http://localhost:3000"]);
+    assert_eq!(config.admin_email.as_deref(), Some("ada@example.com"));
+    let defaults = load(&[], None).unwrap();
+    assert_eq!((defaults.listen.port(), defaults.introspection, defaults.log.as_str()), (8080, true, "info"));
+}
+
+#[test]
+fn a_wrong_file_is_told_with_its_line() {
+    assert_eq!(
+        load(&[], Some("\n\nlisten = ")).unwrap_err().split(": ").take(2).collect::<Vec<_>>(),
+        ["portico.toml cannot be read", "line 3"]
+    );
+    let unknown = load(&[], Some("lisen = \"127.0.0.1:1\"")).unwrap_err();
+    assert!(
+        unknown.starts_with("portico.toml has lisen, which is no setting: it takes database_url, data_dir, listen"),
+        "{unknown}"
+    );
+}
+
+#[test]
+fn a_variable_that_is_no_setting_is_noticed() {
+    let names = ["PORTICO_LISTN", "PORTICO_LOG", "PORTICO_TEST_DATABASE_URL", "HOME"].map(str::to_owned);
+    let loaded = read::load(|_| None, names.into_iter(), None).unwrap();
+    assert_eq!(loaded.unknown, ["PORTICO_LISTN"]);
+}

@@ -1,0 +1,84 @@
+//! `portico demo`: the whole partner journey on a throw-away instance, over real HTTP.
+
+mod journey;
+mod person;
+mod report;
+mod upstream;
+
+use std::{net::TcpListener, path::Path, time::Duration};
+
+use domain::env::Env;
+use reqwest::{Client, redirect::Policy};
+
+use self::{
+    journey::{Access, Places},
+    person::{Failure, Person},
+    report::Report,
+};
+use crate::{app::App, config::Config};
+
+const OWNER: &str = "olga@harbour.example";
+const DEVELOPER: &str = "dev@acme.example";
+
+/// Walks the journey; then serves until Ctrl-C, or ends at once. An error where a step failed.
+pub async fn run(once: bool) -> Result<(), Failure> {
+    let data = tempfile::Builder::new().prefix("portico-demo-").tempdir()?;
+    let report = Report::new();
+    report.line("Portico: from an empty instance to a partner's first call in production.");
+    let app = App::start(config(data.path()), Env::system()).await?;
+    let places = Places {
+        portal: app.site.base_url.clone(),
+        gateway: app.site.gateway_url.clone(),
+        upstream: format!("http://{}", upstream::start().await?),
+    };
+    let outcome = walk(&report, &places, &data.path().join("mail"), once).await;
+    if outcome.is_ok() && !once {
+        tokio::signal::ctrl_c().await?;
+    }
+    app.stop().await;
+    outcome
+}
+
+async fn walk(report: &Report, places: &Places, mails: &Path, once: bool) -> Result<(), Failure> {
+    // Redirects are looked at, not followed: the session's cookie comes with one.
+    let http = Client::builder().redirect(Policy::none()).timeout(Duration::from_secs(10)).build()?;
+    let mut owner = Person::new(OWNER, &places.portal, mails, http.clone());
+    let mut developer = Person::new(DEVELOPER, &places.portal, mails, http.clone());
+    let plan = journey::provider(report, &mut owner, places).await?;
+    let access = journey::partner(report, &owner, &mut developer, &plan).await?;
+    journey::first_call(report, (&owner, &developer), &access, places, &http).await?;
+    if !journey::checks(report, &access, places, &http).await? {
+        return Err("the gateway answered otherwise than it should".into());
+    }
+    report.title(&format!("Done in {}.", report.total()));
+    if once { Ok(()) } else { addresses(report, places, mails, (&owner, &developer), &access).await }
+}
+
+/// What to open next.
+async fn addresses(
+    report: &Report,
+    places: &Places,
+    mails: &Path,
+    (owner, developer): (&Person, &Person),
+    access: &Access,
+) -> Result<(), Failure> {
+    report.line("\nIt goes on serving. Open, or paste into another terminal:\n");
+    report.line(&format!("  GraphiQL, as the provider   {}", owner.link_to("/graphql").await?));
+    report.line(&format!("  GraphiQL, as the partner    {}", developer.link_to("/graphql").await?));
+    report.line(&format!("  a call through the gateway  curl -i {}/shipping/shipments -H 'X-API-Key: {}'", places.gateway, access.key));
+    report.line(&format!("  the mails that were sent    {}", mails.display()));
+    report.line("\nCtrl-C ends it and leaves nothing behind.");
+    Ok(())
+}
+
+fn config(data: &Path) -> Config {
+    let defaults = Config::default();
+    let free = |address| if TcpListener::bind(address).is_ok() { address } else { ([127, 0, 0, 1], 0).into() };
+    Config {
+        data_dir: data.to_owned(),
+        listen: free(defaults.listen),
+        gateway_listen: free(defaults.gateway_listen),
+        admin_email: Some(OWNER.to_owned()),
+        ..defaults
+    }
+}

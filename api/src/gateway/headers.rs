@@ -1,0 +1,191 @@
+//! Which headers pass the gateway. What concerns one connection goes no further, in either direction; what an upstream may
+//! trust comes from the gateway alone, however a caller spells it.
+
+use http::{
+    HeaderMap, HeaderName,
+    header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, UPGRADE},
+};
+
+/// Concern one connection only (RFC 9110 section 7.6.1), or are made anew for the next.
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "http2-settings"
+    )
+}
+
+/// What the gateway says to upstreams, or what would make an upstream see another request than the one decided on.
+fn is_the_gateways(name: &str) -> bool {
+    const NAMES: [&str; 13] = [
+        "x-api-key",
+        "x-client-id",
+        "x-profile-id",
+        "x-request-id",
+        "x-real-ip",
+        "forwarded",
+        "x-http-method-override",
+        "x-http-method",
+        "x-method-override",
+        "x-rewrite-url",
+        "x-client-cert",
+        "x-ssl-client-cert",
+        "client-cert",
+    ];
+    name.starts_with("x-portico-") || name.starts_with("x-forwarded-") || name.starts_with("x-original-") || NAMES.contains(&name)
+}
+
+/// `X_Client_Id` becomes `X-Client-ID` in many an upstream (CGI, WSGI).
+fn is_forgery(name: &str) -> bool {
+    if name.contains('_') { is_the_gateways(&name.replace('_', "-")) } else { is_the_gateways(name) }
+}
+
+/// The names that a `Connection` header nominates, in lower case.
+fn nominated(headers: &HeaderMap) -> Vec<String> {
+    let lines = headers.get_all(CONNECTION).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(|name| name.trim().to_ascii_lowercase()).filter(|n| !n.is_empty()).collect()
+}
+
+/// What a caller's headers leave for the upstream. `credential_in_authorization`: that header was for us. The gateway's own
+/// headers are added afterwards, so nothing that a caller nominates can take them away.
+pub fn for_upstream(caller: &HeaderMap, credential_in_authorization: bool, into: &mut HeaderMap) {
+    let nominated = nominated(caller);
+    into.reserve(caller.len() + 16);
+    for (name, value) in caller {
+        let text = name.as_str();
+        let dropped = matches!(text, "host" | "content-length" | "expect")
+            || is_hop_by_hop(text)
+            || is_forgery(text)
+            || credential_in_authorization && name == AUTHORIZATION
+            || nominated.iter().any(|n| n == text);
+        if !dropped {
+            into.append(name, value.clone());
+        }
+    }
+}
+
+/// Takes what concerns the connection to the upstream out of its answer.
+pub fn for_caller(answer: &mut HeaderMap) {
+    for name in nominated(answer) {
+        // The length is the body's, and stays told.
+        if name != CONTENT_LENGTH.as_str() {
+            answer.remove(name.as_str());
+        }
+    }
+    for name in &HOP_BY_HOP {
+        answer.remove(name);
+    }
+}
+
+static HOP_BY_HOP: [HeaderName; 7] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    http::header::TE,
+    http::header::TRAILER,
+    http::header::TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// The protocol that a request wants to change to, where it really asks for it.
+pub fn wanted_protocol(headers: &HeaderMap) -> Option<&http::HeaderValue> {
+    let protocol = headers.get(UPGRADE)?;
+    nominated(headers).iter().any(|n| n == "upgrade").then_some(protocol)
+}
+
+/// Whether a value of this header may be written down.
+pub fn is_loggable(name: &str) -> bool {
+    const SECRETS: [&str; 6] = ["authorization", "cookie", "key", "secret", "token", "password"];
+    const MORE: [&str; 6] = ["credential", "signature", "session", "assertion", "passwd", "auth"];
+    !SECRETS.iter().chain(&MORE).any(|word| name.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn map(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in fields {
+            map.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_static(value));
+        }
+        map
+    }
+
+    fn passing(fields: &[(&'static str, &'static str)], ours: bool) -> Vec<String> {
+        let mut out = HeaderMap::new();
+        for_upstream(&map(fields), ours, &mut out);
+        out.keys().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn no_spelling_of_a_trusted_header_passes() {
+        for name in [
+            "X-Client-ID",
+            "x_client_id",
+            "X-CLIENT_ID",
+            "X-Portico-Client-ID",
+            "X_Portico_Scopes",
+            "x-portico-anything",
+            "X-API-Key",
+            "X_Api_Key",
+            "X-Forwarded-For",
+            "X_Forwarded_Host",
+            "Forwarded",
+            "X-Real-IP",
+            "x_real_ip",
+            "X-Request-Id",
+            "X-HTTP-Method-Override",
+            "X-Original-URL",
+            "X-Rewrite-Url",
+            "Connection",
+            "Te",
+            "Upgrade",
+            "Host",
+            "Content-Length",
+            "Transfer-Encoding",
+            "Proxy-Authorization",
+            "Expect",
+            "Trailer",
+        ] {
+            assert!(passing(&[(name, "v")], false).is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_nominated_goes_and_the_rest_stays() {
+        let fields =
+            [("Connection", "close, X-Hop"), ("x-hop", "1"), ("connection", "X-Other"), ("x-other", "2"), ("accept", "*/*")];
+        assert_eq!(passing(&fields, false), ["accept"]);
+        let mut answer =
+            map(&[("connection", "x-internal, content-length"), ("x-internal", "1"), ("content-length", "3"), ("etag", "e")]);
+        for_caller(&mut answer);
+        assert_eq!(answer.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["content-length", "etag"]);
+    }
+
+    #[test]
+    fn an_authorization_that_was_not_for_us_passes() {
+        assert_eq!(passing(&[("Authorization", "Basic x")], false), ["authorization"]);
+        assert!(passing(&[("Authorization", "Bearer x")], true).is_empty());
+    }
+
+    #[test]
+    fn secrets_are_not_written_down() {
+        for name in
+            ["authorization", "set-cookie", "cookie", "x-api-key", "x-csrf-token", "x-amz-security-token", "proxy-authorization"]
+        {
+            assert!(!is_loggable(name), "{name}");
+        }
+        assert!(is_loggable("content-type") && is_loggable("user-agent") && is_loggable("x-client-id"));
+    }
+}

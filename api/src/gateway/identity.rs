@@ -1,0 +1,118 @@
+//! Who is calling: told to the upstream in headers that it may trust, and noted in the record.
+
+use std::net::IpAddr;
+
+use domain::rules::{
+    admission::{self, Admitted},
+    routes::Endpoint,
+    view::Client,
+};
+use entities::enums::Environment;
+use http::{HeaderMap, HeaderName, HeaderValue, header::HOST};
+use ipnet::IpNet;
+use secrecy::ExposeSecret;
+
+use super::{
+    meter::{Call, Known, Record},
+    refusal::REQUEST_ID,
+    request_id,
+};
+
+static CLIENT: HeaderName = HeaderName::from_static("x-portico-client-id");
+static TEAM: HeaderName = HeaderName::from_static("x-portico-team-id");
+static PROFILE: HeaderName = HeaderName::from_static("x-portico-profile");
+static PLAN: HeaderName = HeaderName::from_static("x-portico-plan-id");
+static ENVIRONMENT: HeaderName = HeaderName::from_static("x-portico-environment");
+static SCOPES: HeaderName = HeaderName::from_static("x-portico-scopes");
+static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// Adds what the gateway vouches for, and then the environment's own headers, which go before everything else.
+pub fn tell_upstream(admitted: &Admitted, record: &Record, peer: IpAddr, trusted: &[IpNet], into: &mut HeaderMap) {
+    let client = &admitted.client;
+    into.insert(&REQUEST_ID, request_id::header(record.id));
+    put(into, &CLIENT, client.id.to_string());
+    put(into, &TEAM, client.team.to_string());
+    put(into, &PROFILE, admitted.profile().name.to_string());
+    if let Some(subscription) = client.subscription {
+        put(into, &PLAN, subscription.plan.to_string());
+    }
+    let environment = match admitted.environment {
+        Environment::Sandbox => "sandbox",
+        Environment::Production => "production",
+    };
+    into.insert(&ENVIRONMENT, HeaderValue::from_static(environment));
+    let scopes: Vec<&str> = admitted.scopes().collect();
+    put(into, &SCOPES, scopes.join(" "));
+    tell_origin(record, peer, trusted, into);
+    for (name, value) in admitted.upstream().map(|u| &*u.headers).unwrap_or_default() {
+        let name = HeaderName::from_bytes(name.as_bytes());
+        let value = HeaderValue::from_bytes(value.expose_secret().as_bytes());
+        if let (Ok(name), Ok(mut value)) = (name, value) {
+            value.set_sensitive(true);
+            into.insert(name, value);
+        }
+    }
+}
+
+/// Where the call came from. A trusted proxy's word on scheme and host is passed on.
+fn tell_origin(record: &Record, peer: IpAddr, trusted: &[IpNet], into: &mut HeaderMap) {
+    let from = &record.request_headers;
+    let believed = trusted.iter().any(|net| net.contains(&peer.to_canonical()));
+    let said = |name: &HeaderName| from.get(name).filter(|_| believed).cloned();
+    put(into, &FORWARDED_FOR, record.ip.to_string());
+    into.insert(&FORWARDED_PROTO, said(&FORWARDED_PROTO).unwrap_or_else(|| HeaderValue::from_static("http")));
+    let authority = || record.target.authority().and_then(|a| HeaderValue::from_str(a.as_str()).ok());
+    if let Some(host) = said(&FORWARDED_HOST).or_else(authority).or_else(|| from.get(HOST).cloned()) {
+        into.insert(&FORWARDED_HOST, host);
+    }
+}
+
+fn put(into: &mut HeaderMap, name: &HeaderName, value: String) {
+    // Names of profiles may be beyond ASCII; control characters they cannot have.
+    if let Ok(value) = HeaderValue::from_maybe_shared(bytes::Bytes::from(value)) {
+        into.insert(name, value);
+    }
+}
+
+/// Notes whose call an admitted one is.
+pub fn note_admitted(call: &mut Call, admitted: &Admitted) {
+    let upstream = admitted.upstream();
+    let Some(record) = call.record_mut() else { return };
+    record.sink = upstream.map_or(record.sink, |u| u.log_sink);
+    record.known = Known {
+        product: Some(admitted.product.id),
+        profile: Some(admitted.profile().id),
+        credential: admitted.credential().map(|c| c.id),
+        environment: Some(admitted.environment),
+        ..known_of(Some(&admitted.client), admitted.endpoint())
+    };
+}
+
+/// Notes what was found of a refused call.
+pub fn note_denied(call: &mut Call, found: &admission::Known) {
+    let Some(record) = call.record_mut() else { return };
+    let environment = found.environment();
+    let product = found.product.as_ref();
+    if let Some(upstream) = environment.and_then(|e| product?.upstream(e)) {
+        record.sink = upstream.log_sink;
+    }
+    record.known = Known {
+        product: product.map(|p| p.id),
+        profile: found.profile().map(|p| p.id),
+        credential: found.credential().map(|c| c.id),
+        environment,
+        ..known_of(found.client.as_deref(), found.endpoint())
+    };
+}
+
+fn known_of(client: Option<&Client>, endpoint: Option<&Endpoint>) -> Known {
+    Known {
+        team: client.map(|c| c.team),
+        client: client.map(|c| c.id),
+        endpoint: endpoint.map(|e| e.id),
+        template: endpoint.map(|e| e.template.clone()),
+        ..Known::default()
+    }
+}

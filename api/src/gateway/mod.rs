@@ -1,0 +1,251 @@
+//! The gateway: a thread a core, each with a runtime, a listening socket and connections to upstreams of its own. They share the
+//! snapshot, the limits' keeper and the log, and wait for none of these.
+
+mod address;
+mod answer;
+mod call;
+mod framing;
+mod headers;
+mod identity;
+mod log;
+mod meter;
+mod refusal;
+mod request_id;
+mod tunnel;
+mod upstream;
+
+use std::{io, net::SocketAddr, num::NonZeroUsize, rc::Rc, sync::Arc, thread, time::Duration};
+
+use domain::{Domain, limits::Keeper, snapshot::Live};
+use hyper::{Request, body::Incoming, rt::Executor, service::service_fn};
+use ipnet::IpNet;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+    task::{JoinHandle, LocalSet, spawn_local},
+    time::{MissedTickBehavior, interval, timeout},
+};
+use tokio_rustls::rustls;
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    call::Wire,
+    framing::{Heads, Scanner},
+    log::Log,
+    meter::Meter,
+    request_id::RequestIds,
+    upstream::Upstreams,
+};
+use crate::listen::{self, Door, Guarded, Limits, Place, Vitals};
+
+pub use self::{
+    log::{Counts, LogLimits},
+    upstream::UpstreamLimits,
+};
+
+/// How the gateway runs.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Port 0 picks one.
+    pub listen: SocketAddr,
+    /// Threads that serve; each has its own listening socket.
+    pub threads: NonZeroUsize,
+    pub limits: Limits,
+    pub upstream: UpstreamLimits,
+    pub log: LogLimits,
+    /// Whose `X-Forwarded-*` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Certificate authorities of upstreams, besides the public ones.
+    pub upstream_authorities: Vec<rustls::pki_types::CertificateDer<'static>>,
+}
+
+impl Settings {
+    pub fn new(listen: SocketAddr) -> Self {
+        Self {
+            listen,
+            threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            limits: Limits::default(),
+            upstream: UpstreamLimits::default(),
+            log: LogLimits::default(),
+            trusted_proxies: Vec::new(),
+            upstream_authorities: Vec::new(),
+        }
+    }
+}
+
+/// What every core shares.
+#[derive(Clone)]
+struct Shared {
+    ctx: Domain,
+    live: Live,
+    keeper: Arc<Keeper>,
+    settings: Arc<Settings>,
+    log: Arc<Log>,
+    door: Door,
+    tls: Arc<rustls::ClientConfig>,
+    stop: CancellationToken,
+}
+
+/// What one core works with.
+struct Core {
+    ctx: Domain,
+    live: Live,
+    keeper: Arc<Keeper>,
+    settings: Arc<Settings>,
+    ids: RequestIds,
+    meter: Rc<Meter>,
+    upstreams: Upstreams,
+    stop: CancellationToken,
+}
+
+/// A running gateway.
+pub struct Gateway {
+    address: SocketAddr,
+    shared: Shared,
+    cores: Vec<oneshot::Receiver<()>>,
+    writer: JoinHandle<()>,
+    stop_writer: CancellationToken,
+}
+
+/// Binds and serves. `live` is kept up to date by its owner.
+pub fn start(ctx: Domain, live: Live, keeper: Arc<Keeper>, settings: Settings) -> io::Result<Gateway> {
+    let first = listen::bind(settings.listen, true)?;
+    let address = first.local_addr()?;
+    let mut sockets = vec![first];
+    for _ in 1..settings.threads.get() {
+        sockets.push(listen::bind(address, true)?);
+    }
+    let log = Arc::new(Log::new(&settings.log));
+    let stop_writer = CancellationToken::new();
+    let writer = tokio::spawn(log::write(ctx.clone(), log.clone(), settings.log.clone(), stop_writer.clone()));
+    let shared = Shared {
+        ctx,
+        live,
+        keeper,
+        log,
+        door: Door::new(settings.limits.connections),
+        tls: Arc::new(upstream::tls(&settings.upstream_authorities).map_err(io::Error::other)?),
+        settings: Arc::new(settings),
+        stop: CancellationToken::new(),
+    };
+    let cores = sockets.into_iter().enumerate().map(|(at, socket)| run(at, socket, shared.clone()));
+    let cores = cores.collect::<io::Result<_>>()?;
+    Ok(Gateway { address, shared, cores, writer, stop_writer })
+}
+
+impl Gateway {
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Totals since the start.
+    pub fn counts(&self) -> &Counts {
+        self.shared.log.counts()
+    }
+
+    /// Connections that are open now.
+    pub fn connections(&self) -> usize {
+        self.shared.door.open()
+    }
+
+    /// Stops accepting, lets calls in flight finish within the drain's time, and writes what is left of the log.
+    pub async fn stop(self) {
+        self.shared.stop.cancel();
+        for core in self.cores {
+            // An error is a core that ended by itself.
+            let _ = core.await;
+        }
+        self.stop_writer.cancel();
+        if let Err(error) = self.writer.await {
+            tracing::error!(%error, "the request log's writer did not end well");
+        }
+    }
+}
+
+/// Starts a core's thread. The receiver resolves when it has ended.
+fn run(at: usize, socket: TcpListener, shared: Shared) -> io::Result<oneshot::Receiver<()>> {
+    let (ended, end) = oneshot::channel();
+    // A socket belongs to the runtime that it was made in.
+    let socket = socket.into_std()?;
+    thread::Builder::new().name(format!("gateway-{at}")).spawn(move || {
+        let served = tokio::runtime::Builder::new_current_thread().enable_all().build().and_then(|runtime| {
+            let local = LocalSet::new();
+            runtime.block_on(local.run_until(serve(socket, shared)))
+        });
+        if let Err(error) = served {
+            tracing::error!(%error, "a gateway thread cannot run");
+        }
+        let _ = ended.send(());
+    })?;
+    Ok(end)
+}
+
+async fn serve(socket: std::net::TcpListener, shared: Shared) -> io::Result<()> {
+    let socket = TcpListener::from_std(socket)?;
+    // A core's own part of the signal: the shared one would be polled under a lock that all cores want.
+    let stop = shared.stop.child_token();
+    let core = Rc::new(Core {
+        ids: RequestIds::new(shared.ctx.env.clone()),
+        meter: Rc::new(Meter::new(shared.log, shared.settings.log.strangers_a_second)),
+        upstreams: Upstreams::new(shared.settings.upstream.clone(), shared.tls),
+        ctx: shared.ctx,
+        live: shared.live,
+        keeper: shared.keeper,
+        settings: shared.settings,
+        stop: stop.clone(),
+    });
+    let ticking = spawn_local(tick(core.clone()));
+    let door = Door::clone(&shared.door);
+    loop {
+        let (stream, peer, place) = tokio::select! {
+            accepted = door.accept(&socket) => accepted,
+            () = stop.cancelled() => break,
+        };
+        spawn_local(converse(core.clone(), stream, peer, place));
+    }
+    drop(socket);
+    let _ = timeout(core.settings.limits.drain, door.emptied()).await;
+    ticking.abort();
+    core.meter.flush();
+    Ok(())
+}
+
+/// Records reach the log soon on a quiet core too.
+async fn tick(core: Rc<Core>) {
+    let mut ticks = interval(Duration::from_millis(100));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut count = 0u32;
+    loop {
+        ticks.tick().await;
+        core.meter.flush();
+        count = count.wrapping_add(1);
+        if count.is_multiple_of(50) {
+            core.upstreams.sweep();
+        }
+    }
+}
+
+async fn converse(core: Rc<Core>, stream: TcpStream, peer: SocketAddr, place: Place) {
+    let vitals = Arc::new(Vitals::new());
+    let heads = Heads::default();
+    let io = Guarded::new(stream, vitals.clone(), place, Scanner::new(heads.clone()));
+    let serving = core.clone();
+    let wires = [Rc::new(Wire { peer, heads: Some(heads) }), Rc::new(Wire { peer, heads: None })];
+    let service = service_fn(move |request: Request<Incoming>| {
+        let wire = &wires[usize::from(request.version() == http::Version::HTTP_2)];
+        call::answer(serving.clone(), wire.clone(), vitals.begin(), request)
+    });
+    listen::serve_connection(io, service, Here, &core.settings.limits, &core.stop).await;
+}
+
+/// Runs an HTTP/2 connection's streams on their core.
+#[derive(Clone, Copy)]
+struct Here;
+
+impl<F: Future + 'static> Executor<F> for Here {
+    fn execute(&self, future: F) {
+        spawn_local(async move {
+            future.await;
+        });
+    }
+}

@@ -1,0 +1,362 @@
+//! Connections to upstreams: one pool a core and upstream, nothing shared between cores, the last used first.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    pin::{Pin, pin},
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, header::HOST};
+use http_body::{Body, Frame, SizeHint};
+use hyper::{
+    body::Incoming,
+    client::conn::http1::{self, SendRequest},
+    rt::{Read, Write},
+};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout_at},
+};
+use tokio_rustls::{TlsConnector, rustls};
+use url::Url;
+
+use crate::listen::{GuardedBody, MAX_FIELDS, MAX_HEAD};
+
+/// How connections to upstreams are kept.
+#[derive(Debug, Clone)]
+pub struct UpstreamLimits {
+    /// Idle connections kept a core and upstream.
+    pub idle_connections: usize,
+    /// How long one is kept; an upstream that says less in `Keep-Alive: timeout=` is believed.
+    pub idle: Duration,
+    /// Without one byte of an answer's body; event streams may be silent for as long as they like.
+    pub body_progress: Duration,
+}
+
+impl Default for UpstreamLimits {
+    fn default() -> Self {
+        Self { idle_connections: 256, idle: Duration::from_secs(60), body_progress: Duration::from_secs(300) }
+    }
+}
+
+/// Why no answer came.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    #[error("{0}")]
+    Unreachable(String),
+    #[error("no answer in time")]
+    Timeout,
+    /// The caller's body broke off or stalled: there is nobody to answer.
+    #[error("the request's body broke off")]
+    Caller,
+}
+
+/// How far a caller's body has come.
+#[derive(Default)]
+pub struct Progress {
+    failed: Cell<bool>,
+    /// The upstream would take more, the caller has not sent it: the caller's time runs, not the upstream's.
+    waits_for_caller: Cell<bool>,
+    moved: Cell<Option<Instant>>,
+}
+
+/// What is sent on as a request's body. Trailers are not: a trusted header must not come in by them.
+pub enum Outgoing {
+    None,
+    Stream { body: GuardedBody, progress: Rc<Progress> },
+}
+
+impl Body for Outgoing {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let Self::Stream { body, progress } = self.get_mut() else { return Poll::Ready(None) };
+        let polled = Pin::new(body).poll_frame(cx);
+        progress.waits_for_caller.set(polled.is_pending());
+        let frame = std::task::ready!(polled);
+        progress.failed.set(matches!(frame, Some(Err(_))));
+        progress.moved.set(Some(Instant::now()));
+        Poll::Ready(frame.filter(|frame| !frame.as_ref().is_ok_and(Frame::is_trailers)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::None => true,
+            Self::Stream { body, .. } => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::None => SizeHint::with_exact(0),
+            Self::Stream { body, .. } => body.size_hint(),
+        }
+    }
+}
+
+/// Every upstream that this core has called.
+pub struct Upstreams {
+    known: RefCell<HashMap<String, Rc<Upstream>>>,
+    tls: TlsConnector,
+    limits: UpstreamLimits,
+}
+
+impl Upstreams {
+    pub fn new(limits: UpstreamLimits, tls: Arc<rustls::ClientConfig>) -> Self {
+        Self { known: RefCell::default(), tls: TlsConnector::from(tls), limits }
+    }
+
+    /// The upstream behind a URL as a product's environment holds it.
+    pub fn get(&self, url: &Url) -> Result<Rc<Upstream>, Fault> {
+        if let Some(upstream) = self.known.borrow().get(url.as_str()) {
+            return Ok(upstream.clone());
+        }
+        let upstream = Rc::new(Upstream::new(url, self.limits.clone(), self.tls.clone())?);
+        self.known.borrow_mut().insert(url.as_str().to_owned(), upstream.clone());
+        Ok(upstream)
+    }
+
+    /// Closes what has been idle for too long and forgets upstreams that are no longer called.
+    pub fn sweep(&self) {
+        let now = Instant::now();
+        self.known.borrow_mut().retain(|_, upstream| {
+            upstream.idle.borrow_mut().retain(|idle| idle.until > now && !idle.sender.is_closed());
+            Rc::strong_count(upstream) > 1 || !upstream.idle.borrow().is_empty()
+        });
+    }
+}
+
+/// One upstream, and this core's idle connections to it.
+pub struct Upstream {
+    host: String,
+    port: u16,
+    /// The server's name for TLS; `None`: plain text.
+    secure: Option<rustls::pki_types::ServerName<'static>>,
+    authority: HeaderValue,
+    /// What stands before a call's path, without a slash at its end.
+    path: String,
+    tls: TlsConnector,
+    limits: UpstreamLimits,
+    idle: RefCell<Vec<Idle>>,
+}
+
+struct Idle {
+    sender: SendRequest<Outgoing>,
+    until: Instant,
+}
+
+/// A connection in use. It goes back to the pool when its answer's body has ended; dropped before, it is closed.
+pub struct Lease {
+    upstream: Rc<Upstream>,
+    sender: SendRequest<Outgoing>,
+    keep: Duration,
+}
+
+impl Lease {
+    pub fn body_progress(&self) -> Duration {
+        self.upstream.limits.body_progress
+    }
+
+    pub fn give_back(self) {
+        let mut idle = self.upstream.idle.borrow_mut();
+        if idle.len() < self.upstream.limits.idle_connections && !self.keep.is_zero() {
+            idle.push(Idle { sender: self.sender, until: Instant::now() + self.keep });
+        }
+    }
+}
+
+impl Upstream {
+    fn new(url: &Url, limits: UpstreamLimits, tls: TlsConnector) -> Result<Self, Fault> {
+        let wrong = || Fault::Unreachable("the product's upstream address cannot be used".to_owned());
+        let host = url.host_str().ok_or_else(wrong)?.trim_matches(['[', ']']).to_owned();
+        let port = url.port_or_known_default().ok_or_else(wrong)?;
+        let secure = match url.scheme() {
+            "http" => None,
+            "https" => Some(rustls::pki_types::ServerName::try_from(host.clone()).map_err(|_| wrong())?),
+            _ => return Err(wrong()),
+        };
+        let authority = &url[url::Position::BeforeHost..url::Position::AfterPort];
+        let authority = HeaderValue::from_str(authority).map_err(|_| wrong())?;
+        let path = url.path().trim_end_matches('/').to_owned();
+        Ok(Self { host, port, secure, authority, path, tls, limits, idle: RefCell::default() })
+    }
+
+    /// The `Host` that this upstream is called by.
+    pub fn authority(&self) -> &HeaderValue {
+        &self.authority
+    }
+
+    /// What stands before a call's path.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Sends a request and waits for the answer's head: for `limit` at most, counted from the last byte of the body that the
+    /// upstream took. `request` makes the head anew for each attempt; there is a second one only where the first can have had no
+    /// effect: it was not sent, or a kept connection died under an idempotent request without a body.
+    pub async fn send(
+        self: &Rc<Self>,
+        request: impl Fn() -> Result<Request<()>, Fault>,
+        body: Outgoing,
+        limit: Duration,
+    ) -> Result<(Response<Incoming>, Lease), Fault> {
+        let progress = match &body {
+            Outgoing::None => None,
+            Outgoing::Stream { progress, .. } => Some(progress.clone()),
+        };
+        let mut sending = pin!(self.attempt(request, body));
+        let mut deadline = Instant::now() + limit;
+        loop {
+            let sent = timeout_at(deadline, sending.as_mut()).await;
+            match (sent, &progress) {
+                (Ok(Ok(answer)), _) => return Ok(answer),
+                (_, Some(progress)) if progress.failed.get() => return Err(Fault::Caller),
+                (Ok(Err(fault)), _) => return Err(fault),
+                (Err(_), Some(progress)) => {
+                    let from = if progress.waits_for_caller.get() {
+                        Instant::now()
+                    } else {
+                        progress.moved.get().unwrap_or(deadline - limit)
+                    };
+                    if from + limit <= deadline {
+                        return Err(Fault::Timeout);
+                    }
+                    deadline = from + limit;
+                }
+                (Err(_), None) => return Err(Fault::Timeout),
+            }
+        }
+    }
+
+    async fn attempt(
+        self: &Rc<Self>,
+        request: impl Fn() -> Result<Request<()>, Fault>,
+        mut body: Outgoing,
+    ) -> Result<(Response<Incoming>, Lease), Fault> {
+        let mut retried = false;
+        loop {
+            let (mut sender, kept) = match self.pooled() {
+                Some(sender) if !retried => (sender, true),
+                _ => (self.connect().await?, false),
+            };
+            let head = request()?;
+            let repeatable = matches!(body, Outgoing::None) && is_idempotent(head.method());
+            let error = match sender.try_send_request(head.map(|()| body)).await {
+                Ok(response) => {
+                    let keep = self.keep(&response);
+                    return Ok((response, Lease { upstream: self.clone(), sender, keep }));
+                }
+                Err(error) => error,
+            };
+            let mut error = error;
+            match error.take_message() {
+                // It never left.
+                Some(unsent) if kept => body = unsent.into_body(),
+                _ if kept && repeatable && !retried => body = Outgoing::None,
+                _ => return Err(Fault::Unreachable(error.error().to_string())),
+            }
+            retried = true;
+        }
+    }
+
+    /// The connection that was used last and still lives.
+    fn pooled(&self) -> Option<SendRequest<Outgoing>> {
+        let mut idle = self.idle.borrow_mut();
+        let now = Instant::now();
+        for at in (0..idle.len()).rev() {
+            if idle[at].until <= now || idle[at].sender.is_closed() {
+                idle.swap_remove(at);
+            } else if idle[at].sender.is_ready() {
+                // One that is not ready is still ending its last call.
+                return Some(idle.swap_remove(at).sender);
+            }
+        }
+        None
+    }
+
+    async fn connect(&self) -> Result<SendRequest<Outgoing>, Fault> {
+        let unreachable = |e: std::io::Error| Fault::Unreachable(e.to_string());
+        let stream = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(unreachable)?;
+        stream.set_nodelay(true).map_err(unreachable)?;
+        match &self.secure {
+            None => open(TokioIo::new(stream)).await,
+            Some(name) => open(TokioIo::new(self.tls.connect(name.clone(), stream).await.map_err(unreachable)?)).await,
+        }
+    }
+
+    fn keep(&self, response: &Response<Incoming>) -> Duration {
+        let Some(said) = response.headers().get("keep-alive") else { return self.limits.idle };
+        let seconds = said
+            .to_str()
+            .ok()
+            .and_then(|text| text.split(',').find_map(|part| part.trim().strip_prefix("timeout=")?.parse::<u64>().ok()));
+        // A second less than it says, so that it does not close while a request is on its way.
+        seconds.map_or(self.limits.idle, |s| Duration::from_secs(s.saturating_sub(1)).min(self.limits.idle))
+    }
+}
+
+async fn open<T: Read + Write + Unpin + Send + 'static>(io: T) -> Result<SendRequest<Outgoing>, Fault> {
+    let (sender, connection) = http1::Builder::new()
+        .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_FIELDS)
+        .handshake::<T, Outgoing>(io)
+        .await
+        .map_err(|e| Fault::Unreachable(e.to_string()))?;
+    tokio::task::spawn_local(async move {
+        // What goes wrong is told to whoever waits for the answer.
+        let _ = connection.with_upgrades().await;
+    });
+    Ok(sender)
+}
+
+fn is_idempotent(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
+}
+
+/// How TLS to upstreams is done: the public certificate authorities, and those given besides.
+pub fn tls(besides: &[rustls::pki_types::CertificateDer<'static>]) -> Result<rustls::ClientConfig, rustls::Error> {
+    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    for certificate in besides {
+        roots.add(certificate.clone())?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// What an upstream is asked for: its own path, then what follows the base path in the call's, byte for byte.
+pub fn target(prefix: &str, rest: &str, query: Option<&str>) -> String {
+    let mut target = String::with_capacity(prefix.len() + rest.len() + 2 + query.map_or(0, str::len));
+    target.push_str(prefix);
+    target.push_str(rest);
+    if target.is_empty() {
+        target.push('/');
+    }
+    if let Some(query) = query {
+        target.push('?');
+        target.push_str(query);
+    }
+    target
+}
+
+/// The request line and fields of a call to this upstream.
+pub fn head(method: Method, path_and_query: String, authority: &HeaderValue) -> Result<Request<()>, Fault> {
+    let uri = http::Uri::from_maybe_shared(Bytes::from(path_and_query));
+    let uri = uri.map_err(|_| Fault::Unreachable("the path is not one that can be sent on".to_owned()))?;
+    let mut request = Request::new(());
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    request.headers_mut().insert(HOST, authority.clone());
+    Ok(request)
+}

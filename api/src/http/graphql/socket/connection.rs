@@ -1,0 +1,263 @@
+//! One connection: a loop over what the client sends, what its operations answer, and the clock.
+
+use std::{collections::HashMap, future::Future, time::Duration};
+
+use async_graphql::{Executor, parser::types::OperationType};
+use axum::extract::ws::Message;
+use domain::DomainError;
+use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use tokio::{
+    sync::mpsc,
+    task::{AbortHandle, JoinSet},
+    time::{Instant, sleep_until, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::message::{Closed, Incoming, Outgoing, parse};
+use crate::{
+    error::{log_fault, outside},
+    graphql::{
+        engine::{Answer, Engine, Outcome, Parameters, Prepared, coded},
+        limits::Refusal,
+    },
+};
+
+/// Operations of one connection at a time.
+pub const MAX_OPERATIONS: usize = 20;
+
+/// What a connection needs of the program.
+pub trait Host: Clone + Send + Sync + 'static {
+    type Schema: Executor;
+    fn engine(&self) -> &Engine<Self::Schema>;
+    /// Whether somebody is behind what `connection_init` brought.
+    fn knows(&self, authorization: &str) -> impl Future<Output = Result<bool, DomainError>> + Send;
+    /// Gives an operation what its resolvers need.
+    fn attach(
+        &self,
+        prepared: Prepared,
+        authorization: Option<&str>,
+    ) -> impl Future<Output = Result<Prepared, DomainError>> + Send;
+}
+
+/// How long a client may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
+    /// To send `connection_init`.
+    pub init: Duration,
+    /// Between two pings of ours; a client that is silent over two of them is gone.
+    pub ping: Duration,
+    /// To take one message.
+    pub write: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self { init: Duration::from_secs(10), ping: Duration::from_secs(25), write: Duration::from_secs(10) }
+    }
+}
+
+/// What an operation's task tells the loop.
+enum Event {
+    Answer(Answer),
+    Done,
+}
+
+/// An id, and which of the operations that had it: a client may use it again.
+type Tagged = (String, u64, Event);
+
+struct Connection<H> {
+    host: H,
+    authorization: Option<String>,
+    acknowledged: bool,
+    operations: HashMap<String, (u64, AbortHandle)>,
+    /// Ended with the connection.
+    tasks: JoinSet<()>,
+    events: mpsc::Sender<Tagged>,
+    count: u64,
+}
+
+/// Serves a connection until it is closed by either side.
+pub async fn serve<S, H>(mut socket: S, host: H, times: Times, stop: CancellationToken)
+where
+    S: Stream<Item = Result<Message, axum::Error>> + Sink<Message, Error = axum::Error> + Unpin + Send,
+    H: Host,
+{
+    let why = talk(&mut socket, host, times, stop).await;
+    if let Some(frame) = why.frame() {
+        let _ = timeout(times.write, socket.send(frame)).await;
+    }
+    let _ = timeout(times.write, socket.close()).await;
+}
+
+async fn talk<S, H>(socket: &mut S, host: H, times: Times, stop: CancellationToken) -> Closed
+where
+    S: Stream<Item = Result<Message, axum::Error>> + Sink<Message, Error = axum::Error> + Unpin + Send,
+    H: Host,
+{
+    // Operations wait for the client to take what they have answered.
+    let (events, mut answered) = mpsc::channel(MAX_OPERATIONS);
+    let mut connection = Connection {
+        host,
+        authorization: None,
+        acknowledged: false,
+        operations: HashMap::new(),
+        tasks: JoinSet::new(),
+        events,
+        count: 0,
+    };
+    let init_by = Instant::now() + times.init;
+    let mut heard = Instant::now();
+    let mut ping_at = heard + times.ping;
+    loop {
+        let to_send = tokio::select! {
+            () = stop.cancelled() => return Closed::GoingAway,
+            () = sleep_until(init_by), if !connection.acknowledged => return Closed::InitTimedOut,
+            () = sleep_until(ping_at) => {
+                if heard.elapsed() > times.ping * 2 {
+                    return Closed::Lost;
+                }
+                ping_at = Instant::now() + times.ping;
+                vec![Outgoing::Ping.text()]
+            }
+            Some(event) = answered.recv() => connection.tell(event),
+            message = socket.next() => {
+                heard = Instant::now();
+                match connection.hear(message).await {
+                    Ok(reply) => reply.into_iter().collect(),
+                    Err(closed) => return closed,
+                }
+            }
+        };
+        for message in to_send {
+            if !matches!(timeout(times.write, socket.send(message)).await, Ok(Ok(()))) {
+                return Closed::Lost;
+            }
+        }
+    }
+}
+
+impl<H: Host> Connection<H> {
+    async fn hear(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<Option<Message>, Closed> {
+        let text = match message {
+            Some(Ok(Message::Text(text))) => text,
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(None),
+            Some(Ok(Message::Binary(_))) => return Err(Closed::BadMessage("messages are text".to_owned())),
+            Some(Ok(Message::Close(_))) | None => return Err(Closed::Lost),
+            // The library tells of a message beyond the limit, and of a broken connection, in the same way.
+            Some(Err(_)) => return Err(Closed::TooBig),
+        };
+        match parse(&text)? {
+            Incoming::Init { authorization } => self.init(authorization).await.map(Some),
+            Incoming::Ping { payload } => Ok(Some(Outgoing::Pong { payload }.text())),
+            Incoming::Pong => Ok(None),
+            Incoming::Subscribe { id, parameters } => self.subscribe(id, parameters),
+            Incoming::Complete { id } => {
+                if let Some((_, task)) = self.operations.remove(&id) {
+                    task.abort();
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    async fn init(&mut self, authorization: Option<String>) -> Result<Message, Closed> {
+        if self.acknowledged {
+            return Err(Closed::InitTwice);
+        }
+        if let Some(authorization) = &authorization {
+            match self.host.knows(authorization).await {
+                Ok(true) => {}
+                Ok(false) => return Err(Closed::Forbidden),
+                Err(error) => {
+                    log_fault(&error, outside(&error));
+                    return Err(Closed::Unavailable);
+                }
+            }
+        }
+        self.authorization = authorization;
+        self.acknowledged = true;
+        Ok(Outgoing::ConnectionAck.text())
+    }
+
+    fn subscribe(&mut self, id: String, parameters: Parameters) -> Result<Option<Message>, Closed> {
+        if !self.acknowledged {
+            return Err(Closed::Unauthorized);
+        }
+        if self.operations.contains_key(&id) {
+            return Err(Closed::SubscriberExists(id));
+        }
+        if self.operations.len() >= MAX_OPERATIONS {
+            let error = Refusal::too_many_operations(MAX_OPERATIONS).into();
+            return Ok(Some(Outgoing::Error { id: &id, payload: &[error] }.text()));
+        }
+        self.count += 1;
+        while self.tasks.try_join_next().is_some() {}
+        let run = run(self.host.clone(), parameters, self.authorization.clone(), id.clone(), self.count, self.events.clone());
+        let task = self.tasks.spawn(run);
+        self.operations.insert(id, (self.count, task));
+        Ok(None)
+    }
+
+    /// The messages for an event; none where the client has completed the operation meanwhile.
+    fn tell(&mut self, (id, count, event): Tagged) -> Vec<Message> {
+        if self.operations.get(&id).is_none_or(|(current, _)| *current != count) {
+            return Vec::new();
+        }
+        match event {
+            Event::Answer(answer) if answer.outcome == Outcome::Executed => {
+                vec![Outgoing::Next { id: &id, payload: &answer }.text()]
+            }
+            Event::Answer(answer) => {
+                self.operations.remove(&id);
+                vec![Outgoing::Error { id: &id, payload: &answer.errors }.text()]
+            }
+            Event::Done => {
+                self.operations.remove(&id);
+                vec![Outgoing::Complete { id: &id }.text()]
+            }
+        }
+    }
+}
+
+/// One operation, to its end.
+async fn run<H: Host>(
+    host: H,
+    parameters: Parameters,
+    authorization: Option<String>,
+    id: String,
+    count: u64,
+    events: mpsc::Sender<Tagged>,
+) {
+    let tell = async |event| events.send((id.clone(), count, event)).await.is_ok();
+    let prepared = match host.engine().prepare(parameters) {
+        Ok(prepared) => prepared,
+        Err(refusal) => {
+            tell(Event::Answer(Answer::refused(refusal))).await;
+            return;
+        }
+    };
+    let prepared = match host.attach(prepared, authorization.as_deref()).await {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            let outside = outside(&error);
+            log_fault(&error, outside);
+            tell(Event::Answer(Answer::refused(coded(error.to_string(), outside.code)))).await;
+            return;
+        }
+    };
+    if prepared.operation == OperationType::Subscription {
+        let mut answers = std::pin::pin!(host.engine().stream(prepared));
+        while let Some(answer) = answers.next().await {
+            let ended = answer.outcome != Outcome::Executed;
+            if !tell(Event::Answer(answer)).await || ended {
+                return;
+            }
+        }
+    } else if !tell(Event::Answer(host.engine().execute(prepared).await)).await {
+        return;
+    }
+    tell(Event::Done).await;
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! The protocol's messages and the codes that it closes with (graphql-transport-ws).
+
+use axum::extract::ws::{CloseFrame, Message};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::graphql::engine::{Answer, Parameters};
+use crate::http::graphql::parameters;
+
+/// What a client sends.
+pub enum Incoming {
+    Init { authorization: Option<String> },
+    Ping { payload: Option<Value> },
+    Pong,
+    Subscribe { id: String, parameters: Parameters },
+    Complete { id: String },
+}
+
+/// What we send.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Outgoing<'a> {
+    ConnectionAck,
+    Ping,
+    Pong {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        payload: Option<Value>,
+    },
+    Next {
+        id: &'a str,
+        payload: &'a Answer,
+    },
+    Error {
+        id: &'a str,
+        payload: &'a [async_graphql::ServerError],
+    },
+    Complete {
+        id: &'a str,
+    },
+}
+
+impl Outgoing<'_> {
+    pub fn text(&self) -> Message {
+        Message::Text(serde_json::to_string(self).unwrap_or_default().into())
+    }
+}
+
+/// Why a connection is closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Closed {
+    /// The server stops.
+    GoingAway,
+    TooBig,
+    BadMessage(String),
+    /// An operation before `connection_init` was acknowledged.
+    Unauthorized,
+    /// The token in `connection_init` is nobody's.
+    Forbidden,
+    InitTimedOut,
+    SubscriberExists(String),
+    InitTwice,
+    /// The client does not read, does not answer pings, or is gone.
+    Lost,
+    Unavailable,
+}
+
+impl Closed {
+    /// `None`: there is nobody to tell.
+    pub fn frame(&self) -> Option<Message> {
+        let (code, reason) = match self {
+            Self::GoingAway => (1001, "the server stops".to_owned()),
+            Self::TooBig => (1009, "the message is too big".to_owned()),
+            Self::BadMessage(why) => (4400, why.clone()),
+            Self::Unauthorized => (4401, "Unauthorized".to_owned()),
+            Self::Forbidden => (4403, "Forbidden".to_owned()),
+            Self::InitTimedOut => (4408, "Connection initialisation timeout".to_owned()),
+            Self::SubscriberExists(id) => (4409, format!("Subscriber for {} already exists", short(id))),
+            Self::InitTwice => (4429, "Too many initialisation requests".to_owned()),
+            Self::Unavailable => (1013, "temporarily unavailable".to_owned()),
+            Self::Lost => return None,
+        };
+        Some(Message::Close(Some(CloseFrame { code, reason: short(&reason).into() })))
+    }
+}
+
+/// A close frame has room for 123 bytes.
+fn short(text: &str) -> &str {
+    let mut end = text.len().min(100);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+pub fn parse(text: &str) -> Result<Incoming, Closed> {
+    let bad = |why: &str| Closed::BadMessage(why.to_owned());
+    let Ok(Value::Object(mut message)) = serde_json::from_str(text) else { return Err(bad("a message is a JSON object")) };
+    let payload = message.remove("payload").filter(|payload| !payload.is_null());
+    match message.get("type").and_then(Value::as_str) {
+        Some("connection_init") => Ok(Incoming::Init { authorization: authorization(payload)? }),
+        Some("ping") => Ok(Incoming::Ping { payload }),
+        Some("pong") => Ok(Incoming::Pong),
+        Some("complete") => Ok(Incoming::Complete { id: id(&message)? }),
+        Some("subscribe") => {
+            let id = id(&message)?;
+            let Some(Value::Object(payload)) = payload else { return Err(bad("a subscribe message has a payload")) };
+            let parameters = parameters::from_object(payload).map_err(|refused| Closed::BadMessage(refused.1))?;
+            Ok(Incoming::Subscribe { id, parameters })
+        }
+        _ => Err(bad("the type of a message is one of the protocol graphql-transport-ws")),
+    }
+}
+
+fn id(message: &Map<String, Value>) -> Result<String, Closed> {
+    let id = message.get("id").and_then(Value::as_str).filter(|id| !id.is_empty());
+    id.map(str::to_owned).ok_or_else(|| Closed::BadMessage("the message needs an id".to_owned()))
+}
+
+fn authorization(payload: Option<Value>) -> Result<Option<String>, Closed> {
+    let payload = match payload {
+        None => return Ok(None),
+        Some(Value::Object(payload)) => payload,
+        Some(_) => return Err(Closed::BadMessage("the payload of connection_init is an object".to_owned())),
+    };
+    match payload.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization")).map(|(_, value)| value) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(Closed::BadMessage("authorization is a string such as Bearer …".to_owned())),
+    }
+}

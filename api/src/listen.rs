@@ -1,0 +1,230 @@
+//! Accepting connections: one loop for the API and the gateway, with time limits, a cap, back-off and a drain.
+//! A slow or silent peer costs its own connection, never the listener.
+
+mod connection;
+
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{Router, body::Body, extract::ConnectInfo};
+use hyper::{Request, body::Incoming, service::service_fn};
+use hyper_util::rt::TokioExecutor;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::Notify,
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+pub use connection::{AnswerGuard, Guarded, GuardedBody, ReadTap, Stalled, Tracked, Vitals, serve_connection};
+
+/// How long a peer may take, and how many there may be.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// From the accept, or the first byte of a later request, to the end of its head.
+    pub header_read: Duration,
+    /// Between two requests.
+    pub idle: Duration,
+    /// Without one byte of a body that is waited for, in either direction.
+    pub body_progress: Duration,
+    /// Connections of one listener; one more is answered 503 and closed.
+    pub connections: usize,
+    /// How long calls in flight may go on once the end is asked for.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            header_read: Duration::from_secs(10),
+            idle: Duration::from_secs(60),
+            body_progress: Duration::from_secs(30),
+            connections: 10_000,
+            drain: Duration::from_secs(30),
+        }
+    }
+}
+
+/// The largest head of a request.
+pub const MAX_HEAD: usize = 64 * 1024;
+
+/// The most fields in a head.
+pub const MAX_FIELDS: usize = 128;
+
+/// How many connections beyond the cap are told so at a time; the rest are closed without a word.
+const TURNED_AWAY_AT_ONCE: usize = 64;
+
+/// What a connection beyond the cap is told.
+fn full() -> String {
+    let body = r#"{"type":"about:blank","title":"Service Unavailable","status":503,"code":"UNAVAILABLE","detail":"Too many connections are open. Try again in a second."}"#;
+    format!(
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 1\r\nconnection: close\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// Binds. With `share`, several listeners may have one address, and the kernel deals the connections out.
+pub fn bind(address: SocketAddr, share: bool) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(share)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(1024)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Counts the connections of one listener, however many loops accept for it.
+#[derive(Clone)]
+pub struct Door(Arc<Counts>);
+
+struct Counts {
+    open: AtomicUsize,
+    turned_away: AtomicUsize,
+    most: usize,
+    emptied: Notify,
+}
+
+/// One connection's place; given back when dropped.
+pub struct Place(Arc<Counts>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.0.open.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.emptied.notify_waiters();
+        }
+    }
+}
+
+impl Door {
+    pub fn new(most: usize) -> Self {
+        let counts = Counts { open: AtomicUsize::new(0), turned_away: AtomicUsize::new(0), most, emptied: Notify::new() };
+        Self(Arc::new(counts))
+    }
+
+    pub fn open(&self) -> usize {
+        self.0.open.load(Ordering::Acquire)
+    }
+
+    /// Waits until the last connection has ended.
+    pub async fn emptied(&self) {
+        loop {
+            let mut emptied = std::pin::pin!(self.0.emptied.notified());
+            emptied.as_mut().enable();
+            if self.open() == 0 {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
+    fn enter(&self) -> Option<Place> {
+        let place = Place(self.0.clone());
+        (self.0.open.fetch_add(1, Ordering::AcqRel) < self.0.most).then_some(place)
+    }
+
+    /// The next connection that has a place.
+    pub async fn accept(&self, listener: &TcpListener) -> (TcpStream, SocketAddr, Place) {
+        let mut pause = Duration::from_millis(10);
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => {
+                    // Without it a small answer waits for the peer's acknowledgement.
+                    let _ = stream.set_nodelay(true);
+                    match self.enter() {
+                        Some(place) => return (stream, peer, place),
+                        None => self.turn_away(stream),
+                    }
+                }
+                Err(error) if is_the_peers(&error) => {}
+                Err(error) => {
+                    // Out of descriptors or memory: accepting again at once would spin.
+                    tracing::warn!(%error, pause_ms = pause.as_millis(), "cannot accept connections");
+                    sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(1));
+                }
+            }
+        }
+    }
+
+    fn turn_away(&self, mut stream: TcpStream) {
+        let counts = self.0.clone();
+        if counts.turned_away.fetch_add(1, Ordering::AcqRel) >= TURNED_AWAY_AT_ONCE {
+            counts.turned_away.fetch_sub(1, Ordering::AcqRel);
+            return;
+        }
+        tokio::spawn(async move {
+            // What the peer has sent is read, or closing would reset the connection and lose the answer.
+            let _ = timeout(Duration::from_secs(1), async {
+                stream.write_all(full().as_bytes()).await?;
+                stream.shutdown().await?;
+                let mut rest = [0; 1024];
+                while stream.read(&mut rest).await? > 0 {}
+                io::Result::Ok(())
+            })
+            .await;
+            counts.turned_away.fetch_sub(1, Ordering::AcqRel);
+        });
+    }
+}
+
+fn is_the_peers(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+/// Serves a router until `shutdown`, then lets what is in flight finish. Handlers find the peer in `ConnectInfo<SocketAddr>`.
+pub async fn serve_router(listener: TcpListener, router: Router, limits: Limits, shutdown: CancellationToken) {
+    let door = Door::new(limits.connections);
+    let limits = Arc::new(limits);
+    loop {
+        let (stream, peer, place) = tokio::select! {
+            accepted = door.accept(&listener) => accepted,
+            () = shutdown.cancelled() => break,
+        };
+        tokio::spawn(serve_routed(stream, peer, place, router.clone(), limits.clone(), shutdown.clone()));
+    }
+    drop(listener);
+    let _ = timeout(limits.drain, door.emptied()).await;
+}
+
+async fn serve_routed(
+    stream: TcpStream,
+    peer: SocketAddr,
+    place: Place,
+    router: Router,
+    limits: Arc<Limits>,
+    shutdown: CancellationToken,
+) {
+    let vitals = Arc::new(Vitals::new());
+    let (seen, stall) = (vitals.clone(), limits.body_progress);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let answer = seen.begin();
+        let mut request = request.map(|body| Body::new(GuardedBody::new(body, stall)));
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let router = router.clone();
+        async move {
+            let response = router.oneshot(request).await.unwrap_or_else(|never: Infallible| match never {});
+            Ok::<_, Infallible>(response.map(|body| Tracked::new(body, answer)))
+        }
+    });
+    let io = Guarded::new(stream, vitals, place, ());
+    serve_connection(io, service, TokioExecutor::new(), &limits, &shutdown).await;
+}

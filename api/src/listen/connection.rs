@@ -1,0 +1,359 @@
+//! One connection: what state it is in, and when it has been in it for too long.
+
+use std::{
+    io,
+    pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::{
+    body::Incoming,
+    rt::bounds::Http2ServerConnExec,
+    server::conn::{http1, http2},
+    service::HttpService,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::{Instant, Sleep, sleep, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{Limits, MAX_FIELDS, MAX_HEAD, Place};
+
+/// Nothing has come yet, or a request's head is coming: the head's limit counts.
+const HEAD: u8 = 0;
+/// A request is being answered: its bodies' limits count.
+const BUSY: u8 = 1;
+/// Between two requests: the idle limit counts.
+const IDLE: u8 = 2;
+
+/// What a connection is doing and since when. Written by its reads, writes and answers, read by whoever drives it.
+pub struct Vitals {
+    born: Instant,
+    phase: AtomicU8,
+    /// Milliseconds after `born`.
+    since: AtomicU64,
+    in_flight: AtomicU32,
+    /// Milliseconds after `born`, plus one; 0 while the peer takes what it is sent.
+    write_blocked: AtomicU64,
+}
+
+impl Vitals {
+    #[expect(clippy::new_without_default, reason = "it reads the clock")]
+    pub fn new() -> Self {
+        Self {
+            born: Instant::now(),
+            phase: AtomicU8::new(HEAD),
+            since: AtomicU64::new(0),
+            in_flight: AtomicU32::new(0),
+            write_blocked: AtomicU64::new(0),
+        }
+    }
+
+    /// A request has come; it is being answered until the guard is dropped.
+    pub fn begin(self: &Arc<Self>) -> AnswerGuard {
+        self.in_flight.fetch_add(1, Relaxed);
+        self.phase.store(BUSY, Relaxed);
+        AnswerGuard(self.clone())
+    }
+
+    fn enter(&self, phase: u8) {
+        self.since.store(self.age(), Relaxed);
+        self.phase.store(phase, Relaxed);
+    }
+
+    fn age(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn has_read(&self, multiplexed: bool) {
+        if !multiplexed && self.phase.load(Relaxed) == IDLE {
+            self.enter(HEAD);
+        }
+    }
+
+    fn has_written(&self, taken: bool) {
+        match (taken, self.write_blocked.load(Relaxed)) {
+            (false, 0) => self.write_blocked.store(self.age() + 1, Relaxed),
+            (true, 1..) => self.write_blocked.store(0, Relaxed),
+            _ => {}
+        }
+    }
+
+    /// When to look again, or `None` when the connection's time is over.
+    fn next_look(&self, limits: &Limits) -> Option<Duration> {
+        let age = self.age();
+        let left = |since: u64, limit: Duration| {
+            limit.checked_sub(Duration::from_millis(age.saturating_sub(since))).filter(|l| !l.is_zero())
+        };
+        let left = match (self.write_blocked.load(Relaxed), self.phase.load(Relaxed)) {
+            (since @ 1.., _) => left(since - 1, limits.body_progress)?,
+            (_, BUSY) => limits.body_progress / 4,
+            (_, IDLE) => left(self.since.load(Relaxed), limits.idle)?,
+            _ => left(self.since.load(Relaxed), limits.header_read)?,
+        };
+        // The state may change to one with a shorter limit meanwhile.
+        Some(left.min(limits.header_read / 4).max(Duration::from_millis(1)))
+    }
+}
+
+/// While it lives, its connection counts as answering.
+pub struct AnswerGuard(Arc<Vitals>);
+
+impl Drop for AnswerGuard {
+    fn drop(&mut self) {
+        if self.0.in_flight.fetch_sub(1, Relaxed) == 1 {
+            self.0.enter(IDLE);
+        }
+    }
+}
+
+/// Sees the bytes that a connection brings, before anybody parses them.
+pub trait ReadTap: Send + Unpin + 'static {
+    fn read(&mut self, bytes: &[u8]);
+}
+
+impl ReadTap for () {
+    fn read(&mut self, _: &[u8]) {}
+}
+
+/// A stream that notes its own progress and holds its place at the door.
+pub struct Guarded<T> {
+    stream: TcpStream,
+    vitals: Arc<Vitals>,
+    tap: T,
+    multiplexed: bool,
+    lingering: Option<Pin<Box<Sleep>>>,
+    _place: Place,
+}
+
+/// How long a peer may go on sending after its last answer.
+const LINGER: Duration = Duration::from_secs(1);
+
+impl<T> Guarded<T> {
+    pub fn new(stream: TcpStream, vitals: Arc<Vitals>, place: Place, tap: T) -> Self {
+        Self { stream, vitals, tap, multiplexed: false, lingering: None, _place: place }
+    }
+
+    /// Whether the peer opens with HTTP/2's preface. No method begins like it.
+    async fn speaks_http2(&self) -> io::Result<bool> {
+        const PREFACE: &[u8] = b"PRI ";
+        let mut start = [0; PREFACE.len()];
+        loop {
+            let n = self.stream.peek(&mut start).await?;
+            if n == PREFACE.len() || n == 0 || !PREFACE.starts_with(&start[..n]) {
+                return Ok(&start == PREFACE);
+            }
+            // Part of it: what is there already makes the next peek return at once.
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+impl<T: ReadTap> AsyncRead for Guarded<T> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
+        if let Some(bytes @ [_, ..]) = buf.filled().get(before..) {
+            this.vitals.has_read(this.multiplexed);
+            if !this.multiplexed {
+                this.tap.read(bytes);
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: Unpin> AsyncWrite for Guarded<T> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(cx, buf);
+        this.vitals.has_written(written.is_ready());
+        written
+    }
+
+    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
+        this.vitals.has_written(written.is_ready());
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    /// Ends our side, then takes in what the peer still sends: closing with bytes unread would reset the connection, and the
+    /// peer might never see its answer.
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let lingering = match &mut this.lingering {
+            Some(lingering) => lingering,
+            none => {
+                ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+                none.insert(Box::pin(sleep(LINGER)))
+            }
+        };
+        let mut rest = [0; 4096];
+        loop {
+            if lingering.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            let mut rest = ReadBuf::new(&mut rest);
+            ready!(Pin::new(&mut this.stream).poll_read(cx, &mut rest))?;
+            if rest.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
+/// Serves HTTP/1.1, or HTTP/2 by prior knowledge, until the peer, a limit or the drain ends it.
+pub async fn serve_connection<T, S, B, X>(mut io: Guarded<T>, service: S, executor: X, limits: &Limits, drain: &CancellationToken)
+where
+    T: ReadTap,
+    S: HttpService<Incoming, ResBody = B>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    X: Http2ServerConnExec<S::Future, B>,
+{
+    let vitals = io.vitals.clone();
+    let first = tokio::select! {
+        first = io.speaks_http2() => first,
+        () = sleep(limits.header_read) => return,
+        () = drain.cancelled() => return,
+    };
+    let Ok(http2) = first else { return };
+    io.multiplexed = http2;
+    let io = TokioIo::new(io);
+    if http2 {
+        let connection = http2::Builder::new(executor)
+            .timer(TokioTimer::new())
+            .keep_alive_interval(limits.body_progress)
+            .max_concurrent_streams(200)
+            .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
+            .serve_connection(io, service);
+        drive(connection, http2::Connection::graceful_shutdown, &vitals, limits, drain).await;
+    } else {
+        // Not `pipeline_flush`: it holds answers back while anything is left unread, be it a stray line end.
+        let connection = http1::Builder::new()
+            .max_buf_size(MAX_HEAD)
+            .max_headers(MAX_FIELDS)
+            .header_read_timeout(None)
+            .serve_connection(io, service)
+            .with_upgrades();
+        drive(connection, http1::UpgradeableConnection::graceful_shutdown, &vitals, limits, drain).await;
+    }
+}
+
+async fn drive<C: Future>(connection: C, end: fn(Pin<&mut C>), vitals: &Vitals, limits: &Limits, drain: &CancellationToken) {
+    let mut connection = pin!(connection);
+    let mut draining = pin!(drain.cancelled());
+    let mut look = pin!(sleep(limits.header_read / 4));
+    let mut ending = false;
+    std::future::poll_fn(|cx| {
+        loop {
+            if connection.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            if !ending && draining.as_mut().poll(cx).is_ready() {
+                ending = true;
+                end(connection.as_mut());
+                continue;
+            }
+            ready!(look.as_mut().poll(cx));
+            match vitals.next_look(limits) {
+                Some(wait) => look.as_mut().reset(Instant::now() + wait),
+                None => return Poll::Ready(()),
+            }
+        }
+    })
+    .await;
+}
+
+/// The peer stopped sending in the middle of a body.
+#[derive(Debug, thiserror::Error)]
+#[error("no byte of the body came for {0:?}")]
+pub struct Stalled(Duration);
+
+/// A request's body that fails when nothing comes for too long while somebody waits for it.
+pub struct GuardedBody {
+    body: Incoming,
+    limit: Duration,
+    waiting: Option<Pin<Box<Sleep>>>,
+}
+
+impl GuardedBody {
+    pub fn new(body: Incoming, limit: Duration) -> Self {
+        Self { body, limit, waiting: None }
+    }
+}
+
+impl Body for GuardedBody {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let this = self.get_mut();
+        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
+            this.waiting = None;
+            return Poll::Ready(frame.map(|f| f.map_err(Into::into)));
+        }
+        let limit = this.limit;
+        let waiting = this.waiting.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + limit)));
+        ready!(waiting.as_mut().poll(cx));
+        Poll::Ready(Some(Err(Stalled(limit).into())))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// An answer's body: when it is dropped, the answer is over.
+pub struct Tracked<B> {
+    body: B,
+    _answer: AnswerGuard,
+}
+
+impl<B> Tracked<B> {
+    pub fn new(body: B, answer: AnswerGuard) -> Self {
+        Self { body, _answer: answer }
+    }
+}
+
+impl<B: Body + Unpin> Body for Tracked<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

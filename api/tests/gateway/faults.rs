@@ -1,0 +1,98 @@
+//! Upstreams that refuse, hang, cut and reset: each costs its own call, and no caller takes half an answer for a whole one.
+
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Behind, Front, PlanLimits,
+    upstream::{self, Failing},
+};
+
+async fn before(how: Failing) -> (Front, std::sync::Arc<upstream::Seen>) {
+    let (address, seen) = upstream::failing(how).await;
+    let behind = Behind { timeout_ms: 200, ..Behind::at(address) };
+    let quick = |s: &mut api::gateway::Settings| s.upstream.body_progress = Duration::from_millis(200);
+    (Front::with(behind, PlanLimits::default(), quick).await, seen)
+}
+
+#[tokio::test]
+async fn nobody_listens() {
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let front = Front::before(closed).await;
+    let reply = front.call("GET /pay/echo", "").await;
+    assert_eq!((reply.status, reply.code().as_str()), (502, "UPSTREAM_UNREACHABLE"));
+    assert!(!reply.text().contains(&closed.port().to_string()), "the upstream's address is told");
+}
+
+#[tokio::test]
+async fn no_head_in_time() {
+    let (front, seen) = before(Failing::BeforeHead).await;
+    let started = Instant::now();
+    let reply = front.call("GET /pay/echo", "").await;
+    assert_eq!((reply.status, reply.code().as_str()), (504, "UPSTREAM_TIMEOUT"));
+    assert!((200..1500).contains(&started.elapsed().as_millis()));
+    assert_eq!(seen.requests.load(Ordering::SeqCst), 1);
+    assert_eq!(front.logged(&reply).await.status, 504);
+}
+
+#[tokio::test]
+async fn half_an_answer_is_an_error() {
+    for how in [Failing::MidBody, Failing::CutBody, Failing::CutChunks] {
+        let (front, _) = before(how).await;
+        let reply = front.call("GET /pay/echo", "").await;
+        assert_eq!((reply.status, reply.whole), (200, false));
+        assert_eq!(front.logged(&reply).await.denial_detail.as_deref(), Some("the upstream's answer broke off"));
+    }
+}
+
+#[tokio::test]
+async fn reset() {
+    let (front, seen) = before(Failing::Reset).await;
+    let reply = front.call("GET /pay/echo", "").await;
+    assert_eq!((reply.status, reply.code().as_str()), (502, "UPSTREAM_UNREACHABLE"));
+    assert_eq!(seen.requests.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_dies_is_tried_again_only_where_nothing_can_have_happened() {
+    for (second, retried) in [("GET /pay/echo", true), ("POST /pay/echo", false)] {
+        let (address, seen) = upstream::failing(Failing::SecondRequest).await;
+        let one_core = |s: &mut api::gateway::Settings| s.threads = std::num::NonZeroUsize::MIN;
+        let front = Front::with(Behind::at(address), PlanLimits::default(), one_core).await;
+        assert_eq!(front.call("GET /pay/echo", "").await.text(), "ok");
+        let length = if second.starts_with("POST") { "Content-Length: 0\r\n" } else { "" };
+        let reply = front.call(second, length).await;
+        assert_eq!(reply.status, if retried { 200 } else { 502 }, "{second}");
+        assert_eq!(seen.requests.load(Ordering::SeqCst), if retried { 3 } else { 2 }, "{second}");
+    }
+}
+
+#[tokio::test]
+async fn connections_to_upstreams_are_kept() {
+    let (address, seen) = upstream::behaving().await;
+    let front = Front::before(address).await;
+    let mut raw = front.connect().await;
+    for _ in 0..20 {
+        raw.send(format!("GET /pay/echo HTTP/1.1\r\nHost: a\r\nX-API-Key: {}\r\n\r\n", front.catalog.key)).await;
+        assert_eq!(raw.reply().await.unwrap().status, 200);
+    }
+    assert_eq!(seen.connections.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_slow_upload_is_not_the_upstreams_slowness() {
+    let (address, _) = upstream::behaving().await;
+    let behind = Behind { timeout_ms: 150, ..Behind::at(address) };
+    let front = Front::with(behind, PlanLimits::default(), |_| {}).await;
+    let mut raw = front.connect().await;
+    raw.send(format!("POST /pay/upload HTTP/1.1\r\nHost: a\r\nX-API-Key: {}\r\nContent-Length: 8\r\n\r\n", front.catalog.key))
+        .await;
+    for _ in 0..8 {
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        raw.send("x").await;
+    }
+    let reply = raw.reply().await.unwrap();
+    assert_eq!((reply.status, reply.text()), (200, "8"));
+}

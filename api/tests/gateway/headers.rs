@@ -1,0 +1,113 @@
+//! What an upstream and a caller see of each other's headers.
+
+use super::{Behind, Front, PlanLimits, upstream};
+
+#[tokio::test]
+async fn a_caller_cannot_forge_what_the_upstream_trusts() {
+    let (address, _) = upstream::behaving().await;
+    let front = Front::before(address).await;
+    let forged = "X-Portico-Client-ID: forged\r\nx_portico_client_id: forged\r\nX-PORTICO-SCOPES: forged\r\nX_Client_Id: forged\r\n\
+        X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Host: forged\r\nX_Forwarded_For: 6.6.6.6\r\nForwarded: for=6.6.6.6\r\n\
+        X-Real-IP: 6.6.6.6\r\nX-Request-ID: forged\r\nX-Region: forged\r\nX_Api_Key: forged\r\nX-HTTP-Method-Override: DELETE\r\n\
+        X-Original-URL: /admin\r\nConnection: X-Portico-Client-ID, X-Upstream-Key, X-Request-ID, X-Hop\r\nX-Hop: 1\r\nTE: trailers\r\n\
+        Keep-Alive: 1\r\nProxy-Authorization: x\r\nX-Passing: yes\r\n";
+    let reply = front.call("GET /pay/echo", forged).await;
+    assert_eq!(reply.status, 200);
+    let catalog = &front.catalog;
+    for (name, value) in [
+        ("x-portico-client-id", catalog.client.to_string()),
+        ("x-portico-team-id", catalog.team.to_string()),
+        ("x-portico-plan-id", catalog.plan.to_string()),
+        ("x-portico-profile", "production".to_owned()),
+        ("x-portico-environment", "production".to_owned()),
+        ("x-portico-scopes", String::new()),
+        ("x-forwarded-for", "127.0.0.1".to_owned()),
+        ("x-forwarded-proto", "http".to_owned()),
+        ("x-forwarded-host", "api.example".to_owned()),
+        ("x-request-id", reply.header("x-request-id").unwrap().to_owned()),
+        ("x-upstream-key", "upstream-secret".to_owned()),
+        ("x-region", "eu".to_owned()),
+        ("x-passing", "yes".to_owned()),
+        ("host", address.to_string()),
+    ] {
+        assert_eq!(reply.upstream_saw(name), [value.trim()], "{name}");
+    }
+    assert!(!reply.text().contains("forged") && !reply.text().contains("6.6.6.6"), "{}", reply.text());
+    for gone in [
+        "x-api-key",
+        "connection",
+        "x-hop",
+        "te",
+        "keep-alive",
+        "proxy-authorization",
+        "x-original-url",
+        "x-http-method-override",
+    ] {
+        assert!(reply.upstream_saw(gone).is_empty(), "{gone}");
+    }
+}
+
+#[tokio::test]
+async fn our_credential_stays_with_us_and_another_authorization_passes() {
+    let (address, _) = upstream::behaving().await;
+    let front = Front::before(address).await;
+    let key = front.catalog.key.clone();
+    let as_bearer = front.ask(&format!("GET /pay/echo HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\n\r\n")).await;
+    assert_eq!(as_bearer.status, 200);
+    assert!(as_bearer.upstream_saw("authorization").is_empty());
+    let beside = front.call("GET /pay/echo", "Authorization: Basic dXNlcg==\r\n").await;
+    assert_eq!(beside.upstream_saw("authorization"), ["Basic dXNlcg=="]);
+    let row = front.logged(&beside).await;
+    let logged = |name: &str| row.request_headers.iter().find(|h| h.name == name).map(|h| h.value.clone());
+    assert_eq!(logged("authorization"), Some(None));
+    assert_eq!(logged("x-api-key"), Some(None));
+    assert_eq!(logged("host"), Some(Some("api.example".to_owned())));
+}
+
+#[tokio::test]
+async fn an_answer_loses_what_concerned_its_connection() {
+    let (address, _) = upstream::behaving().await;
+    let front = Front::before(address).await;
+    let reply = front.call("GET /pay/odd", "").await;
+    for gone in ["x-internal", "keep-alive", "connection"] {
+        assert_eq!(reply.header(gone), None, "{gone}");
+    }
+    assert_eq!(reply.header("x-kept"), Some("yes"));
+    let ids: Vec<_> = reply.headers.iter().filter(|(name, _)| name == "x-request-id").collect();
+    assert!(ids.len() == 1 && ids[0].1.starts_with("req_"));
+    let row = front.logged(&reply).await;
+    let cookie = row.response_headers.iter().find(|h| h.name == "set-cookie").unwrap();
+    assert_eq!(cookie.value, None);
+}
+
+#[tokio::test]
+async fn forwarded_for_is_believed_from_trusted_proxies_only() {
+    let (address, _) = upstream::behaving().await;
+    let forwarded = "X-Forwarded-For: 1.1.1.1, 203.0.113.9\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: api.acme.example\r\n";
+    let trusting =
+        Front::with(Behind::at(address), PlanLimits::default(), |s| s.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()]);
+    let trusting = trusting.await;
+    let reply = trusting.call("GET /pay/echo", forwarded).await;
+    assert_eq!(reply.upstream_saw("x-forwarded-for"), ["203.0.113.9"]);
+    assert_eq!(reply.upstream_saw("x-forwarded-proto"), ["https"]);
+    assert_eq!(reply.upstream_saw("x-forwarded-host"), ["api.acme.example"]);
+    assert_eq!(trusting.logged(&reply).await.ip, "203.0.113.9");
+}
+
+#[tokio::test]
+async fn doubled_identity_is_refused() {
+    let (address, _) = upstream::behaving().await;
+    let front = Front::before(address).await;
+    let (client, key) = (front.catalog.client, front.catalog.key.clone());
+    for doubled in [
+        format!("X-Client-ID: {client}\r\nX-Client-ID: {client}\r\n"),
+        "X-Profile-ID: a\r\nx-profile-id: b\r\n".to_owned(),
+        format!("X-API-Key: {key}\r\n"),
+        "Authorization: Bearer a\r\nAuthorization: Bearer b\r\n".to_owned(),
+        format!("Authorization: Bearer {key}\r\n"),
+        "X-Client-ID: \u{e9}\r\n".to_owned(),
+    ] {
+        let reply = front.call("GET /pay/echo", &doubled).await;
+        assert_eq!((reply.status, reply.code().as_str()), (400, "MALFORMED_REQUEST"), "{doubled}");
+    }
+}

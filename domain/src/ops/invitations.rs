@@ -1,0 +1,265 @@
+//! Invitations to a team: sent by mail, accepted by the mailed link or by who is signed in as the invited.
+
+use chrono::TimeDelta;
+use entities::{
+    enums::{InvitationStatus, JoinMethod, SignInMethod},
+    id::{InvitationId, TeamId},
+    invitation, team, user,
+};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, sea_query::Expr};
+
+use crate::{
+    Actor, Domain, DomainError, ProblemCode, Result, Tx,
+    access::{held, require_member},
+    audit::{Action, Audit},
+    ops::{members, portal, sessions::NewSession, sign_in, teams},
+    outbox::SendInvitation,
+    read,
+    rules::{
+        invitation::{Step, link_signs_in, next, status_at},
+        policy::{Access, MemberRight},
+        team::may_give,
+        text,
+    },
+    tx::retrying,
+};
+
+#[derive(Debug, Clone)]
+pub struct InviteMember {
+    pub team: TeamId,
+    pub email: String,
+    pub access: Access,
+}
+
+/// An invitation to be.
+pub(crate) struct NewInvitation {
+    pub team: TeamId,
+    /// Checked, in lower case.
+    pub email: String,
+    pub access: Access,
+    pub message: Option<String>,
+}
+
+/// A team joined, and the session that was opened on the way where nobody was signed in.
+pub struct Accepted {
+    pub team: team::Model,
+    pub session: Option<NewSession>,
+}
+
+pub async fn invite(ctx: &Domain, actor: &Actor, cmd: InviteMember) -> Result<invitation::Model> {
+    require_member(&ctx.db, actor, cmd.team, MemberRight::ManageTeam).await?;
+    let email = text::email("email", &cmd.email)?;
+    let tx = Tx::begin(ctx).await?;
+    require_member(tx.db(), actor, cmd.team, MemberRight::ManageTeam).await?;
+    teams::find(tx.db(), cmd.team).await?;
+    may_give(held(tx.db(), actor, cmd.team).await?, None, cmd.access)?;
+    tx.alone("members of", cmd.team).await?;
+    not_in_yet(&tx, cmd.team, &email).await?;
+    let new = NewInvitation { team: cmd.team, email, access: cmd.access, message: None };
+    let row = insert(&tx, actor, new).await?;
+    let entry = Audit::of(actor, Action::MemberInvited, row.id).team(row.team_id).set("email", &row.email);
+    tx.commit(entry.access(None, Some(cmd.access))).await?;
+    Ok(row)
+}
+
+async fn not_in_yet(tx: &Tx<'_>, team: TeamId, email: &str) -> Result<()> {
+    if let Some(person) = user::Entity::by_email(email).one(tx.db()).await?
+        && members::find(tx.db(), team, person.id).await?.is_some()
+    {
+        return Err(DomainError::refused(ProblemCode::AlreadyDone, "email", "this person is a member already"));
+    }
+    let waiting = invitation::Entity::for_team(team)
+        .filter(invitation::Column::Email.eq(email))
+        .filter(invitation::Column::Status.eq(InvitationStatus::Pending))
+        .filter(invitation::Column::ExpiresAt.gt(tx.now()));
+    if waiting.count(tx.db()).await? > 0 {
+        let message = "an invitation to this address is waiting for an answer: send it again instead";
+        return Err(DomainError::refused(ProblemCode::Taken, "email", message));
+    }
+    Ok(())
+}
+
+/// Writes an invitation and has it mailed.
+pub(crate) async fn insert(tx: &Tx<'_>, actor: &Actor, new: NewInvitation) -> Result<invitation::Model> {
+    let row = invitation::Model {
+        id: tx.ctx().env.id(),
+        team_id: new.team,
+        email: new.email,
+        access_team: new.access.team,
+        access_credentials: new.access.credentials,
+        access_billing: new.access.billing,
+        invited_by: actor.user_id(),
+        message: new.message,
+        status: InvitationStatus::Pending,
+        generation: 1,
+        created_at: tx.now(),
+        sent_at: tx.now(),
+        link_used_at: None,
+        expires_at: tx.now() + life(tx).await?,
+        accepted_at: None,
+    };
+    invitation::Entity::insert(invitation::ActiveModel::from(row.clone())).exec_without_returning(tx.db()).await?;
+    tx.enqueue(SendInvitation { invitation: row.id, generation: row.generation }).await?;
+    Ok(row)
+}
+
+async fn life(tx: &Tx<'_>) -> Result<TimeDelta> {
+    Ok(TimeDelta::days(portal::load_from(tx.db()).await?.invitation_days.into()))
+}
+
+/// Mails an invitation again, with its full life; the link that was mailed before is dead.
+pub async fn resend(ctx: &Domain, actor: &Actor, id: InvitationId) -> Result<invitation::Model> {
+    retrying(async || {
+        let tx = Tx::begin(ctx).await?;
+        let before = managed(tx.db(), actor, id).await?;
+        let status = next(status_at(before.status, before.expires_at, tx.now()), Step::Resend)?;
+        let row = invitation::ActiveModel {
+            id: Set(id),
+            status: Set(status),
+            sent_at: Set(tx.now()),
+            link_used_at: Set(None),
+            expires_at: Set(tx.now() + life(&tx).await?),
+            ..Default::default()
+        };
+        let after = tx.update::<invitation::Entity>(row, invitation::Column::Generation, before.generation).await?;
+        tx.enqueue(SendInvitation { invitation: id, generation: after.generation }).await?;
+        let entry = Audit::of(actor, Action::InvitationResent, id).team(after.team_id).change(
+            "expiresAt",
+            before.expires_at,
+            after.expires_at,
+        );
+        tx.commit(entry).await?;
+        Ok(after)
+    })
+    .await
+}
+
+pub async fn revoke(ctx: &Domain, actor: &Actor, id: InvitationId) -> Result<invitation::Model> {
+    retrying(async || {
+        let tx = Tx::begin(ctx).await?;
+        let before = managed(tx.db(), actor, id).await?;
+        let status = next(status_at(before.status, before.expires_at, tx.now()), Step::Revoke)?;
+        let after = step(&tx, &before, invitation::ActiveModel { status: Set(status), ..Default::default() }).await?;
+        let entry = Audit::of(actor, Action::InvitationRevoked, id).team(after.team_id);
+        tx.commit(entry.change("status", before.status, after.status)).await?;
+        Ok(after)
+    })
+    .await
+}
+
+/// An invitation that the actor may manage; for who does not belong to its team it does not exist.
+async fn managed(db: &impl ConnectionTrait, actor: &Actor, id: InvitationId) -> Result<invitation::Model> {
+    let row = invitation::Entity::find_by_id(id).one(db).await?.ok_or(DomainError::NotFound("invitation"))?;
+    match require_member(db, actor, row.team_id, MemberRight::ManageTeam).await {
+        Err(DomainError::NotFound(_)) => Err(DomainError::NotFound("invitation")),
+        other => other.map(|()| row),
+    }
+}
+
+/// Changes an invitation that still is what it was when it was read; else `Conflict`.
+async fn step(tx: &Tx<'_>, before: &invitation::Model, mut change: invitation::ActiveModel) -> Result<invitation::Model> {
+    change.id = Set(before.id);
+    Ok(invitation::Entity::update(change)
+        .validate()?
+        .filter(invitation::Column::Status.eq(before.status))
+        .filter(invitation::Column::Generation.eq(before.generation))
+        .exec(tx.db())
+        .await?)
+}
+
+/// Accepts by the mailed token. Who is signed in must be the invited; where nobody is, the link itself signs in, once and for
+/// a short time. After that: `Unauthenticated`.
+pub async fn accept(ctx: &Domain, actor: &Actor, token: &str) -> Result<Accepted> {
+    let row = waiting(ctx, actor, token).await?;
+    if actor.user_id().is_some() {
+        return Ok(Accepted { team: accept_by_id(ctx, actor, row.id).await?, session: None });
+    }
+    let opened = retrying(async || sign_in_by_link(ctx, actor, &row).await).await?;
+    let session = opened.ok_or(DomainError::Unauthenticated)?;
+    let team = match accept_by_id(ctx, &session.actor(actor), row.id).await {
+        // A member by another way: the session stands.
+        Err(DomainError::Refused(_)) if members::find(&ctx.db, row.team_id, session.user.id).await?.is_some() => {
+            teams::find(&ctx.db, row.team_id).await?
+        }
+        other => other?,
+    };
+    Ok(Accepted { team, session: Some(session) })
+}
+
+/// The invitation that a token is for, if it can be accepted; what cannot counts as a failed sign-in.
+async fn waiting(ctx: &Domain, actor: &Actor, token: &str) -> Result<invitation::Model> {
+    match read::invitations::by_token(ctx, token).await? {
+        Ok(row) => match next(status_at(row.status, row.expires_at, ctx.now()), Step::Accept) {
+            Ok(_) => Ok(row),
+            Err(problem) => Err(sign_in::failed(ctx, actor, row.id, "invitation_over", problem).await?),
+        },
+        Err((id, refusal)) => Err(sign_in::failed(ctx, actor, id, refusal.as_str(), refusal.problem()).await?),
+    }
+}
+
+/// `None` once the link is too old, or has signed somebody in.
+async fn sign_in_by_link(ctx: &Domain, actor: &Actor, row: &invitation::Model) -> Result<Option<NewSession>> {
+    let tx = Tx::begin(ctx).await?;
+    let minutes = portal::load_from(tx.db()).await?.magic_link_minutes;
+    if !link_signs_in(row.sent_at, row.link_used_at, minutes, tx.now()) {
+        return Ok(None);
+    }
+    let used = invitation::Entity::update_many()
+        .col_expr(invitation::Column::LinkUsedAt, Expr::value(tx.now()))
+        .filter(invitation::Column::Id.eq(row.id))
+        .filter(invitation::Column::Generation.eq(row.generation))
+        .filter(invitation::Column::Status.eq(InvitationStatus::Pending))
+        .filter(invitation::Column::LinkUsedAt.is_null())
+        .exec(tx.db())
+        .await?;
+    if used.rows_affected == 0 {
+        return Ok(None);
+    }
+    let opened = sign_in::open(&tx, actor, &row.email).await?;
+    let entry = Audit::of(&opened.session.actor(actor), Action::SignedIn, opened.session.row.id)
+        .team(row.team_id)
+        .set("method", SignInMethod::MagicLink)
+        .set("invitation", row.id)
+        .change("registered", false, opened.registered)
+        .change("joinedTeams", Vec::<TeamId>::new(), opened.joined);
+    tx.commit(entry).await?;
+    Ok(Some(opened.session))
+}
+
+/// Accepts as who is signed in, who must be the invited.
+pub(crate) async fn accept_by_id(ctx: &Domain, actor: &Actor, id: InvitationId) -> Result<team::Model> {
+    let user = actor.signed_in()?;
+    retrying(async || {
+        let tx = Tx::begin(ctx).await?;
+        let person = user::Entity::find_by_id(user).one(tx.db()).await?.ok_or(DomainError::Unauthenticated)?;
+        let before = invitation::Entity::find_by_id(id).one(tx.db()).await?.ok_or(DomainError::NotFound("invitation"))?;
+        if before.email != person.email {
+            let message = "the invitation is for another address: sign in with that one to accept it";
+            return Err(DomainError::refused(ProblemCode::Invalid, "token", message));
+        }
+        let status = next(status_at(before.status, before.expires_at, tx.now()), Step::Accept)?;
+        if members::find(tx.db(), before.team_id, user).await?.is_some() {
+            return Err(DomainError::refused(ProblemCode::AlreadyDone, "token", "you are a member of this team already"));
+        }
+        let change = invitation::ActiveModel { status: Set(status), accepted_at: Set(Some(tx.now())), ..Default::default() };
+        let after = step(&tx, &before, change).await?;
+        let access = Access::of(&after);
+        let member = members::insert(&tx, after.team_id, user, access, JoinMethod::Invitation).await?;
+        let team = teams::find(tx.db(), after.team_id).await?;
+        let entry = Audit::of(actor, Action::InvitationAccepted, id)
+            .team(team.id)
+            .change("status", before.status, after.status)
+            .set("member", member.id);
+        tx.commit(entry.access(None, Some(access))).await?;
+        Ok(team)
+    })
+    .await
+}
+
+/// Mails a sign-in link to the invited address, for a link that no longer signs in itself; using it accepts too. Answers with
+/// the address.
+pub async fn mail_link(ctx: &Domain, actor: &Actor, token: &str) -> Result<String> {
+    let row = waiting(ctx, actor, token).await?;
+    sign_in::request(ctx, actor, &row.email, None, Some(row.id)).await?;
+    Ok(row.email)
+}

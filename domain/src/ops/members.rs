@@ -1,0 +1,123 @@
+//! Members: the people in a team, and what each may do there. Credentials are the team's: nothing here touches them.
+
+use entities::{
+    authorized_email,
+    enums::{AccessLevel, InvitationStatus, JoinMethod},
+    id::{TeamId, UserId},
+    invitation, membership, team, user,
+};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, ModelTrait, PaginatorTrait, QueryFilter, sea_query::Expr,
+};
+
+use crate::{
+    Actor, Domain, DomainError, Result, Tx,
+    access::{held, require_member},
+    audit::{Action, Audit},
+    ops::teams,
+    rules::{
+        policy::{Access, MemberRight},
+        team::{keeps_an_admin, may_give},
+    },
+};
+
+#[derive(Debug, Clone, Copy)]
+pub struct SetMemberAccess {
+    pub team: TeamId,
+    pub user: UserId,
+    pub access: Access,
+}
+
+pub(crate) async fn find(db: &impl ConnectionTrait, team: TeamId, user: UserId) -> Result<Option<membership::Model>> {
+    Ok(membership::Entity::for_team(team).filter(membership::Column::UserId.eq(user)).one(db).await?)
+}
+
+pub(crate) async fn insert(
+    tx: &Tx<'_>,
+    team: TeamId,
+    user: UserId,
+    access: Access,
+    joined_by: JoinMethod,
+) -> Result<membership::Model> {
+    let row = membership::Model {
+        id: tx.ctx().env.id(),
+        team_id: team,
+        user_id: user,
+        access_team: access.team,
+        access_credentials: access.credentials,
+        access_billing: access.billing,
+        joined_by,
+        joined_at: tx.now(),
+    };
+    membership::Entity::insert(membership::ActiveModel::from(row.clone())).exec_without_returning(tx.db()).await?;
+    Ok(row)
+}
+
+/// Changes what a member may do: within what the actor holds, and never the last who can manage the team.
+pub async fn set_access(ctx: &Domain, actor: &Actor, cmd: SetMemberAccess) -> Result<team::Model> {
+    let tx = Tx::begin(ctx).await?;
+    require_member(tx.db(), actor, cmd.team, MemberRight::ManageTeam).await?;
+    let team = teams::find(tx.db(), cmd.team).await?;
+    let (member, others) = member_and_other_admins(&tx, cmd.team, cmd.user).await?;
+    let before = Access::of(&member);
+    may_give(held(tx.db(), actor, cmd.team).await?, Some(before), cmd.access)?;
+    keeps_an_admin(others, before, Some(cmd.access))?;
+    let row = membership::ActiveModel {
+        id: Set(member.id),
+        access_team: Set(cmd.access.team),
+        access_credentials: Set(cmd.access.credentials),
+        access_billing: Set(cmd.access.billing),
+        ..Default::default()
+    };
+    membership::Entity::update(row).exec(tx.db()).await?;
+    let entry = Audit::of(actor, Action::MemberAccessSet, member.id).team(cmd.team).set("user", cmd.user);
+    tx.commit(entry.access(Some(before), Some(cmd.access))).await?;
+    Ok(team)
+}
+
+/// Takes a person out of a team, or lets them leave. Their ways back in, an authorised address or an open invitation, close
+/// with it.
+pub async fn remove(ctx: &Domain, actor: &Actor, team: TeamId, user: UserId) -> Result<team::Model> {
+    let tx = Tx::begin(ctx).await?;
+    let right = if actor.user_id() == Some(user) { MemberRight::SeeTeam } else { MemberRight::ManageTeam };
+    require_member(tx.db(), actor, team, right).await?;
+    let row = teams::find(tx.db(), team).await?;
+    let (member, others) = member_and_other_admins(&tx, team, user).await?;
+    let before = Access::of(&member);
+    keeps_an_admin(others, before, None)?;
+    close_ways_back(&tx, team, user).await?;
+    let id = member.id;
+    member.delete(tx.db()).await?;
+    let entry = Audit::of(actor, Action::MemberRemoved, id).team(team).change("user", user, None::<UserId>);
+    tx.commit(entry.access(Some(before), None)).await?;
+    Ok(row)
+}
+
+/// The member, and how many others have full access to the team area; alone, so that two cannot step down at once.
+async fn member_and_other_admins(tx: &Tx<'_>, team: TeamId, user: UserId) -> Result<(membership::Model, u64)> {
+    tx.alone("members of", team).await?;
+    let member = find(tx.db(), team, user).await?.ok_or(DomainError::NotFound("member"))?;
+    let others = membership::Entity::for_team(team)
+        .filter(membership::Column::AccessTeam.eq(AccessLevel::Full))
+        .filter(membership::Column::UserId.ne(user))
+        .count(tx.db())
+        .await?;
+    Ok((member, others))
+}
+
+async fn close_ways_back(tx: &Tx<'_>, team: TeamId, user: UserId) -> Result<()> {
+    let Some(person) = user::Entity::find_by_id(user).one(tx.db()).await? else { return Ok(()) };
+    authorized_email::Entity::delete_many()
+        .filter(authorized_email::Column::TeamId.eq(team))
+        .filter(authorized_email::Column::Email.eq(&person.email))
+        .exec(tx.db())
+        .await?;
+    invitation::Entity::update_many()
+        .col_expr(invitation::Column::Status, Expr::value(InvitationStatus::Revoked))
+        .filter(invitation::Column::TeamId.eq(team))
+        .filter(invitation::Column::Email.eq(&person.email))
+        .filter(invitation::Column::Status.eq(InvitationStatus::Pending))
+        .exec(tx.db())
+        .await?;
+    Ok(())
+}

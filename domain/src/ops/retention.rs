@@ -1,0 +1,83 @@
+//! Deletes what is older than its retention, a batch at a time, so that nobody waits long for the writer's lock.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use entities::{enums::JobState, gateway_change, idempotency_key, magic_link, outbox_job, portal, request_log, session};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QuerySelect, QueryTrait,
+    sea_query::{Expr, IntoColumnRef},
+};
+
+use crate::{Domain, DomainError, Result};
+
+/// Rows that one statement deletes at most.
+const BATCH: u64 = 1_000;
+/// Left to others between two batches.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How long what has no setting is kept after it ended.
+const KEPT: TimeDelta = TimeDelta::days(1);
+
+/// How many rows went.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Pruned {
+    pub request_log: u64,
+    pub jobs: u64,
+    pub gateway_changes: u64,
+    pub magic_links: u64,
+    pub sessions: u64,
+    pub idempotency_keys: u64,
+}
+
+/// Deletes requests older than the portal keeps them, and a day after their end: jobs that are done, gateway revisions,
+/// sign-in links, sessions and idempotency keys. Dead jobs stay until somebody looks.
+pub async fn prune(ctx: &Domain) -> Result<Pruned> {
+    let now = ctx.now();
+    let portal = portal::Entity::find_by_id(1).one(&ctx.db).await?;
+    let days = portal.ok_or_else(|| DomainError::internal("the portal's row is missing"))?.request_log_days;
+    let ended = now - KEPT;
+    let done = outbox_job::Column::State.eq(JobState::Done).and(outbox_job::Column::FinishedAt.lt(ended));
+    let over = Condition::any().add(session::Column::ExpiresAt.lt(ended)).add(session::Column::RevokedAt.lt(ended));
+    Ok(Pruned {
+        request_log: delete::<request_log::Entity, _>(
+            ctx,
+            request_log::Column::Id,
+            request_log::Column::At.lt(now - TimeDelta::days(days.into())).into(),
+        )
+        .await?,
+        jobs: delete::<outbox_job::Entity, _>(ctx, outbox_job::Column::Id, Condition::all().add(done)).await?,
+        gateway_changes: changes(ctx, ended).await?,
+        magic_links: delete::<magic_link::Entity, _>(ctx, magic_link::Column::Id, magic_link::Column::ExpiresAt.lt(ended).into())
+            .await?,
+        sessions: delete::<session::Entity, _>(ctx, session::Column::Id, over).await?,
+        idempotency_keys: delete::<idempotency_key::Entity, _>(
+            ctx,
+            idempotency_key::Column::Id,
+            idempotency_key::Column::CreatedAt.lt(ended).into(),
+        )
+        .await?,
+    })
+}
+
+/// Revisions go whole: a gateway that finds one finds all that it touched.
+async fn changes(ctx: &Domain, before: DateTime<Utc>) -> Result<u64> {
+    use gateway_change::Column::{At, Revision};
+    delete::<gateway_change::Entity, _>(ctx, Revision, At.lt(before).into()).await
+}
+
+async fn delete<E, C>(ctx: &Domain, key: C, which: Condition) -> Result<u64>
+where
+    E: EntityTrait,
+    C: ColumnTrait + IntoColumnRef,
+{
+    let mut gone = 0;
+    loop {
+        let some = E::find().select_only().column(key).filter(which.clone()).limit(BATCH).into_query();
+        let deleted = E::delete_many().filter(Expr::col(key).in_subquery(some)).exec(&ctx.db).await?.rows_affected;
+        gone += deleted;
+        if deleted < BATCH {
+            return Ok(gone);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}

@@ -1,0 +1,92 @@
+//! Sessions: opened by a sign-in, ended by signing out, by hand, or by time.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+use chrono::TimeDelta;
+use entities::{enums::SignInMethod, id::SessionId, session, user};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use secrecy::SecretString;
+
+use crate::{
+    Actor, Domain, DomainError, Result, Tx,
+    audit::{Action, Audit},
+    keyring::sha256,
+    ops::portal,
+    tx::Unaudited,
+};
+
+/// A session just opened. Its token is shown this once.
+pub struct NewSession {
+    pub user: user::Model,
+    pub row: session::Model,
+    pub token: SecretString,
+}
+
+impl NewSession {
+    /// The person it stands for, from where the sign-in came.
+    pub fn actor(&self, by: &Actor) -> Actor {
+        Actor::user(self.user.id, self.user.staff_role, by.origin.clone())
+    }
+}
+
+/// How much older a "last seen" may be than the truth.
+const MARK_EVERY: TimeDelta = TimeDelta::minutes(1);
+
+pub(crate) async fn insert(tx: &Tx<'_>, actor: &Actor, user: user::Model, method: SignInMethod) -> Result<NewSession> {
+    let hours = portal::load_from(tx.db()).await?.session_hours;
+    let token = BASE64.encode(tx.ctx().env.random::<32>());
+    let row = session::Model {
+        id: tx.ctx().env.id(),
+        user_id: user.id,
+        token_hash: sha256(&token).to_vec(),
+        method,
+        ip: actor.origin.ip.clone(),
+        user_agent: actor.origin.user_agent.clone(),
+        created_at: tx.now(),
+        last_seen_at: tx.now(),
+        expires_at: tx.now() + TimeDelta::hours(hours.into()),
+        revoked_at: None,
+    };
+    session::Entity::insert(session::ActiveModel::from(row.clone())).exec_without_returning(tx.db()).await?;
+    Ok(NewSession { user, row, token: token.into() })
+}
+
+/// Ends the session that asks.
+pub async fn sign_out(ctx: &Domain, actor: &Actor, session: SessionId) -> Result<()> {
+    end(ctx, actor, session, Action::SignedOut).await
+}
+
+/// Ends one of the actor's own sessions. One that has ended already stays so.
+pub async fn revoke(ctx: &Domain, actor: &Actor, session: SessionId) -> Result<()> {
+    end(ctx, actor, session, Action::SessionRevoked).await
+}
+
+async fn end(ctx: &Domain, actor: &Actor, session: SessionId, action: Action) -> Result<()> {
+    let user = actor.signed_in()?;
+    let tx = Tx::begin(ctx).await?;
+    let own = session::Entity::for_user(user).filter(session::Column::Id.eq(session)).one(tx.db()).await?;
+    let before = own.ok_or(DomainError::NotFound("session"))?;
+    if before.revoked_at.is_some() {
+        return tx.commit_unaudited(Unaudited::NothingChanged).await;
+    }
+    let row = session::ActiveModel { id: Set(session), revoked_at: Set(Some(tx.now())), ..Default::default() };
+    session::Entity::update(row).exec(tx.db()).await?;
+    let now = tx.now();
+    tx.commit(Audit::of(actor, action, session).set("revokedAt", now)).await
+}
+
+/// Whether it is time to note that a session was used: once a minute.
+pub fn is_mark_due(ctx: &Domain, session: &session::Model) -> bool {
+    ctx.now() >= session.last_seen_at + MARK_EVERY
+}
+
+/// Notes that a session was used.
+pub async fn mark_seen(ctx: &Domain, session: &session::Model) -> Result<()> {
+    let tx = Tx::begin(ctx).await?;
+    session::Entity::update_many()
+        .col_expr(session::Column::LastSeenAt, Expr::value(tx.now()))
+        .filter(session::Column::Id.eq(session.id))
+        .filter(session::Column::LastSeenAt.lt(tx.now()))
+        .exec(tx.db())
+        .await?;
+    tx.commit_unaudited(Unaudited::Mark).await
+}

@@ -1,0 +1,225 @@
+//! Signing in without a password: asking for a link, and using it. Who asks learns nothing about the address.
+
+use chrono::TimeDelta;
+use entities::{
+    audit_event, authorized_email, client,
+    enums::{JoinMethod, SignInMethod},
+    id::{InvitationId, MagicLinkId, TeamId, TypedId},
+    magic_link, user,
+};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, Select, sea_query::Expr};
+
+use crate::{
+    Actor, Domain, DomainError, Problem, Result, Tx,
+    audit::{Action, Audit},
+    error::Problems,
+    ops::{
+        invitations, members, portal,
+        sessions::{self, NewSession},
+    },
+    outbox::SendMagicLink,
+    read,
+    rules::{
+        policy::Access,
+        return_url,
+        sign_in::{self, Asked, Refusal},
+        text,
+    },
+    tx::{Unaudited, retrying},
+};
+
+/// Asks for a sign-in link.
+#[derive(Debug, Clone)]
+pub struct RequestMagicLink {
+    pub email: String,
+    /// Where the sign-in leads.
+    pub redirect_to: Option<String>,
+    /// Serialised origins that `redirect_to` may name.
+    pub return_origins: Vec<String>,
+}
+
+/// Somebody who just signed in by a mailed link.
+pub struct SignIn {
+    pub session: NewSession,
+    pub redirect_to: Option<String>,
+}
+
+/// Succeeds whether or not the address is known, with the same work; the job decides whether a mail follows. Beyond ten links
+/// an hour for an address, or thirty from a source, nothing happens, and the answer is still the same.
+pub async fn request_magic_link(ctx: &Domain, actor: &Actor, cmd: RequestMagicLink) -> Result<()> {
+    let mut problems = Problems::default();
+    let email = problems.take(text::email("email", &cmd.email));
+    let checked = |url: &String| return_url::checked("redirectTo", url, &cmd.return_origins);
+    let redirect_to = problems.take(cmd.redirect_to.as_ref().map(checked).transpose());
+    problems.into_result()?;
+    request(ctx, actor, &email.unwrap_or_default(), redirect_to.flatten(), None).await
+}
+
+/// As `request_magic_link`; with an invitation, using the link accepts it too.
+pub(crate) async fn request(
+    ctx: &Domain,
+    actor: &Actor,
+    email: &str,
+    redirect_to: Option<String>,
+    invitation: Option<InvitationId>,
+) -> Result<()> {
+    let tx = Tx::begin(ctx).await?;
+    if !sign_in::may_ask(asked(&tx, actor, email).await?) {
+        return tx.commit_unaudited(Unaudited::NothingChanged).await;
+    }
+    let life = portal::load_from(tx.db()).await?.magic_link_minutes;
+    let id: MagicLinkId = ctx.env.id();
+    let row = magic_link::ActiveModel {
+        id: Set(id),
+        email: Set(email.to_owned()),
+        redirect_to: Set(redirect_to),
+        invitation_id: Set(invitation),
+        requested_ip: Set(actor.origin.ip.clone()),
+        created_at: Set(tx.now()),
+        expires_at: Set(tx.now() + TimeDelta::minutes(life.into())),
+        used_at: Set(None),
+    };
+    magic_link::Entity::insert(row).exec_without_returning(tx.db()).await?;
+    tx.enqueue(SendMagicLink { link: id }).await?;
+    tx.commit_unaudited(Unaudited::LinkRequested).await
+}
+
+async fn asked(tx: &Tx<'_>, actor: &Actor, email: &str) -> Result<Asked> {
+    let recent = || magic_link::Entity::find().filter(magic_link::Column::CreatedAt.gt(tx.now() - sign_in::WINDOW));
+    let count = async |list: Select<magic_link::Entity>| list.count(tx.db()).await;
+    // Without this, requests at the same moment would not count each other.
+    tx.alone("links for", email).await?;
+    let for_address = count(recent().filter(magic_link::Column::Email.eq(email))).await?;
+    let from_source = match &actor.origin.ip {
+        Some(ip) => {
+            tx.alone("links from", ip).await?;
+            count(recent().filter(magic_link::Column::RequestedIp.eq(ip))).await?
+        }
+        None => 0,
+    };
+    Ok(Asked { for_address, from_source })
+}
+
+/// What came of a link: done, or which link was refused and why.
+type Attempt<T> = Result<std::result::Result<T, (MagicLinkId, Refusal)>>;
+
+/// Uses a link, once: opens a session, registers who is new, and brings authorised people into their clients' teams.
+/// Every older link of the address dies with it. A failure is refused and audited.
+pub async fn redeem_magic_link(ctx: &Domain, actor: &Actor, token: &str) -> Result<SignIn> {
+    let (session, link) = match retrying(async || redeem(ctx, actor, token).await).await? {
+        Ok(done) => done,
+        Err((link, refusal)) => return Err(failed(ctx, actor, link, refusal.as_str(), refusal.problem()).await?),
+    };
+    if let Some(invitation) = link.invitation_id {
+        // The session stands, whatever became of the invitation meanwhile; its page says what.
+        match invitations::accept_by_id(ctx, &session.actor(actor), invitation).await {
+            Ok(_) | Err(DomainError::Refused(_)) => {}
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(SignIn { session, redirect_to: link.redirect_to })
+}
+
+async fn redeem(ctx: &Domain, actor: &Actor, token: &str) -> Attempt<(NewSession, magic_link::Model)> {
+    let tx = Tx::begin(ctx).await?;
+    let link = match read::sign_in::magic_link(ctx, tx.db(), token).await? {
+        Ok(link) => link,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    // One statement ends this link and the older ones, so that two links used at once do not wait for each other.
+    let ended = magic_link::Entity::update_many()
+        .col_expr(magic_link::Column::UsedAt, Expr::value(tx.now()))
+        .filter(magic_link::Column::Email.eq(&link.email))
+        .filter(magic_link::Column::UsedAt.is_null())
+        .exec_with_returning(tx.db())
+        .await?;
+    if !ended.iter().any(|row| row.id == link.id) {
+        return Ok(Err((link.id, Refusal::Used)));
+    }
+    let opened = open(&tx, actor, &link.email).await?;
+    let session = opened.session;
+    let entry = Audit::of(&session.actor(actor), Action::SignedIn, session.row.id)
+        .team(opened.joined.first().copied())
+        .set("method", SignInMethod::MagicLink)
+        .change("registered", false, opened.registered)
+        .change("joinedTeams", Vec::<TeamId>::new(), opened.joined);
+    tx.commit(entry).await?;
+    Ok(Ok((session, link)))
+}
+
+/// Audits a link that did not sign in. Whoever tries too many is put off before anything more is written.
+pub(crate) async fn failed<I: TypedId>(
+    ctx: &Domain,
+    actor: &Actor,
+    link: I,
+    reason: &str,
+    problem: Problem,
+) -> Result<DomainError> {
+    let tx = Tx::begin(ctx).await?;
+    let failures = audit_event::Entity::find()
+        .filter(audit_event::Column::Action.eq(Action::SignInFailed.as_str()))
+        .filter(audit_event::Column::At.gt(tx.now() - sign_in::WINDOW))
+        .filter(audit_event::Column::Ip.eq(actor.origin.ip.clone()))
+        .count(tx.db())
+        .await?;
+    if !sign_in::may_fail(failures) {
+        return Ok(DomainError::RateLimited { retry_after: sign_in::WINDOW.num_seconds().unsigned_abs() });
+    }
+    tx.commit(Audit::of(actor, Action::SignInFailed, link).set("reason", reason)).await?;
+    Ok(problem.into())
+}
+
+/// What signing in brought about.
+pub(crate) struct Opened {
+    pub session: NewSession,
+    pub registered: bool,
+    /// Teams of clients that this address is authorised for.
+    pub joined: Vec<TeamId>,
+}
+
+/// Opens a session for the owner of an address.
+pub(crate) async fn open(tx: &Tx<'_>, actor: &Actor, email: &str) -> Result<Opened> {
+    let (user, registered) = person(tx, email).await?;
+    let joined = join_authorised(tx, &user).await?;
+    let session = sessions::insert(tx, actor, user, SignInMethod::MagicLink).await?;
+    Ok(Opened { session, registered, joined })
+}
+
+/// The person behind an address; true where they were registered just now.
+pub(crate) async fn person(tx: &Tx<'_>, email: &str) -> Result<(user::Model, bool)> {
+    if let Some(known) = user::Entity::by_email(email).one(tx.db()).await? {
+        return Ok((known, false));
+    }
+    let row = user::Model { id: tx.ctx().env.id(), email: email.to_owned(), name: None, staff_role: None, created_at: tx.now() };
+    user::Entity::insert(user::ActiveModel::from(row.clone())).exec_without_returning(tx.db()).await?;
+    Ok((row, true))
+}
+
+/// Brings a person into the teams of the clients that their address is authorised for (product.md §2, portal access).
+async fn join_authorised(tx: &Tx<'_>, user: &user::Model) -> Result<Vec<TeamId>> {
+    let authorised =
+        authorized_email::Entity::find().filter(authorized_email::Column::Email.eq(&user.email)).all(tx.db()).await?;
+    let clients: Vec<_> = client::Entity::find()
+        .filter(client::Column::Id.is_in(authorised.iter().map(|row| row.client_id)))
+        .filter(client::Column::PortalAccess.eq(true))
+        .all(tx.db())
+        .await?;
+    let is_open = |row: &authorized_email::Model| clients.iter().any(|client| client.id == row.client_id);
+    let open: Vec<_> = authorised.into_iter().filter(is_open).collect();
+    if open.is_empty() {
+        return Ok(Vec::new());
+    }
+    authorized_email::Entity::update_many()
+        .col_expr(authorized_email::Column::LastSignInAt, Expr::value(tx.now()))
+        .filter(authorized_email::Column::Id.is_in(open.iter().map(|row| row.id)))
+        .exec(tx.db())
+        .await?;
+    let mut joined = Vec::new();
+    for row in open {
+        if members::find(tx.db(), row.team_id, user.id).await?.is_none() {
+            members::insert(tx, row.team_id, user.id, Access::of(&row), JoinMethod::Invitation).await?;
+            joined.push(row.team_id);
+        }
+    }
+    Ok(joined)
+}

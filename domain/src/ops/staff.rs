@@ -1,0 +1,56 @@
+//! The provider's staff: who has which role.
+
+use entities::{enums::StaffRole, user};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+
+use crate::{
+    Actor, Domain, Result, Tx,
+    access::require_staff,
+    actor::Who,
+    audit::{Action, Audit},
+    ops::sign_in,
+    rules::{
+        policy::StaffRight,
+        staff::{self, Facts},
+        text,
+    },
+    tx::{Unaudited, retrying},
+};
+
+#[derive(Debug, Clone)]
+pub struct SetStaffRole {
+    pub email: String,
+    /// `None` takes the role away.
+    pub role: Option<StaffRole>,
+}
+
+/// Gives or takes a role; who is not known yet is registered. Only an owner (or the command line) makes or changes owners,
+/// and the last one stays.
+pub async fn set_role(ctx: &Domain, actor: &Actor, cmd: SetStaffRole) -> Result<user::Model> {
+    require_staff(actor, StaffRight::ManageStaff)?;
+    let email = text::email("email", &cmd.email)?;
+    retrying(async || apply(ctx, actor, &email, cmd.role).await).await
+}
+
+/// Makes the address of `PORTICO_ADMIN_EMAIL` an owner.
+pub async fn ensure_owner(ctx: &Domain, email: &str) -> Result<()> {
+    set_role(ctx, &Actor::system(), SetStaffRole { email: email.to_owned(), role: Some(StaffRole::Owner) }).await.map(drop)
+}
+
+async fn apply(ctx: &Domain, actor: &Actor, email: &str, role: Option<StaffRole>) -> Result<user::Model> {
+    let tx = Tx::begin(ctx).await?;
+    tx.alone("staff", "roles").await?;
+    let (before, registered) = sign_in::person(&tx, email).await?;
+    let owners = user::Entity::find().filter(user::Column::StaffRole.eq(StaffRole::Owner)).count(tx.db()).await?;
+    let by_owner = actor.who == Who::System || actor.staff_role() == Some(StaffRole::Owner);
+    staff::may_set(Facts { by_owner, owners, before: before.staff_role, after: role })?;
+    if before.staff_role == role && !registered {
+        tx.commit_unaudited(Unaudited::NothingChanged).await?;
+        return Ok(before);
+    }
+    let row = user::ActiveModel { id: Set(before.id), staff_role: Set(role), ..Default::default() };
+    let after = user::Entity::update(row).exec(tx.db()).await?;
+    let entry = Audit::of(actor, Action::StaffRoleSet, after.id).change("role", before.staff_role, role);
+    tx.commit(entry).await?;
+    Ok(after)
+}

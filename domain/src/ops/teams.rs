@@ -1,0 +1,139 @@
+//! Teams: the partner organisations.
+
+use entities::{
+    enums::{JoinMethod, TeamStatus},
+    id::{TeamId, TierId},
+    team, tier,
+};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QuerySelect,
+};
+
+use crate::{
+    Actor, Domain, DomainError, ProblemCode, Result, Tx,
+    access::{require_member, require_staff},
+    audit::{Action, Audit},
+    ops::members,
+    rules::{
+        policy::{Access, MemberRight, StaffRight},
+        team::free_slug,
+        text,
+    },
+    tx::{Touch, Unaudited, retrying},
+};
+
+#[derive(Debug, Clone)]
+pub struct CreatePartnerTeam {
+    pub name: String,
+    pub tier: Option<TierId>,
+    /// One of the provider's own.
+    pub internal: bool,
+}
+
+/// A team that the actor founds, with full access.
+pub async fn create(ctx: &Domain, actor: &Actor, name: &str) -> Result<team::Model> {
+    let founder = actor.signed_in()?;
+    let name = text::name("name", name, 80)?;
+    retrying(async || {
+        let tx = Tx::begin(ctx).await?;
+        let team = insert(&tx, &name, None, false).await?;
+        members::insert(&tx, team.id, founder, Access::FULL, JoinMethod::Founder).await?;
+        tx.commit(created(actor, &team).set("founder", founder)).await?;
+        Ok(team)
+    })
+    .await
+}
+
+/// A team that staff make for a partner; its people are invited.
+pub async fn create_for_partner(ctx: &Domain, actor: &Actor, cmd: CreatePartnerTeam) -> Result<team::Model> {
+    require_staff(actor, StaffRight::Edit)?;
+    let name = text::name("name", &cmd.name, 80)?;
+    retrying(async || {
+        let tx = Tx::begin(ctx).await?;
+        known_tier(tx.db(), cmd.tier).await?;
+        let team = insert(&tx, &name, cmd.tier, cmd.internal).await?;
+        tx.touch_gateway(Touch::Team(team.id));
+        tx.commit(created(actor, &team).set("internal", team.internal).change("tier", None::<TierId>, team.tier_id)).await?;
+        Ok(team)
+    })
+    .await
+}
+
+fn created(actor: &Actor, team: &team::Model) -> Audit {
+    Audit::of(actor, Action::TeamCreated, team.id).team(team.id).set("name", &team.name).set("slug", &team.slug)
+}
+
+/// A new team under a free slug.
+pub(crate) async fn insert(tx: &Tx<'_>, name: &str, tier: Option<TierId>, internal: bool) -> Result<team::Model> {
+    let base = text::slug_from(name);
+    let taken: Vec<String> = team::Entity::find()
+        .filter(team::Column::Slug.starts_with(if base.is_empty() { "team" } else { &base }))
+        .select_only()
+        .column(team::Column::Slug)
+        .into_tuple()
+        .all(tx.db())
+        .await?;
+    let row = team::Model {
+        id: tx.ctx().env.id(),
+        name: name.to_owned(),
+        slug: free_slug(&base, &taken),
+        internal,
+        status: TeamStatus::Active,
+        tier_id: tier,
+        created_at: tx.now(),
+        version: 1,
+    };
+    team::Entity::insert(team::ActiveModel::from(row.clone())).exec_without_returning(tx.db()).await?;
+    Ok(row)
+}
+
+/// Renames a team; its slug stays, as it may stand in addresses.
+pub async fn rename(ctx: &Domain, actor: &Actor, id: TeamId, name: Option<&str>) -> Result<team::Model> {
+    require_member(&ctx.db, actor, id, MemberRight::ManageTeam).await?;
+    let name = name.map(|name| text::name("name", name, 80)).transpose()?;
+    retrying(async || {
+        let tx = Tx::begin(ctx).await?;
+        require_member(tx.db(), actor, id, MemberRight::ManageTeam).await?;
+        let before = find(tx.db(), id).await?;
+        let Some(name) = name.clone().filter(|name| *name != before.name) else {
+            tx.commit_unaudited(Unaudited::NothingChanged).await?;
+            return Ok(before);
+        };
+        let mut row = before.clone().into_active_model();
+        row.name = Set(name);
+        let after = tx.update::<team::Entity>(row, team::Column::Version, before.version).await?;
+        tx.commit(Audit::of(actor, Action::TeamUpdated, id).team(id).change("name", &before.name, &after.name)).await?;
+        Ok(after)
+    })
+    .await
+}
+
+/// Puts a team into a tier, or into none.
+pub async fn set_tier(ctx: &Domain, actor: &Actor, id: TeamId, tier: Option<TierId>) -> Result<team::Model> {
+    require_staff(actor, StaffRight::Edit)?;
+    retrying(async || {
+        let tx = Tx::begin(ctx).await?;
+        let before = find(tx.db(), id).await?;
+        known_tier(tx.db(), tier).await?;
+        let mut row = before.clone().into_active_model();
+        row.tier_id = Set(tier);
+        let after = tx.update::<team::Entity>(row, team::Column::Version, before.version).await?;
+        tx.touch_gateway(Touch::Team(id));
+        tx.commit(Audit::of(actor, Action::TeamTierSet, id).team(id).change("tier", before.tier_id, after.tier_id)).await?;
+        Ok(after)
+    })
+    .await
+}
+
+pub(crate) async fn find(db: &impl ConnectionTrait, id: TeamId) -> Result<team::Model> {
+    team::Entity::find_by_id(id).one(db).await?.ok_or(DomainError::NotFound("team"))
+}
+
+async fn known_tier(db: &impl ConnectionTrait, tier: Option<TierId>) -> Result<()> {
+    match tier {
+        Some(id) if tier::Entity::find_by_id(id).count(db).await? == 0 => {
+            Err(DomainError::refused(ProblemCode::NotFound, "tierId", "there is no such tier"))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,79 @@
+//! What the mails say. A fact that makes a mail pointless by the time it would go out is `None`: it is not sent.
+
+use chrono::{DateTime, Utc};
+use entities::{
+    enums::InvitationStatus,
+    id::{InvitationId, MagicLinkId},
+    invitation, magic_link, portal, team, user,
+};
+use sea_orm::EntityTrait;
+use secrecy::SecretString;
+
+use super::sign_in;
+use crate::{Domain, DomainError, Result, keyring::Purpose};
+
+/// A sign-in link to be mailed.
+pub struct SignInMail {
+    pub portal: portal::Model,
+    pub to: String,
+    pub token: SecretString,
+    pub asked_at: DateTime<Utc>,
+    pub valid_until: DateTime<Utc>,
+}
+
+/// An invitation to be mailed.
+pub struct InvitationMail {
+    pub portal: portal::Model,
+    pub to: String,
+    pub token: SecretString,
+    pub team: String,
+    /// The inviter's name, or address; `None` where the portal itself invites.
+    pub invited_by: Option<String>,
+    pub message: Option<String>,
+    pub invited_at: DateTime<Utc>,
+    pub valid_until: DateTime<Utc>,
+}
+
+/// `None` where the link is gone, used or expired, or its address may not sign in.
+pub async fn sign_in_link(ctx: &Domain, id: MagicLinkId) -> Result<Option<SignInMail>> {
+    let now = ctx.now();
+    let Some(link) = magic_link::Entity::find_by_id(id).one(&ctx.db).await? else { return Ok(None) };
+    if link.used_at.is_some() || link.expires_at <= now || !sign_in::may_sign_in(&ctx.db, &link.email, now).await? {
+        return Ok(None);
+    }
+    Ok(Some(SignInMail {
+        portal: portal(ctx).await?,
+        token: ctx.keys.link_token(Purpose::MagicLink, id, 0),
+        to: link.email,
+        asked_at: link.created_at,
+        valid_until: link.expires_at,
+    }))
+}
+
+/// `None` where the invitation is answered, revoked or expired, or was sent again since.
+pub async fn invitation(ctx: &Domain, id: InvitationId, generation: i32) -> Result<Option<InvitationMail>> {
+    let Some(row) = invitation::Entity::find_by_id(id).one(&ctx.db).await? else { return Ok(None) };
+    if row.status != InvitationStatus::Pending || row.generation != generation || row.expires_at <= ctx.now() {
+        return Ok(None);
+    }
+    let team = team::Entity::find_by_id(row.team_id).one(&ctx.db).await?;
+    let inviter = match row.invited_by {
+        Some(id) => user::Entity::find_by_id(id).one(&ctx.db).await?,
+        None => None,
+    };
+    Ok(Some(InvitationMail {
+        portal: portal(ctx).await?,
+        token: ctx.keys.link_token(Purpose::Invitation, id, generation),
+        to: row.email,
+        team: team.ok_or_else(|| DomainError::internal("an invitation's team is missing"))?.name,
+        invited_by: inviter.map(|user| user.name.unwrap_or(user.email)),
+        message: row.message,
+        invited_at: row.created_at,
+        valid_until: row.expires_at,
+    }))
+}
+
+async fn portal(ctx: &Domain) -> Result<portal::Model> {
+    let row = portal::Entity::find_by_id(1).one(&ctx.db).await?;
+    row.ok_or_else(|| DomainError::internal("the portal's row is missing"))
+}

@@ -1,0 +1,98 @@
+//! The state machine of an invitation (product.md §3), and when its link signs in.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use entities::enums::InvitationStatus;
+
+use crate::{Problem, ProblemCode};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Accept,
+    Revoke,
+    Resend,
+}
+
+impl Step {
+    pub const ALL: [Self; 3] = [Self::Accept, Self::Revoke, Self::Resend];
+}
+
+/// What a pending invitation has become by now.
+pub fn status_at(stored: InvitationStatus, expires_at: DateTime<Utc>, now: DateTime<Utc>) -> InvitationStatus {
+    match stored {
+        InvitationStatus::Pending if expires_at <= now => InvitationStatus::Expired,
+        InvitationStatus::Pending | InvitationStatus::Accepted | InvitationStatus::Revoked | InvitationStatus::Expired => stored,
+    }
+}
+
+pub fn next(from: InvitationStatus, step: Step) -> Result<InvitationStatus, Problem> {
+    use InvitationStatus::{Accepted, Expired, Pending, Revoked};
+    use ProblemCode::{AlreadyDone, Expired as TooLate, WrongState};
+    use Step::{Accept, Resend, Revoke};
+    let refused = |code, message| Err(Problem::new(code, "", message));
+    match (from, step) {
+        (Pending, Accept) => Ok(Accepted),
+        (Pending, Revoke) => Ok(Revoked),
+        (Pending, Resend) => Ok(Pending),
+        (Accepted, Accept) => refused(AlreadyDone, "the invitation was accepted before"),
+        (Accepted, Revoke) => refused(WrongState, "the invitation cannot be revoked while ACCEPTED: remove the member instead"),
+        (Accepted, Resend) => refused(WrongState, "the invitation cannot be sent again while ACCEPTED"),
+        (Revoked, Accept) => refused(WrongState, "the invitation cannot be accepted while REVOKED: ask for a new one"),
+        (Revoked, Revoke) => refused(AlreadyDone, "the invitation was revoked before"),
+        (Revoked, Resend) => refused(WrongState, "the invitation cannot be sent again while REVOKED: invite anew"),
+        (Expired, Accept) => refused(TooLate, "the invitation has expired: ask for it to be sent again"),
+        (Expired, Revoke) => refused(WrongState, "the invitation cannot be revoked while EXPIRED"),
+        (Expired, Resend) => Ok(Pending),
+    }
+}
+
+/// Whether the mailed link itself still signs in: once, and within a magic link's life after it was sent. Later it only says
+/// which invitation is meant.
+pub fn link_signs_in(
+    sent_at: DateTime<Utc>,
+    link_used_at: Option<DateTime<Utc>>,
+    magic_link_minutes: i32,
+    now: DateTime<Utc>,
+) -> bool {
+    link_used_at.is_none() && now < sent_at + TimeDelta::minutes(magic_link_minutes.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use entities::enums::InvitationStatus::{Accepted, Expired, Pending, Revoked};
+
+    use super::*;
+
+    #[test]
+    fn every_state_and_step() {
+        let table: String = [Pending, Accepted, Revoked, Expired]
+            .map(|from| {
+                let cells = Step::ALL.map(|step| match next(from, step) {
+                    Ok(to) => format!("{to:?}"),
+                    Err(problem) => format!("{:?}!", problem.code),
+                });
+                format!("{from:?}: {}\n", cells.join(" "))
+            })
+            .concat();
+        // Accept, Revoke, Resend
+        insta::assert_snapshot!(table, @"");
+    }
+
+    #[test]
+    fn only_waiting_ends_by_the_clock() {
+        let now = DateTime::from_timestamp_micros(1_767_603_600_000_000).unwrap();
+        assert_eq!(status_at(Pending, now, now), Expired);
+        assert_eq!(status_at(Pending, now + TimeDelta::microseconds(1), now), Pending);
+        for over in [Accepted, Revoked, Expired] {
+            assert_eq!(status_at(over, now, now), over);
+        }
+    }
+
+    #[test]
+    fn the_link_signs_in_once_and_soon() {
+        let sent = DateTime::from_timestamp_micros(1_767_603_600_000_000).unwrap();
+        let minutes = TimeDelta::minutes;
+        assert!(link_signs_in(sent, None, 10, sent + minutes(9)));
+        assert!(!link_signs_in(sent, None, 10, sent + minutes(10)));
+        assert!(!link_signs_in(sent, Some(sent), 10, sent + minutes(1)));
+    }
+}

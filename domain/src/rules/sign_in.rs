@@ -1,0 +1,100 @@
+//! Signing in by mail: how often links may be asked for, and what a link is still good for.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::{Problem, ProblemCode};
+
+/// What requests and failures are counted over.
+pub const WINDOW: TimeDelta = TimeDelta::hours(1);
+const LINKS_PER_ADDRESS: u64 = 10;
+const LINKS_PER_SOURCE: u64 = 30;
+const FAILURES_PER_SOURCE: u64 = 30;
+
+/// Links that were asked for within [`WINDOW`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    pub for_address: u64,
+    /// By the caller's IP address.
+    pub from_source: u64,
+}
+
+/// Whether one more link is made.
+pub fn may_ask(asked: Asked) -> bool {
+    asked.for_address < LINKS_PER_ADDRESS && asked.from_source < LINKS_PER_SOURCE
+}
+
+/// Whether one more bad link is looked at, after this many from one source within [`WINDOW`]. Good links are never refused.
+pub fn may_fail(failures_from_source: u64) -> bool {
+    failures_from_source < FAILURES_PER_SOURCE
+}
+
+/// Why a link does not sign in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Not made by this instance, or changed on the way.
+    Unknown,
+    Used,
+    Expired,
+    /// A mail that came later has another link.
+    Replaced,
+    /// The address lost its way in since the link was asked for.
+    NotInvited,
+}
+
+impl Refusal {
+    /// For the audit log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Used => "used",
+            Self::Expired => "expired",
+            Self::Replaced => "replaced",
+            Self::NotInvited => "not_invited",
+        }
+    }
+
+    pub fn problem(self) -> Problem {
+        let (code, message) = match self {
+            Self::Unknown => (ProblemCode::Invalid, "this is not a link of ours, or a part of it is missing: ask for a new one"),
+            Self::Used => (ProblemCode::AlreadyDone, "this link was used, or a newer sign-in replaced it: ask for a new one"),
+            Self::Expired => (ProblemCode::Expired, "this link is too old: ask for a new one"),
+            Self::Replaced => (ProblemCode::Expired, "a newer mail replaced this link: use the one that came last"),
+            Self::NotInvited => (ProblemCode::WrongState, "this address may no longer sign in: ask for an invitation"),
+        };
+        Problem::new(code, "token", message)
+    }
+}
+
+/// Whether a link signs in now. Used goes before expired: who used it knows better what happened.
+pub fn usable(used_at: Option<DateTime<Utc>>, expires_at: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), Refusal> {
+    match used_at {
+        Some(_) => Err(Refusal::Used),
+        None if expires_at <= now => Err(Refusal::Expired),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_an_hour_for_an_address_and_thirty_from_a_source() {
+        for (for_address, from_source, fine) in
+            [(0, 0, true), (9, 29, true), (10, 0, false), (0, 30, false), (10, 30, false), (11, 31, false)]
+        {
+            assert_eq!(may_ask(Asked { for_address, from_source }), fine, "{for_address} {from_source}");
+        }
+        assert!(may_fail(29) && !may_fail(30));
+    }
+
+    #[test]
+    fn a_link_works_once_until_just_before_it_expires() {
+        let now = DateTime::from_timestamp_micros(1_767_603_600_000_000).unwrap();
+        let micro = TimeDelta::microseconds(1);
+        assert_eq!(usable(None, now + micro, now), Ok(()));
+        assert_eq!(usable(None, now, now), Err(Refusal::Expired));
+        assert_eq!(usable(Some(now), now + micro, now), Err(Refusal::Used));
+        assert_eq!(usable(Some(now), now - micro, now), Err(Refusal::Used));
+    }
+}

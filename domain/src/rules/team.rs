@@ -1,0 +1,95 @@
+//! Who may give which access in a team, that somebody stays who can manage it, and what it is called in URLs.
+
+use entities::enums::AccessLevel;
+
+use super::policy::Access;
+use crate::{Problem, ProblemCode};
+
+/// Nobody gives more than they hold; what somebody has already may stay. `before` is `None` for who is new.
+pub fn may_give(held: Access, before: Option<Access>, wanted: Access) -> Result<(), Problem> {
+    let none = Access { team: AccessLevel::None, credentials: AccessLevel::None, billing: AccessLevel::None };
+    let before = before.unwrap_or(none);
+    let areas = [
+        ("team", held.team, before.team, wanted.team),
+        ("credentials", held.credentials, before.credentials, wanted.credentials),
+        ("billing", held.billing, before.billing, wanted.billing),
+    ];
+    match areas.into_iter().find(|(_, held, before, wanted)| wanted > held.max(before)) {
+        None => Ok(()),
+        Some((area, ..)) => {
+            let message = format!("you can give no more access to {area} than you hold: choose less");
+            Err(Problem::new(ProblemCode::Invalid, &format!("access.{area}"), message))
+        }
+    }
+}
+
+/// A team keeps a member with full access to its team area. `others` are the members who have it, beside the one that
+/// changes from `before` to `after` (`None`: leaves).
+pub fn keeps_an_admin(others: u64, before: Access, after: Option<Access>) -> Result<(), Problem> {
+    let full = |access: Access| access.team == AccessLevel::Full;
+    if others == 0 && full(before) && !after.is_some_and(full) {
+        let message = "this is the last member with FULL access to the team area: give it to somebody else first";
+        return Err(Problem::new(ProblemCode::WrongState, "userId", message));
+    }
+    Ok(())
+}
+
+/// The first of `base`, `base-2`, `base-3` … that is free; `team` where a name has nothing that fits into a URL.
+pub fn free_slug(base: &str, taken: &[String]) -> String {
+    let base = if base.is_empty() { "team" } else { base };
+    let free = |slug: &String| !taken.contains(slug);
+    std::iter::once(base.to_owned()).chain((2u32..).map(|n| format!("{base}-{n}"))).find(free).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use AccessLevel::{Full, None as Nothing, Read};
+
+    use super::*;
+
+    fn access(team: AccessLevel, credentials: AccessLevel, billing: AccessLevel) -> Access {
+        Access { team, credentials, billing }
+    }
+
+    #[test]
+    fn nobody_gives_more_than_they_hold() {
+        let held = access(Full, Read, Nothing);
+        for (before, wanted, refused_in) in [
+            (None, access(Full, Read, Nothing), None),
+            (None, access(Nothing, Nothing, Nothing), None),
+            (None, access(Full, Full, Nothing), Some("credentials")),
+            (None, access(Full, Read, Read), Some("billing")),
+            (Some(access(Read, Full, Full)), access(Full, Full, Full), None),
+            (Some(access(Read, Full, Read)), access(Full, Full, Full), Some("billing")),
+            (Some(Access::FULL), access(Read, Nothing, Nothing), None),
+        ] {
+            let path = may_give(held, before, wanted).err().map(|problem| problem.path.join("."));
+            assert_eq!(path, refused_in.map(|area| format!("access.{area}")), "{before:?} {wanted:?}");
+        }
+        assert_eq!(may_give(Access::FULL, None, Access::FULL), Ok(()));
+    }
+
+    #[test]
+    fn the_last_who_can_manage_stays() {
+        let (full, read) = (Access::FULL, access(Read, Full, Full));
+        for (others, before, after, fine) in [
+            (0, full, None, false),
+            (0, full, Some(read), false),
+            (0, full, Some(access(Full, Nothing, Nothing)), true),
+            (0, read, None, true),
+            (0, read, Some(full), true),
+            (1, full, None, true),
+            (1, full, Some(read), true),
+        ] {
+            assert_eq!(keeps_an_admin(others, before, after).is_ok(), fine, "{others} {before:?} {after:?}");
+        }
+    }
+
+    #[test]
+    fn slugs_get_a_number_where_they_are_taken() {
+        let taken = ["acme", "acme-3", "team"].map(str::to_owned);
+        assert_eq!(free_slug("harbour", &taken), "harbour");
+        assert_eq!(free_slug("acme", &taken), "acme-2");
+        assert_eq!(free_slug("", &taken), "team-2");
+    }
+}

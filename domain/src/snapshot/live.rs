@@ -1,0 +1,310 @@
+//! Keeps the snapshot up to date. It is poked on commit and looks every 250 ms; it never goes back; and while the database is
+//! away, it stays what it was.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use entities::{
+    enums::GatewaySubject,
+    gateway_change, gateway_revision,
+    id::{ClientId, PlanId, PolicyId, ProductId, TeamId},
+};
+use sea_orm::{
+    AccessMode, ColumnTrait, ConnectionTrait, DatabaseBackend, EntityTrait, IsolationLevel, QueryFilter, QueryOrder, QuerySelect,
+    TransactionTrait, sqlx::postgres::PgListener,
+};
+use tokio::time::{sleep, timeout};
+use uuid::Uuid;
+
+use super::{
+    Catalog, Snapshot,
+    clients::{self, Parts, Which},
+    products,
+    rows::Interner,
+};
+use crate::{Domain, DomainError, Result, rules::view::Client, wake::GATEWAY_CHANNEL};
+
+/// How long a change can go unnoticed when its hint is lost.
+const POLL: Duration = Duration::from_millis(250);
+/// Most subjects that one query names.
+const CHUNK: usize = 500;
+
+/// The process's view of the database, shared by all that decide on calls. Cheap to clone; refreshing ends with the last clone.
+#[derive(Clone)]
+pub struct Live(Arc<Shared>);
+
+struct Shared {
+    snapshot: Snapshot,
+    applied: AtomicI64,
+}
+
+/// The revision that a snapshot is at; what it has interned.
+struct Refresher {
+    ctx: Domain,
+    applied: i64,
+    interner: Interner,
+}
+
+impl Live {
+    /// Loads everything, then keeps it up to date by a task on the runtime that this is called on.
+    pub async fn start(ctx: Domain) -> Result<Self> {
+        let live = Self(Arc::new(Shared { snapshot: Snapshot::default(), applied: AtomicI64::new(-1) }));
+        let mut refresher = Refresher { ctx: ctx.clone(), applied: -1, interner: Interner::default() };
+        let started = Instant::now();
+        refresher.load_all(&live.0.snapshot).await?;
+        refresher.refresh(&live.0.snapshot).await?;
+        live.0.applied.store(refresher.applied, Ordering::Release);
+        let size = live.0.snapshot.size();
+        let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(
+            products = size.products,
+            clients = size.clients,
+            keys = size.keys,
+            duration_ms,
+            "gateway snapshot loaded"
+        );
+        if ctx.db.get_database_backend() == DatabaseBackend::Postgres {
+            tokio::spawn(listen(ctx, Arc::downgrade(&live.0)));
+        }
+        tokio::spawn(follow(refresher, Arc::downgrade(&live.0)));
+        Ok(live)
+    }
+
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.0.snapshot
+    }
+
+    /// The last change that decisions follow.
+    pub fn applied_revision(&self) -> i64 {
+        self.0.applied.load(Ordering::Acquire)
+    }
+}
+
+async fn follow(mut refresher: Refresher, shared: Weak<Shared>) {
+    let wake = refresher.ctx.wake.clone();
+    let mut away = false;
+    loop {
+        // Listens before it looks, so that a change in between is not missed.
+        let mut poked = std::pin::pin!(wake.gateway.notified());
+        poked.as_mut().enable();
+        let Some(live) = shared.upgrade() else { return };
+        match refresher.refresh(&live.snapshot).await {
+            Ok(()) => {
+                live.applied.store(refresher.applied, Ordering::Release);
+                if std::mem::replace(&mut away, false) {
+                    tracing::info!(revision = refresher.applied, "the gateway follows changes again");
+                }
+            }
+            Err(error) if !std::mem::replace(&mut away, true) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(
+                    revision = refresher.applied,
+                    error,
+                    "changes cannot be read: the gateway decides on what it knows"
+                );
+            }
+            Err(_) => {}
+        }
+        drop(live);
+        // An error: nobody poked, and it is time to look anyway.
+        let _ = timeout(POLL, poked).await;
+    }
+}
+
+/// Passes other processes' hints on. Without it they are found by polling.
+async fn listen(ctx: Domain, shared: Weak<Shared>) {
+    while shared.strong_count() > 0 {
+        if let Ok(mut listener) = PgListener::connect_with(ctx.db.get_postgres_connection_pool()).await
+            && listener.listen(GATEWAY_CHANNEL).await.is_ok()
+        {
+            while shared.strong_count() > 0 {
+                match timeout(Duration::from_secs(1), listener.recv()).await {
+                    Ok(Ok(_)) => ctx.wake.gateway.notify_waiters(),
+                    Ok(Err(_)) => break,
+                    Err(_) => {}
+                }
+            }
+        }
+        sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// What changed, by subject.
+#[derive(Default)]
+struct Touched {
+    products: BTreeSet<ProductId>,
+    clients: BTreeSet<ClientId>,
+    plans: BTreeSet<PlanId>,
+    policies: BTreeSet<PolicyId>,
+    teams: BTreeSet<TeamId>,
+}
+
+impl Refresher {
+    /// Reads everything, several tables at once. What changes meanwhile has a later revision than the one noted first, and is
+    /// read again by the delta that follows.
+    async fn load_all(&mut self, snapshot: &Snapshot) -> Result<()> {
+        let db = &self.ctx.db;
+        let revision = revision(db).await?;
+        let mut interner = Interner::default();
+        let parts = self.read_all_clients().await?;
+        let catalog = catalog(&self.ctx, db, &mut interner).await?;
+        let teams = clients::teams(db, Which::All).await?;
+        let clients = tokio::task::spawn_blocking(|| {
+            let clients = parts.assemble(&mut interner);
+            (clients, interner)
+        });
+        let (clients, interner) = clients.await.map_err(DomainError::internal)?;
+        snapshot.catalog.store(Arc::new(catalog));
+        snapshot.teams.replace_all(teams.into_iter());
+        snapshot.keys.replace_all(clients.iter().flat_map(|client| keys_of(client)));
+        snapshot.clients.replace_all(clients.into_iter().map(|client| (client.id, client)));
+        (self.applied, self.interner) = (revision, interner);
+        Ok(())
+    }
+
+    /// The tables of clients, each by a task of its own.
+    async fn read_all_clients(&self) -> Result<Parts> {
+        macro_rules! spawn {
+            ($($table:ident)*) => { $(
+                let db = self.ctx.db.clone();
+                let $table = tokio::spawn(async move { clients::$table(&db, Which::All).await });
+            )* };
+        }
+        spawn! { clients profiles credentials secrets grants assignments }
+        Ok(Parts {
+            clients: clients.await.map_err(DomainError::internal)??,
+            profiles: profiles.await.map_err(DomainError::internal)??,
+            credentials: credentials.await.map_err(DomainError::internal)??,
+            secrets: secrets.await.map_err(DomainError::internal)??,
+            grants: grants.await.map_err(DomainError::internal)??,
+            assignments: assignments.await.map_err(DomainError::internal)??,
+        })
+    }
+
+    /// Reads what changed since the revision that is applied; everything, where what changed is no longer kept.
+    async fn refresh(&mut self, snapshot: &Snapshot) -> Result<()> {
+        if revision(&self.ctx.db).await? <= self.applied {
+            return Ok(());
+        }
+        // Of one moment: PostgreSQL takes its snapshot at the first read, SQLite does anyway.
+        let isolation =
+            (self.ctx.db.get_database_backend() == DatabaseBackend::Postgres).then_some(IsolationLevel::RepeatableRead);
+        let access = isolation.map(|_| AccessMode::ReadOnly);
+        let db = self.ctx.db.begin_with_config(isolation, access).await?;
+        let revision = revision(&db).await?;
+        let Some(touched) = touched_since(&db, self.applied, revision).await? else {
+            db.rollback().await?;
+            tracing::info!(from = self.applied, to = revision, "the gateway missed changes: it loads everything");
+            return self.load_all(snapshot).await;
+        };
+        self.apply(&db, snapshot, touched).await?;
+        db.rollback().await?;
+        self.applied = revision;
+        Ok(())
+    }
+
+    async fn apply(&mut self, db: &impl ConnectionTrait, snapshot: &Snapshot, touched: Touched) -> Result<()> {
+        self.apply_catalog(db, snapshot, &touched).await?;
+        let teams: Vec<TeamId> = touched.teams.into_iter().collect();
+        for ids in teams.chunks(CHUNK) {
+            let found = clients::teams(db, Which::Only(ids)).await?;
+            let gone = ids.iter().map(|id| (*id, None));
+            snapshot.teams.change(gone.chain(found.into_iter().map(|(id, team)| (id, Some(team)))).collect());
+        }
+        let clients: Vec<ClientId> = touched.clients.into_iter().collect();
+        for ids in clients.chunks(CHUNK) {
+            let found = Parts::read(db, ids).await?.assemble(&mut self.interner);
+            replace_clients(snapshot, ids, &found);
+        }
+        Ok(())
+    }
+
+    async fn apply_catalog(&mut self, db: &impl ConnectionTrait, snapshot: &Snapshot, touched: &Touched) -> Result<()> {
+        if touched.products.is_empty() && touched.plans.is_empty() && touched.policies.is_empty() {
+            return Ok(());
+        }
+        let mut catalog = Catalog::clone(&snapshot.catalog.load());
+        let products: Vec<ProductId> = touched.products.iter().copied().collect();
+        let found = products::products(db, &self.ctx.keys, Which::Only(&products), &mut self.interner).await?;
+        // All old ones first: two may have exchanged their base paths.
+        products.iter().for_each(|id| catalog.put_product(*id, None));
+        found.into_iter().for_each(|product| catalog.put_product(product.id, Some(Arc::new(product))));
+        let plans: Vec<PlanId> = touched.plans.iter().copied().collect();
+        catalog.plans.retain(|id, _| !touched.plans.contains(id));
+        catalog.plans.extend(products::plans(db, Which::Only(&plans)).await?);
+        let policies: Vec<PolicyId> = touched.policies.iter().copied().collect();
+        catalog.policies.retain(|id, _| !touched.policies.contains(id));
+        catalog.policies.extend(products::policies(db, Which::Only(&policies)).await?);
+        snapshot.catalog.store(Arc::new(catalog));
+        Ok(())
+    }
+}
+
+async fn catalog(ctx: &Domain, db: &impl ConnectionTrait, interner: &mut Interner) -> Result<Catalog> {
+    let mut catalog = Catalog {
+        plans: products::plans(db, Which::All).await?,
+        policies: products::policies(db, Which::All).await?,
+        ..Catalog::default()
+    };
+    for product in products::products(db, &ctx.keys, Which::All, interner).await? {
+        catalog.put_product(product.id, Some(Arc::new(product)));
+    }
+    Ok(catalog)
+}
+
+fn keys_of(client: &Client) -> impl Iterator<Item = (crate::rules::credential::Lookup, (ClientId, u32))> {
+    let placed = (0..).zip(&client.credentials);
+    placed.flat_map(move |(at, credential)| credential.secrets.iter().filter_map(move |s| Some((s.lookup?, (client.id, at)))))
+}
+
+/// Clients before their keys: a key never leads to a client that does not know it yet.
+fn replace_clients(snapshot: &Snapshot, ids: &[ClientId], found: &[Arc<Client>]) {
+    let old: Vec<Arc<Client>> = ids.iter().filter_map(|id| snapshot.clients.get(id)).collect();
+    let gone = ids.iter().map(|id| (*id, None));
+    snapshot.clients.change(gone.chain(found.iter().map(|client| (client.id, Some(client.clone())))).collect());
+    let mut keys = std::collections::HashMap::new();
+    keys.extend(old.iter().flat_map(|client| keys_of(client)).map(|(lookup, _)| (lookup, None)));
+    keys.extend(found.iter().flat_map(|client| keys_of(client)).map(|(lookup, at)| (lookup, Some(at))));
+    // What stays where it was need not be copied.
+    keys.retain(|lookup, at| snapshot.keys.get(lookup) != *at);
+    snapshot.keys.change(keys.into_iter().collect());
+}
+
+async fn revision(db: &impl ConnectionTrait) -> Result<i64> {
+    let row = gateway_revision::Entity::find_by_id(1).one(db).await?;
+    row.map(|row| row.revision).ok_or_else(|| DomainError::internal("the gateway revision's row is missing"))
+}
+
+/// What changed after `applied`, up to `revision`; `None` where some of it is no longer kept.
+async fn touched_since(db: &impl ConnectionTrait, applied: i64, revision: i64) -> Result<Option<Touched>> {
+    use gateway_change::Column as C;
+    let rows: Vec<(i64, GatewaySubject, Uuid)> = gateway_change::Entity::find()
+        .select_only()
+        .columns([C::Revision, C::Subject, C::SubjectId])
+        .filter(C::Revision.gt(applied))
+        .order_by_asc(C::Revision)
+        .into_tuple()
+        .all(db)
+        .await?;
+    let oldest = rows.first().map(|(revision, ..)| *revision);
+    if oldest.is_none_or(|oldest| oldest > applied + 1) && revision > applied {
+        return Ok(None);
+    }
+    let mut touched = Touched::default();
+    for (_, subject, id) in rows {
+        match subject {
+            GatewaySubject::Product => touched.products.insert(ProductId(id)),
+            GatewaySubject::Client => touched.clients.insert(ClientId(id)),
+            GatewaySubject::Plan => touched.plans.insert(PlanId(id)),
+            GatewaySubject::Policy => touched.policies.insert(PolicyId(id)),
+            GatewaySubject::Team => touched.teams.insert(TeamId(id)),
+        };
+    }
+    Ok(Some(touched))
+}

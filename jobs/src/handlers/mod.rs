@@ -1,0 +1,135 @@
+//! Which handler runs which kind of job. Each has a file of its own here, may run twice, and says so in how it is written.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use domain::{
+    Domain, DomainError,
+    outbox::{Job, PruneRecords, SendInvitation, SendMagicLink},
+};
+use entities::outbox_job;
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+use tokio::task::{AbortHandle, JoinHandle};
+
+use crate::Mailer;
+
+mod prune_records;
+mod send_invitation;
+mod send_magic_link;
+
+/// Within which a mail is handed over, waiting for others included.
+const MAIL_LIMIT: Duration = Duration::from_secs(120);
+const PRUNE_LIMIT: Duration = Duration::from_secs(600);
+
+/// How a job that did not fail ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Success {
+    Done,
+    /// Nothing was left to do, and why.
+    Dropped(&'static str),
+}
+
+/// How a job failed. The text is kept with the job and logged: no secret, no address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// May go well another time.
+    Retry(String),
+    /// Will not go well by itself.
+    Park(String),
+}
+
+pub type Outcome = Result<Success, Failure>;
+
+impl From<DomainError> for Failure {
+    fn from(error: DomainError) -> Self {
+        match error {
+            DomainError::Internal(source) | DomainError::Unavailable(source) => {
+                tracing::error!(error = %source, "a job met a fault");
+                Self::Retry("a fault of ours or of the database: the log has it".to_owned())
+            }
+            DomainError::Conflict | DomainError::RateLimited { .. } => Self::Retry(error.to_string()),
+            DomainError::Refused(_) | DomainError::Unauthenticated | DomainError::Forbidden(_) | DomainError::NotFound(_) => {
+                Self::Park(error.to_string())
+            }
+        }
+    }
+}
+
+type Run = Box<dyn Fn(Domain, Value) -> BoxFuture<'static, Outcome> + Send + Sync>;
+
+struct Handler {
+    limit: Duration,
+    run: Run,
+}
+
+/// The handlers by kind.
+#[derive(Default)]
+pub struct Handlers(HashMap<&'static str, Handler>);
+
+impl Handlers {
+    /// All that Portico enqueues.
+    pub fn standard(mailer: &Mailer) -> Self {
+        let (sign_in, invitation) = (mailer.clone(), mailer.clone());
+        Self::default()
+            .on(MAIL_LIMIT, move |domain, job: SendMagicLink| send_magic_link::run(domain, sign_in.clone(), job))
+            .on(MAIL_LIMIT, move |domain, job: SendInvitation| send_invitation::run(domain, invitation.clone(), job))
+            .on(PRUNE_LIMIT, |domain, _: PruneRecords| prune_records::run(domain))
+    }
+
+    /// Adds a kind; a run that takes longer than `limit` is ended and counts as failed.
+    pub fn on<J, F, R>(mut self, limit: Duration, handler: F) -> Self
+    where
+        J: Job,
+        F: Fn(Domain, J) -> R + Send + Sync + 'static,
+        R: Future<Output = Outcome> + Send + 'static,
+    {
+        let handler = Arc::new(handler);
+        let run: Run = Box::new(move |domain, payload| {
+            let handler = handler.clone();
+            Box::pin(async move {
+                match serde_json::from_value::<J>(payload) {
+                    Ok(job) => handler(domain, job).await,
+                    Err(error) => Err(Failure::Park(format!("the payload is not a {}: {error}", J::KIND))),
+                }
+            })
+        });
+        self.0.insert(J::KIND, Handler { limit, run });
+        self
+    }
+
+    /// Runs a job in a task of its own, so that a panic ends the job and not the worker.
+    pub(crate) fn spawn(&self, domain: &Domain, job: &outbox_job::Model) -> UnderWay {
+        let Some(handler) = self.0.get(job.kind.as_str()) else {
+            let unknown = format!("this version has no handler for jobs of kind {:?}", job.kind);
+            return UnderWay { task: tokio::spawn(async { Err(Failure::Park(unknown)) }), limit: MAIL_LIMIT };
+        };
+        UnderWay { task: tokio::spawn((handler.run)(domain.clone(), job.payload.clone())), limit: handler.limit }
+    }
+}
+
+/// A run under way; dropped, it ends.
+pub(crate) struct UnderWay {
+    task: JoinHandle<Outcome>,
+    limit: Duration,
+}
+
+impl UnderWay {
+    pub(crate) fn abort_handle(&self) -> AbortHandle {
+        self.task.abort_handle()
+    }
+
+    pub(crate) async fn outcome(mut self) -> Outcome {
+        match tokio::time::timeout(self.limit, &mut self.task).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(ended)) if ended.is_panic() => Err(Failure::Retry("the handler panicked".to_owned())),
+            Ok(Err(_)) => Err(Failure::Retry("the run was ended".to_owned())),
+            Err(_) => Err(Failure::Retry(format!("took longer than {} s", self.limit.as_secs_f32()))),
+        }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

@@ -1,0 +1,107 @@
+//! Mail: templates with the portal's own name and look, made into messages that are the same each time they are made, so that
+//! a second copy can be told by its Message-ID. Nothing in them is tracked.
+
+use std::{path::PathBuf, sync::Arc};
+
+use domain::read::mail::{InvitationMail, SignInMail};
+use entities::id::{InvitationId, MagicLinkId};
+use lettre::message::Mailbox;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::Failure;
+
+mod compose;
+mod look;
+mod template;
+mod transport;
+
+pub use transport::{SentMail, SentMails};
+
+use compose::Letter;
+use transport::Transport;
+
+/// How mails leave.
+#[derive(Debug)]
+pub enum Delivery {
+    /// `smtp://` or `smtps://`, with user, password and `?tls=required|opportunistic` as they need be.
+    Smtp(SecretString),
+    /// As `.eml` files into a directory, their links printed to stdout where `print` says so.
+    Files { directory: PathBuf, print: bool },
+    /// Kept in memory, for tests and demonstrations.
+    Memory(SentMails),
+}
+
+#[derive(Debug)]
+pub struct MailSettings {
+    /// An address, or `Name <address>`; without a name the portal's is used.
+    pub from: String,
+    /// Where links lead; without a slash at its end.
+    pub portal_url: String,
+    pub delivery: Delivery,
+}
+
+/// A setting that mail cannot work with. The text names what is wrong and never a password.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct MailSettingError(pub(crate) String);
+
+/// Sends mails; cheap to clone.
+#[derive(Clone)]
+pub struct Mailer(Arc<Inner>);
+
+struct Inner {
+    from: Mailbox,
+    portal_url: String,
+    transport: Transport,
+}
+
+impl Mailer {
+    pub fn new(settings: MailSettings) -> Result<Self, MailSettingError> {
+        let from = settings.from.parse().map_err(|error| {
+            MailSettingError(format!("the sender {:?} is not an address such as portal@example.com: {error}", settings.from))
+        })?;
+        let portal_url = settings.portal_url.trim_end_matches('/').to_owned();
+        Ok(Self(Arc::new(Inner { from, portal_url, transport: Transport::open(settings.delivery)? })))
+    }
+
+    /// Whether mails can leave, in a sentence; connects to the mail server where there is one.
+    pub async fn check(&self) -> Result<String, String> {
+        self.0.transport.check().await
+    }
+
+    pub(crate) async fn send(&self, letter: Letter) -> Result<(), Failure> {
+        self.0.transport.send(letter).await
+    }
+
+    /// A link into the portal that carries a token.
+    fn link(&self, path: &str, token: &SecretString) -> String {
+        format!("{}{path}?token={}", self.0.portal_url, token.expose_secret())
+    }
+}
+
+/// The mail with a sign-in link.
+pub(crate) fn sign_in(mailer: &Mailer, id: MagicLinkId, facts: &SignInMail) -> Result<Letter, Failure> {
+    let link = mailer.link("/auth/magic-link", &facts.token);
+    let about = template::SignIn {
+        link: &link,
+        minutes: (facts.valid_until - facts.asked_at).num_minutes(),
+        until: template::moment(facts.valid_until),
+    };
+    let text = template::render("sign_in", &facts.portal, &about)?;
+    compose::letter(&mailer.0.from, &facts.portal, &facts.to, id.to_string(), facts.asked_at, &link, text)
+}
+
+/// The mail with an invitation.
+pub(crate) fn invitation(mailer: &Mailer, id: InvitationId, generation: i32, facts: &InvitationMail) -> Result<Letter, Failure> {
+    let link = mailer.link("/auth/invitation", &facts.token);
+    let about = template::Invitation {
+        link: &link,
+        team: &facts.team,
+        invited_by: facts.invited_by.as_deref(),
+        message: facts.message.as_deref(),
+        until: template::moment(facts.valid_until),
+        to: &facts.to,
+    };
+    let text = template::render("invitation", &facts.portal, &about)?;
+    compose::letter(&mailer.0.from, &facts.portal, &facts.to, format!("{id}.{generation}"), facts.invited_at, &link, text)
+}

@@ -1,0 +1,212 @@
+//! apalis' backend over the outbox table.
+//!
+//! A claimer takes what is due for the slots that are free and offers it to the worker. It looks when a commit in this process
+//! says so, when PostgreSQL's channel does, and once a second whatever happened. Its error is `Infallible`: a fault of the
+//! database is logged, and tried again after a wait. Closing gives back what was claimed and not begun.
+
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use apalis_core::{
+    backend::{Backend, BackendConfig, finalize::Ephemeral},
+    task::{Task, task_id::RandomId},
+    worker::context::WorkerContext,
+};
+use domain::{Domain, queue, wake::JOBS_CHANNEL};
+use entities::outbox_job;
+use futures_util::{FutureExt, future::BoxFuture};
+use sea_orm::{DatabaseBackend, sqlx::postgres::PgListener};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tower::layer::util::Identity;
+
+use crate::settle::Shift;
+
+/// How often the table is looked at whatever hints came.
+const POLL: Duration = Duration::from_secs(1);
+/// The longest wait after faults of the database.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// A job that this process holds, and the slot that it fills.
+pub struct Claimed {
+    pub job: outbox_job::Model,
+    _slot: OwnedSemaphorePermit,
+}
+
+/// The queue as apalis polls it. Dropped, it stops claiming.
+pub struct Outbox {
+    offers: mpsc::Receiver<Claimed>,
+    stop: watch::Sender<bool>,
+    shift: Arc<Shift>,
+    closing: Option<BoxFuture<'static, ()>>,
+    unbegun: Vec<outbox_job::Model>,
+}
+
+impl Outbox {
+    /// Starts to claim for `shift`, at most `slots` jobs at a time.
+    pub(crate) fn open(shift: Arc<Shift>, slots: usize) -> Self {
+        let (offer, offers) = mpsc::channel(slots);
+        let (stop, stopped) = watch::channel(false);
+        let claimer = Claimer { shift: shift.clone(), slots: Arc::new(Semaphore::new(slots)), offer };
+        tokio::spawn(claimer.run(stopped));
+        Self { offers, stop, shift, closing: None, unbegun: Vec::new() }
+    }
+}
+
+impl Backend for Outbox {
+    type Task = Task<Claimed>;
+    type Error = Infallible;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>, _: &WorkerContext) -> Poll<Option<Result<Self::Task, Infallible>>> {
+        self.offers.poll_recv(cx).map(|claimed| claimed.map(|claimed| Ok(Task::new(claimed))))
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), Infallible>> {
+        if self.closing.is_none() {
+            self.stop.send_replace(true);
+            // Ends when the claimer has: a claim under way is waited for, or its rows would be held until their lease ends.
+            while let Some(claimed) = ready!(self.offers.poll_recv(cx)) {
+                self.unbegun.push(claimed.job);
+            }
+            let (shift, unbegun) = (self.shift.clone(), std::mem::take(&mut self.unbegun));
+            self.closing = Some(async move { shift.give_back(&unbegun).await }.boxed());
+        }
+        match &mut self.closing {
+            Some(closing) => closing.poll_unpin(cx).map(Ok),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl BackendConfig for Outbox {
+    type Args = Claimed;
+    type Id = RandomId;
+    type Kind = Ephemeral;
+    type Config = ();
+    type Layer = Identity;
+
+    fn config(&self) -> &() {
+        &()
+    }
+
+    fn middleware(&mut self, _: &mut WorkerContext) -> Identity {
+        Identity::new()
+    }
+}
+
+struct Claimer {
+    shift: Arc<Shift>,
+    slots: Arc<Semaphore>,
+    offer: mpsc::Sender<Claimed>,
+}
+
+impl Claimer {
+    async fn run(self, mut stop: watch::Receiver<bool>) {
+        let mut faults = 0;
+        loop {
+            // Registered before the look, so that a commit during it is not missed.
+            let woken = self.shift.domain.wake.jobs.notified();
+            tokio::pin!(woken);
+            woken.as_mut().enable();
+            let slots = tokio::select! {
+                () = stopped(&mut stop) => return,
+                slots = self.free_slots() => slots,
+            };
+            let Some(slots) = slots else { return };
+            let wait = match self.claim(slots).await {
+                Ok(true) => continue,
+                Ok(false) => {
+                    faults = 0;
+                    POLL
+                }
+                Err(error) => {
+                    faults += 1;
+                    tracing::warn!(error = &error as &dyn std::error::Error, faults, "jobs cannot be claimed: trying again");
+                    LONGEST_WAIT.min(POLL * faults)
+                }
+            };
+            tokio::select! {
+                () = stopped(&mut stop) => return,
+                () = &mut woken, if faults == 0 => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    /// Waits until one is free, then takes all that are.
+    async fn free_slots(&self) -> Option<OwnedSemaphorePermit> {
+        let mut slots = self.slots.clone().acquire_owned().await.ok()?;
+        let more = u32::try_from(self.slots.available_permits()).unwrap_or(u32::MAX);
+        if let Ok(more) = self.slots.clone().try_acquire_many_owned(more) {
+            slots.merge(more);
+        }
+        Some(slots)
+    }
+
+    /// Whether there may be more.
+    async fn claim(&self, mut slots: OwnedSemaphorePermit) -> domain::Result<bool> {
+        let free = slots.num_permits();
+        let claims = queue::claim(&self.shift.domain, free as u64, self.shift.lease).await?;
+        for dead in &claims.dead {
+            tracing::error!(job.id = %dead.id, job.kind = dead.kind, attempts = dead.attempts, "a job is dead: its workers stopped before it was done");
+        }
+        let full = claims.held.len() + claims.dead.len() == free;
+        self.shift.hold(&claims.held);
+        let mut refused = Vec::new();
+        for job in claims.held {
+            let Some(slot) = slots.split(1) else { break };
+            if let Err(mpsc::error::SendError(claimed)) = self.offer.send(Claimed { job, _slot: slot }).await {
+                refused.push(claimed.job);
+            }
+        }
+        if !refused.is_empty() {
+            self.shift.give_back(&refused).await;
+        }
+        Ok(full)
+    }
+}
+
+/// Returns when it was asked to stop, or nobody is left to ask.
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // An error says that the sender is gone.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Passes on what other processes say over PostgreSQL's channel; returns at once on SQLite.
+pub(crate) async fn listen(domain: Domain, mut stop: watch::Receiver<bool>) {
+    if domain.db.get_database_backend() != DatabaseBackend::Postgres {
+        return;
+    }
+    let pool = domain.db.get_postgres_connection_pool();
+    loop {
+        let listening = async {
+            let mut listener = PgListener::connect_with(pool).await?;
+            listener.listen(JOBS_CHANNEL).await?;
+            loop {
+                listener.recv().await?;
+                domain.wake.jobs.notify_waiters();
+            }
+        };
+        let lost: Result<(), sea_orm::sqlx::Error> = tokio::select! {
+            () = stopped(&mut stop) => return,
+            lost = listening => lost,
+        };
+        if let Err(error) = lost {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "not listening for jobs: polling until the database is back"
+            );
+        }
+        tokio::select! {
+            () = stopped(&mut stop) => return,
+            () = tokio::time::sleep(LONGEST_WAIT) => {}
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The first seconds: several processes on one new database.
+
+use crate::{
+    app,
+    instance::{Instance, Settings},
+};
+
+/// Each round is a new database; the two processes race for its first migration and, on SQLite, for its key file.
+const ROUNDS: usize = 5;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_processes_start_on_one_new_database() {
+    for _ in 0..ROUNDS {
+        let data = tempfile::tempdir().expect("a temporary directory");
+        let mut settings = Settings::new(data.path(), app::database().await);
+        if !settings.0.iter().any(|(name, _)| name == "PORTICO_DATABASE_URL") {
+            settings.0.retain(|(name, _)| name != "PORTICO_SECRET_KEY");
+        }
+        let other = settings.clone();
+        let second = tokio::task::spawn_blocking(move || Instance::serve(&other));
+        let first = Instance::serve(&settings);
+        let second = second.await.expect("the second process listens");
+        for instance in [&first, &second] {
+            let answer = reqwest::get(format!("{}/readyz", instance.api)).await.expect("an answer");
+            assert_eq!(answer.status(), 200);
+        }
+    }
+}
