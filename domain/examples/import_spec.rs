@@ -6,7 +6,6 @@ use std::{sync::Arc, time::Instant};
 use domain::{
     Actor, Domain,
     actor::Origin,
-    documents::Documents,
     env::Env,
     keyring::Keyring,
     ops::{
@@ -50,7 +49,7 @@ async fn open(dir: &std::path::Path) -> Outcome<Domain> {
     let db = Database::connect(options).await?;
     migration::up(&db, None).await?;
     let keys = Keyring::parse(&"a-key-for-measuring-of-32-letters".to_owned().into())?;
-    Ok(Domain { db, env: Env::system(), keys: Arc::new(keys), wake: Arc::default(), documents: Arc::new(Documents::default()) })
+    Ok(Domain::new(db, Env::system(), keys))
 }
 
 async fn measure(ctx: &Domain, n: usize, path: &str) -> Outcome {

@@ -2,9 +2,6 @@
 
 mod app;
 mod catalog;
-mod portal;
-mod schema;
-mod specs;
 mod credentials;
 mod first_errors;
 mod hostile;
@@ -15,9 +12,12 @@ mod offer;
 mod onboard_partner;
 mod plans;
 mod portal;
+mod portal;
+mod schema;
 mod schema;
 mod sign_in;
 mod socket;
+mod specs;
 mod staff;
 mod starting;
 mod subscriptions;

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "what a test cannot set up fails it")]
 
 mod fixture;
-mod visibility;
 mod gateway;
 mod leases;
 mod log;
 mod snapshot;
+mod visibility;
