@@ -92,9 +92,11 @@ impl App {
         let api = listener.as_ref().map(TcpListener::local_addr).transpose()?;
         let (gateway, keeper) = if parts.gateway { start_gateway(&domain, &config).await?.into_parts() } else { (None, None) };
         let gateway_address = gateway.as_ref().map_or(config.gateway_listen, Gateway::address);
+        let base_url = url(config.base_url.as_ref(), api.unwrap_or(config.listen));
         let site = Arc::new(Site {
-            base_url: url(config.base_url.as_ref(), api.unwrap_or(config.listen)),
+            origins: origins(&base_url, &config),
             gateway_url: url(config.gateway_url.as_ref(), gateway_address),
+            base_url,
         });
         let mailer = Mailer::new(mail_settings(&config, &site, parts.delivery))?;
         let worker = parts.worker.then(|| jobs::start(domain.clone(), &mailer, &jobs::Settings::default()));
@@ -152,6 +154,14 @@ impl App {
             tracing::warn!(error = reason(&error), "the database's connections did not close well");
         }
     }
+}
+
+/// Where browsers may come from and be sent back to.
+fn origins(base_url: &str, config: &Config) -> Vec<String> {
+    let portal = config.portal_url.as_ref().map(url::Url::as_str);
+    let given = config.allowed_origins.iter().map(String::as_str);
+    let urls = [base_url].into_iter().chain(portal).chain(given).filter_map(|url| url::Url::parse(url).ok());
+    urls.filter(|url| matches!(url.scheme(), "http" | "https")).map(|url| url.origin().ascii_serialization()).collect()
 }
 
 /// A gateway and what counts for it.

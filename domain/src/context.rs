@@ -18,6 +18,11 @@ pub struct Domain {
 }
 
 impl Domain {
+    /// Over a database that is up to date.
+    pub fn new(db: DatabaseConnection, env: Env, keys: Keyring) -> Self {
+        Self { db, env, keys: Arc::new(keys), wake: Arc::default(), documents: Arc::default() }
+    }
+
     pub fn now(&self) -> DateTime<Utc> {
         self.env.now()
     }

@@ -17,7 +17,7 @@ use entities::{
 };
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseBackend, DatabaseTransaction, EntityTrait,
-    ExprTrait, IntoActiveModel, QueryFilter, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    ExprTrait, IntoActiveModel, ModelTrait, QueryFilter, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
     sea_query::Expr,
 };
 use uuid::Uuid;
@@ -41,12 +41,13 @@ pub struct Tx<'a> {
 /// Something that gateways keep in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Touch {
+    /// With its environments, versions, endpoints, and the tiers that it is assigned to.
     Product(ProductId),
-    /// With its profiles, credentials, assignments and subscription.
+    /// With its profiles, credentials, assignments of its own, and subscription.
     Client(ClientId),
     Plan(PlanId),
     Policy(PolicyId),
-    /// Its tier, and what it is assigned.
+    /// Its tier, and what is assigned to the team itself.
     Team(TeamId),
 }
 
@@ -101,6 +102,15 @@ impl<'a> Tx<'a> {
         outbox::insert(self.ctx, &self.db, &job, when).await
     }
 
+    /// Writes a new row.
+    pub async fn insert<M>(&self, row: M) -> Result<M>
+    where
+        M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel> + Clone,
+    {
+        M::Entity::insert(row.clone().into_active_model()).exec_without_returning(&self.db).await?;
+        Ok(row)
+    }
+
     /// Writes a row if nobody changed it since its `version` was read, and raises the version; else `Conflict`.
     pub async fn update<E>(&self, mut row: E::ActiveModel, column: E::Column, version: i32) -> Result<E::Model>
     where
@@ -108,6 +118,11 @@ impl<'a> Tx<'a> {
     {
         row.set(column, (version + 1).into());
         Ok(E::update(row).validate()?.filter(column.eq(version)).exec(&self.db).await?)
+    }
+
+    /// Notes that a job became due otherwise than by `enqueue`, so that workers look.
+    pub(crate) fn job_is_due(&self) {
+        self.enqueued.store(true, Ordering::Relaxed);
     }
 
     /// Waits until no other transaction works on the same thing, for rules that look at more rows than they write. On SQLite
@@ -119,11 +134,6 @@ impl<'a> Tx<'a> {
             self.db.execute_raw(Statement::from_sql_and_values(DatabaseBackend::Postgres, lock, [name.into()])).await?;
         }
         Ok(())
-    }
-
-    /// Notes that a job became due otherwise than by `enqueue`, so that workers look.
-    pub(crate) fn job_is_due(&self) {
-        self.enqueued.store(true, Ordering::Relaxed);
     }
 
     /// Notes that gateways have to load this anew; `commit` takes the revision.

@@ -16,15 +16,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     Domain,
     env::{Clock, Env, Randomness},
-    keyring::sha256,
+    keyring::{Purpose, sha256},
 };
 use entities::{
     enums::{SignInMethod, StaffRole},
-    id::{SessionId, UserId},
-    session, user,
+    id::{InvitationId, SessionId, UserId},
+    invitation, magic_link, session, user,
 };
 use jobs::mail::{Delivery, SentMails};
-use sea_orm::{ActiveValue::Set, ConnectionTrait, Database, EntityTrait};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, Database, EntityTrait, QueryFilter, QueryOrder};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 /// Microseconds since the epoch.
@@ -140,6 +141,22 @@ impl TestApp {
         Person { id, email: email.to_owned(), session: token }
     }
 
+    /// The token in the last sign-in mail to this address, made or not.
+    pub async fn magic_token(&self, email: &str) -> String {
+        let domain = self.domain();
+        let newest = magic_link::Entity::find().filter(magic_link::Column::Email.eq(email));
+        let link = newest.order_by_desc(magic_link::Column::Id).one(&domain.db).await.expect("links").expect("a link");
+        domain.keys.link_token(Purpose::MagicLink, link.id, 0).expose_secret().to_owned()
+    }
+
+    /// The token in the last mail of an invitation.
+    pub async fn invitation_token(&self, id: &Value) -> String {
+        let id: InvitationId = id.as_str().and_then(|id| id.parse().ok()).expect("an invitation's id");
+        let domain = self.domain();
+        let row = invitation::Entity::find_by_id(id).one(&domain.db).await.expect("invitations").expect("an invitation");
+        domain.keys.link_token(Purpose::Invitation, id, row.generation).expose_secret().to_owned()
+    }
+
     pub async fn staff(&self, role: StaffRole) -> Person {
         self.person(&format!("{role:?}@provider.example").to_lowercase(), Some(role)).await
     }
@@ -151,6 +168,23 @@ impl TestApp {
             request = request.header("cookie", format!("{}={}", api::auth::SESSION_COOKIE, person.session));
         }
         request.send().await.expect("an answer").json().await.expect("JSON")
+    }
+
+    /// The user errors of the input's mutation: its refusal, as `CODE path: message`.
+    pub async fn refusal(&self, who: Option<&Person>, field: &str, input_type: &str, input: Value) -> String {
+        let query =
+            format!("mutation($input: {input_type}!) {{ {field}(input: $input) {{ userErrors {{ code message path }} }} }}");
+        let answer = self.graphql(who, &query, json!({ "input": input })).await;
+        if let Some(error) = answer["errors"].get(0) {
+            return format!(
+                "{}: {}",
+                error["extensions"]["code"].as_str().unwrap_or("?"),
+                error["message"].as_str().unwrap_or("?")
+            );
+        }
+        let error = &answer["data"][field]["userErrors"][0];
+        let path: Vec<_> = error["path"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        format!("{} {}: {}", error["code"].as_str().unwrap_or("fine"), path.join("."), error["message"].as_str().unwrap_or(""))
     }
 
     /// `data`; fails the test on an error.

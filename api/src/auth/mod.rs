@@ -1,5 +1,8 @@
 //! From a request's headers to who asks.
 
+pub mod cookie;
+pub mod origin;
+
 use std::net::IpAddr;
 
 use axum::http::{
@@ -9,7 +12,12 @@ use axum::http::{
 use domain::{
     Actor, Domain, Result,
     actor::Origin,
-    read::sign_in::{self, SignedIn},
+    ops::{
+        access_tokens,
+        sessions::{self, NewSession},
+    },
+    read::sign_in::{self, Proof, SignedIn},
+    rules::access_token,
 };
 
 /// The session cookie's name.
@@ -23,6 +31,14 @@ pub struct Caller {
     pub signed_in: Option<SignedIn>,
 }
 
+impl Caller {
+    /// Who just signed in, from where the request came.
+    pub fn of(session: &NewSession, by: &Actor) -> Self {
+        let signed_in = SignedIn { user: session.user.clone(), by: Proof::Session(session.row.clone()) };
+        Self { actor: session.actor(by), signed_in: Some(signed_in) }
+    }
+}
+
 /// An unknown, expired or revoked session or token is nobody, never an error: signing in again is the way out.
 pub async fn caller(domain: &Domain, headers: &HeaderMap, ip: IpAddr, request_id: Option<String>) -> Result<Caller> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
@@ -32,10 +48,14 @@ pub async fn caller(domain: &Domain, headers: &HeaderMap, ip: IpAddr, request_id
         request_id,
     };
     let signed_in = match (bearer(text(AUTHORIZATION)), session_cookie(headers)) {
-        (Some(token), _) => sign_in::by_access_token(domain, token).await?,
+        (Some(token), _) if token.starts_with(access_token::PREFIX) => sign_in::by_access_token(domain, token).await?,
+        (Some(token), _) => sign_in::by_session(domain, token).await?,
         (None, Some(token)) => sign_in::by_session(domain, token).await?,
         (None, None) => None,
     };
+    if let Some(SignedIn { by, .. }) = &signed_in {
+        mark(domain, by.clone());
+    }
     let actor = match &signed_in {
         Some(who) => Actor::user(who.user.id, who.user.staff_role, origin),
         None => Actor::nobody(origin),
@@ -47,6 +67,27 @@ pub async fn caller(domain: &Domain, headers: &HeaderMap, ip: IpAddr, request_id
 pub fn by_cookie(headers: &HeaderMap) -> bool {
     let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     bearer(authorization).is_none() && session_cookie(headers).is_some()
+}
+
+/// "Last seen" and "last used" are written beside the request: it never waits for a writer.
+fn mark(domain: &Domain, proof: Proof) {
+    let due = match &proof {
+        Proof::Session(session) => sessions::is_mark_due(domain, session),
+        Proof::AccessToken(token) => access_tokens::is_mark_due(domain, token),
+    };
+    if !due {
+        return;
+    }
+    let domain = domain.clone();
+    tokio::spawn(async move {
+        let marked = match &proof {
+            Proof::Session(session) => sessions::mark_seen(&domain, session).await,
+            Proof::AccessToken(token) => access_tokens::mark_used(&domain, token).await,
+        };
+        if let Err(error) = marked {
+            tracing::debug!(error = %error, "a session's or token's last use was not noted; the next use is");
+        }
+    });
 }
 
 fn bearer(authorization: Option<&str>) -> Option<&str> {

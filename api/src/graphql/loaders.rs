@@ -3,10 +3,11 @@
 use std::{collections::HashMap, sync::Arc};
 
 use async_graphql::dataloader::{DataLoader, Loader};
-use domain::{Domain, DomainError};
+use domain::{Domain, DomainError, read};
 use entities::{
-    id::{ProductId, TeamId, UserId},
-    product, team, user,
+    client, credential,
+    id::{ClientId, CredentialId, PlanId, PolicyId, ProductId, ProfileId, SubscriptionId, TeamId, TierId, UserId},
+    membership, plan, policy, product, profile, subscription, team, tier, user,
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
@@ -18,11 +19,15 @@ macro_rules! row_loaders {
         /// This request's loaders.
         pub struct Loaders {
             $(pub $field: DataLoader<Rows, async_graphql::dataloader::NoCache>,)*
+            pub lists: DataLoader<super::lists::Lists, async_graphql::dataloader::NoCache>,
         }
 
         impl Loaders {
             pub fn new(domain: &Domain) -> Self {
-                Self { $($field: DataLoader::new(Rows(domain.clone()), tokio::spawn),)* }
+                Self {
+                    $($field: DataLoader::new(Rows(domain.clone()), tokio::spawn),)*
+                    lists: DataLoader::new(super::lists::Lists(domain.clone()), tokio::spawn),
+                }
             }
         }
 
@@ -43,9 +48,58 @@ macro_rules! row_loaders {
 }
 
 row_loaders! {
+    clients: ClientId => client
+    credentials: CredentialId => credential
+    plans: PlanId => plan
+    policies: PolicyId => policy
     products: ProductId => product
+    profiles: ProfileId => profile
+    subscriptions: SubscriptionId => subscription
     teams: TeamId => team
+    tiers: TierId => tier
     users: UserId => user
+}
+
+/// Whether two people share a team.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Mates {
+    pub viewer: UserId,
+    pub person: UserId,
+}
+
+impl Loader<Mates> for Rows {
+    type Value = ();
+    type Error = Arc<DomainError>;
+
+    async fn load(&self, pairs: &[Mates]) -> Result<HashMap<Mates, ()>, Self::Error> {
+        // One viewer a request, but for a request that signs in on its way.
+        let Some(Mates { viewer, .. }) = pairs.first().copied() else { return Ok(HashMap::new()) };
+        let people: Vec<_> = pairs.iter().map(|pair| pair.person).collect();
+        let mates = read::people::mates(&self.0, viewer, &people).await.map_err(Arc::new)?;
+        Ok(pairs.iter().filter(|p| p.viewer == viewer && mates.contains(&p.person)).map(|pair| (*pair, ())).collect())
+    }
+}
+
+/// A person's membership in a team.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MemberOf {
+    pub team: TeamId,
+    pub user: UserId,
+}
+
+impl Loader<MemberOf> for Rows {
+    type Value = membership::Model;
+    type Error = Arc<DomainError>;
+
+    async fn load(&self, pairs: &[MemberOf]) -> Result<HashMap<MemberOf, membership::Model>, Self::Error> {
+        let rows = membership::Entity::find()
+            .filter(membership::Column::UserId.is_in(pairs.iter().map(|pair| pair.user)))
+            .filter(membership::Column::TeamId.is_in(pairs.iter().map(|pair| pair.team)))
+            .all(&self.0.db)
+            .await
+            .map_err(|error| Arc::new(error.into()))?;
+        Ok(rows.into_iter().map(|row| (MemberOf { team: row.team_id, user: row.user_id }, row)).collect())
+    }
 }
 
 /// A loader's answer for something that a foreign key says is there.

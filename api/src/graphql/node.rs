@@ -1,25 +1,32 @@
 //! `node(id:)`: any object by its id, for who may see it.
 
 use async_graphql::{Context, ID, Interface, Object};
-use domain::{
-    access,
-    read::{assignments, catalog, endpoints, specs},
-    rules::policy::MemberRight,
+use domain::read::{self, assignments, catalog, endpoints, specs};
+use entities::id::{
+    AccessTokenId, AssignmentId, AuditEventId, CategoryId, ClientId, CredentialId, EndpointId, InvitationId, MembershipId,
+    PlanId, PolicyId, ProductId, ProfileId, RequestLogId, SessionId, SpecVersionId, SubscriptionId, TeamId, TierId, TypedId,
+    UserId, prefix_of,
 };
-use entities::{
-    id::{AssignmentId, CategoryId, EndpointId, ProductId, SpecVersionId, TeamId, TypedId, prefix_of},
-    team,
-};
-use sea_orm::EntityTrait;
 
 use crate::graphql::{
     assignment::Assignment,
+    audit::AuditEvent,
     category::Category,
+    client::Client,
+    credential::Credential,
     endpoint::Endpoint,
+    invitation::Invitation,
+    plan::Plan,
+    policy::Policy,
     product::Product,
+    profile::Profile,
     request::{OrGraphql, RequestContext},
+    request_log::RequestLogEntry,
+    session::{AccessToken, Session},
     spec::SpecVersion,
-    team::Team,
+    subscription::Subscription,
+    team::{Membership, Team},
+    tier::Tier,
     user::User,
 };
 
@@ -27,12 +34,25 @@ use crate::graphql::{
 #[derive(Interface)]
 #[graphql(field(name = "id", ty = "ID"))]
 pub enum Node {
+    Subscription(Subscription),
+    RequestLogEntry(RequestLogEntry),
+    Profile(Profile),
+    Policy(Policy),
+    Plan(Plan),
+    Credential(Credential),
+    Client(Client),
+    AuditEvent(AuditEvent),
+    AccessToken(AccessToken),
     Assignment(Assignment),
     Category(Category),
     Endpoint(Endpoint),
+    Invitation(Invitation),
+    Membership(Membership),
     Product(Product),
+    Session(Session),
     SpecVersion(SpecVersion),
     Team(Team),
+    Tier(Tier),
     User(User),
 }
 
@@ -43,38 +63,57 @@ pub struct NodeQuery;
 impl NodeQuery {
     /// Null for what does not exist or the viewer may not see.
     async fn node(&self, ctx: &Context<'_>, id: ID) -> async_graphql::Result<Option<Node>> {
-        match prefix_of(&id) {
-            Some(ProductId::PREFIX | CategoryId::PREFIX | EndpointId::PREFIX | SpecVersionId::PREFIX | AssignmentId::PREFIX) => {
-                of_catalog(ctx, &id).await
+        let (op, actor, viewer) = (ctx.op(), ctx.actor(), ctx.actor().user_id());
+        match (prefix_of(&id), viewer) {
+            (Some(ProductId::PREFIX), _) => found(&id, async |id| catalog::product(op, actor, id).await, Product).await,
+            (Some(CategoryId::PREFIX), _) => found(&id, async |id| catalog::category(op, actor, id).await, Category).await,
+            (Some(EndpointId::PREFIX), _) => found(&id, async |id| endpoints::endpoint(op, actor, id).await, Endpoint).await,
+            (Some(SpecVersionId::PREFIX), _) => found(&id, async |id| specs::spec(op, actor, id).await, SpecVersion).await,
+            (Some(AssignmentId::PREFIX), _) => {
+                found(&id, async |id| assignments::assignment(op, actor, id).await, Assignment).await
             }
-            Some(TeamId::PREFIX) => Ok(team(ctx, &id).await.map(Node::Team)),
+            (Some(AccessTokenId::PREFIX), Some(viewer)) => {
+                found(&id, async |id| read::sign_in::access_token(op, viewer, id).await, AccessToken).await
+            }
+            (Some(SessionId::PREFIX), Some(viewer)) => {
+                found(&id, async |id| read::sign_in::session(op, viewer, id).await, Session).await
+            }
+            (Some(InvitationId::PREFIX), _) => {
+                found(&id, async |id| read::invitations::visible(op, actor, id).await, Invitation).await
+            }
+            (Some(MembershipId::PREFIX), _) => {
+                found(&id, async |id| read::people::membership(op, actor, id).await, Membership).await
+            }
+            (Some(TeamId::PREFIX), _) => found(&id, async |id| read::teams::visible(op, actor, id).await, Team).await,
+            (Some(TierId::PREFIX), _) => found(&id, async |id| read::teams::tier(op, actor, id).await, Tier).await,
+            (Some(UserId::PREFIX), _) => found(&id, async |id| read::people::visible(op, actor, id).await, User).await,
+            (Some(PlanId::PREFIX), _) => found(&id, async |id| read::plans::by_id(op, actor, id).await, Plan).await,
+            (Some(PolicyId::PREFIX), _) => found(&id, async |id| read::policies::by_id(op, actor, id).await, Policy).await,
+            (Some(SubscriptionId::PREFIX), _) => {
+                found(&id, async |id| read::subscriptions::by_id(op, actor, id).await, Subscription).await
+            }
+            (Some(ClientId::PREFIX), _) => found(&id, async |id| read::clients::by_id(op, actor, id).await, Client).await,
+            (Some(ProfileId::PREFIX), _) => {
+                found(&id, async |id| read::clients::profile_by_id(op, actor, id).await, Profile).await
+            }
+            (Some(CredentialId::PREFIX), _) => {
+                found(&id, async |id| read::clients::credential_by_id(op, actor, id).await, Credential).await
+            }
+            (Some(AuditEventId::PREFIX), _) => found(&id, async |id| read::audit::by_id(op, actor, id).await, AuditEvent).await,
+            (Some(RequestLogId::PREFIX), _) => {
+                found(&id, async |id| read::request_log::by_id(op, actor, id).await, RequestLogEntry).await
+            }
             _ => Ok(None),
         }
     }
 }
 
-async fn team(ctx: &Context<'_>, id: &ID) -> Option<Team> {
-    let id: TeamId = id.parse().ok()?;
-    access::require_member(&ctx.op().db, ctx.actor(), id, MemberRight::SeeTeam).await.ok()?;
-    team::Entity::find_by_id(id).one(&ctx.op().db).await.ok()?.map(Team)
-}
-
-async fn of_catalog(ctx: &Context<'_>, id: &ID) -> async_graphql::Result<Option<Node>> {
-    let (op, actor) = (ctx.op(), ctx.actor());
-    if let Ok(id) = id.parse::<ProductId>() {
-        return Ok(catalog::product(op, actor, id).await.or_graphql()?.map(|row| Node::Product(Product(row))));
-    }
-    if let Ok(id) = id.parse::<CategoryId>() {
-        return Ok(catalog::category(op, actor, id).await.or_graphql()?.map(|row| Node::Category(Category(row))));
-    }
-    if let Ok(id) = id.parse::<EndpointId>() {
-        return Ok(endpoints::endpoint(op, actor, id).await.or_graphql()?.map(|row| Node::Endpoint(Endpoint(row))));
-    }
-    if let Ok(id) = id.parse::<SpecVersionId>() {
-        return Ok(specs::spec(op, actor, id).await.or_graphql()?.map(|row| Node::SpecVersion(SpecVersion(row))));
-    }
-    if let Ok(id) = id.parse::<AssignmentId>() {
-        return Ok(assignments::assignment(op, actor, id).await.or_graphql()?.map(|row| Node::Assignment(Assignment(row))));
-    }
-    Ok(None)
+/// What the id stands for; a malformed id is as unknown as a wrong one.
+async fn found<I: TypedId, Row, T: Into<Node>>(
+    id: &ID,
+    read: impl AsyncFnOnce(I) -> domain::Result<Option<Row>>,
+    wrap: impl FnOnce(Row) -> T,
+) -> async_graphql::Result<Option<Node>> {
+    let Ok(id) = id.parse() else { return Ok(None) };
+    Ok(read(id).await.or_graphql()?.map(|row| wrap(row).into()))
 }

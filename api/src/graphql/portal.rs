@@ -77,6 +77,28 @@ pub struct UpdatePortalInput {
     #[graphql(default)]
     terms_url: async_graphql::MaybeUndefined<Url>,
     self_registration: Option<bool>,
+    settings: Option<SettingsInput>,
+}
+
+/// How long things live; what is omitted stays.
+#[derive(InputObject)]
+pub struct SettingsInput {
+    /// From 1 to 30.
+    magic_link_minutes: Option<i32>,
+    session_hours: Option<i32>,
+    invitation_days: Option<i32>,
+    request_log_days: Option<i32>,
+}
+
+impl From<SettingsInput> for portal::Settings {
+    fn from(input: SettingsInput) -> Self {
+        Self {
+            magic_link_minutes: input.magic_link_minutes,
+            session_hours: input.session_hours,
+            invitation_days: input.invitation_days,
+            request_log_days: input.request_log_days,
+        }
+    }
 }
 
 payload_type! { PortalPayload { portal: Portal } }
@@ -95,6 +117,7 @@ impl PortalMutation {
             logo_url: change(input.logo_url, |url| url.0),
             terms_url: change(input.terms_url, |url| url.0),
             self_registration: input.self_registration,
+            settings: input.settings.map(portal::Settings::from).unwrap_or_default(),
         };
         payload(portal::update(ctx.op(), ctx.actor(), cmd).await.map(Portal))
     }

@@ -1,17 +1,33 @@
 //! What a resolver finds in its context, and how it reads ids.
 
-use async_graphql::{Context, ID};
-use domain::{Actor, Domain, DomainError, read::page::PageRequest};
-use entities::id::TypedId;
+use std::sync::{Arc, OnceLock};
 
-use crate::{auth::Caller, error::to_graphql, graphql::loaders::Loaders};
+use async_graphql::{Context, ID};
+use axum::http::header::SET_COOKIE;
+use domain::{Actor, Domain, DomainError, ops::sessions::NewSession, read::page::PageRequest};
+use entities::id::TypedId;
+use secrecy::SecretString;
+
+use crate::{
+    auth::{Caller, cookie},
+    error::to_graphql,
+    graphql::loaders::Loaders,
+};
 
 /// What each request is executed with.
 pub struct RequestData {
     pub domain: Domain,
     pub caller: Caller,
     pub loaders: Loaders,
-    pub site: std::sync::Arc<Site>,
+    pub site: Arc<Site>,
+    /// Who signed in by this very request.
+    signed_in: OnceLock<Caller>,
+}
+
+impl RequestData {
+    pub fn new(domain: &Domain, caller: Caller, site: Arc<Site>) -> Self {
+        Self { loaders: Loaders::new(domain), domain: domain.clone(), caller, site, signed_in: OnceLock::new() }
+    }
 }
 
 /// Where this instance is reached.
@@ -20,19 +36,26 @@ pub struct Site {
     /// Without a trailing slash.
     pub base_url: String,
     pub gateway_url: String,
+    /// Serialised origins that a browser may come from and be sent back to: our own, the portal's, the allowed ones.
+    pub origins: Vec<String>,
 }
 
 pub trait RequestContext {
     fn data_of_request(&self) -> &RequestData;
+    /// From here on the request is this person's, and its answer brings the cookie. Gives the session's token.
+    fn sign_in(&self, session: NewSession) -> SecretString;
+    /// The answer takes the cookie away.
+    fn drop_cookie(&self);
 
     fn op(&self) -> &Domain {
         &self.data_of_request().domain
     }
     fn actor(&self) -> &Actor {
-        &self.data_of_request().caller.actor
+        &self.caller().actor
     }
     fn caller(&self) -> &Caller {
-        &self.data_of_request().caller
+        let data = self.data_of_request();
+        data.signed_in.get().unwrap_or(&data.caller)
     }
     fn loaders(&self) -> &Loaders {
         &self.data_of_request().loaders
@@ -45,6 +68,17 @@ pub trait RequestContext {
 impl RequestContext for Context<'_> {
     fn data_of_request(&self) -> &RequestData {
         self.data_unchecked::<RequestData>()
+    }
+
+    fn sign_in(&self, session: NewSession) -> SecretString {
+        self.append_http_header(SET_COOKIE, cookie::set(&session, self.site()));
+        let caller = Caller::of(&session, self.actor());
+        self.data_of_request().signed_in.get_or_init(|| caller);
+        session.token
+    }
+
+    fn drop_cookie(&self) {
+        self.append_http_header(SET_COOKIE, cookie::clear(self.site()));
     }
 }
 

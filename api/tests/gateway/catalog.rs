@@ -15,7 +15,6 @@ use domain::{
     env::Env,
     keyring::{Keyring, Purpose},
     rules::credential::{self, SecretKind},
-    wake::Wake,
 };
 use entities::{
     client,
@@ -65,7 +64,7 @@ pub async fn database() -> (Domain, Files) {
     let db = Database::connect(options).await.unwrap();
     migration::up(&db, None).await.unwrap();
     let keys = Keyring::parse(&"a-key-for-tests-of-thirty-two-letters".to_owned().into()).unwrap();
-    let ctx = Domain { db, env: Env::system(), keys: Arc::new(keys), wake: Arc::new(Wake::default()) };
+    let ctx = Domain::new(db, Env::system(), keys);
     (ctx, Files(dir))
 }
 

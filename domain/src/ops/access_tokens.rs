@@ -92,11 +92,13 @@ pub async fn revoke(ctx: &Domain, actor: &Actor, token: AccessTokenId) -> Result
     tx.commit(entry).await
 }
 
-/// Notes that a token was used; at most one write a minute.
+/// Whether it is time to note that a token was used: once a minute.
+pub fn is_mark_due(ctx: &Domain, token: &access_token::Model) -> bool {
+    token.last_used_at.is_none_or(|at| ctx.now() >= at + MARK_EVERY)
+}
+
+/// Notes that a token was used.
 pub async fn mark_used(ctx: &Domain, token: &access_token::Model) -> Result<()> {
-    if token.last_used_at.is_some_and(|at| ctx.now() < at + MARK_EVERY) {
-        return Ok(());
-    }
     let tx = Tx::begin(ctx).await?;
     access_token::Entity::update_many()
         .col_expr(access_token::Column::LastUsedAt, Expr::value(tx.now()))

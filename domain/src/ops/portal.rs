@@ -4,7 +4,10 @@ use entities::{
     id::PortalId,
     portal::{ActiveModel, Column, Entity, Model},
 };
-use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, IntoActiveModel};
+use sea_orm::{
+    ActiveValue::{self, Set},
+    ConnectionTrait, EntityTrait, IntoActiveModel,
+};
 use uuid::Uuid;
 
 use crate::{
@@ -31,6 +34,16 @@ pub struct UpdatePortal {
     pub support_email: Option<Option<String>>,
     pub terms_url: Option<Option<String>>,
     pub self_registration: Option<bool>,
+    pub settings: Settings,
+}
+
+/// How long things live; what is omitted stays.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Settings {
+    pub magic_link_minutes: Option<i32>,
+    pub session_hours: Option<i32>,
+    pub invitation_days: Option<i32>,
+    pub request_log_days: Option<i32>,
 }
 
 pub async fn load(ctx: &Domain) -> Result<Model> {
@@ -81,7 +94,11 @@ pub async fn update(ctx: &Domain, actor: &Actor, cmd: UpdatePortal) -> Result<Mo
         .change("primaryColor", &before.primary_color, &after.primary_color)
         .change("supportEmail", &before.support_email, &after.support_email)
         .change("termsUrl", &before.terms_url, &after.terms_url)
-        .change("selfRegistration", before.self_registration, after.self_registration);
+        .change("selfRegistration", before.self_registration, after.self_registration)
+        .change("magicLinkMinutes", before.magic_link_minutes, after.magic_link_minutes)
+        .change("sessionHours", before.session_hours, after.session_hours)
+        .change("invitationDays", before.invitation_days, after.invitation_days)
+        .change("requestLogDays", before.request_log_days, after.request_log_days);
     tx.commit(entry).await?;
     Ok(after)
 }
@@ -109,7 +126,21 @@ fn apply(row: &mut ActiveModel, cmd: UpdatePortal) -> Result<()> {
     if let Some(open) = cmd.self_registration {
         row.self_registration = Set(open);
     }
+    apply_settings(row, cmd.settings, &mut problems);
     problems.into_result()
+}
+
+fn apply_settings(row: &mut ActiveModel, settings: Settings, problems: &mut Problems) {
+    let mut set = |column: &mut ActiveValue<i32>, name: &str, value: Option<i32>, most: i32| match value {
+        Some(value) if (1..=most).contains(&value) => *column = Set(value),
+        Some(_) => problems.add(ProblemCode::Invalid, &format!("settings.{name}"), format!("must be from 1 to {most}")),
+        None => {}
+    };
+    // A link in a mailbox is a key under the mat: half an hour at most.
+    set(&mut row.magic_link_minutes, "magicLinkMinutes", settings.magic_link_minutes, 30);
+    set(&mut row.session_hours, "sessionHours", settings.session_hours, 366 * 24);
+    set(&mut row.invitation_days, "invitationDays", settings.invitation_days, 366);
+    set(&mut row.request_log_days, "requestLogDays", settings.request_log_days, 3660);
 }
 
 fn color(path: &str, value: &str) -> Result<String, Problem> {

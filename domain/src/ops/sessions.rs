@@ -74,11 +74,13 @@ async fn end(ctx: &Domain, actor: &Actor, session: SessionId, action: Action) ->
     tx.commit(Audit::of(actor, action, session).set("revokedAt", now)).await
 }
 
-/// Notes that a session was used; at most one write a minute.
+/// Whether it is time to note that a session was used: once a minute.
+pub fn is_mark_due(ctx: &Domain, session: &session::Model) -> bool {
+    ctx.now() >= session.last_seen_at + MARK_EVERY
+}
+
+/// Notes that a session was used.
 pub async fn mark_seen(ctx: &Domain, session: &session::Model) -> Result<()> {
-    if ctx.now() < session.last_seen_at + MARK_EVERY {
-        return Ok(());
-    }
     let tx = Tx::begin(ctx).await?;
     session::Entity::update_many()
         .col_expr(session::Column::LastSeenAt, Expr::value(tx.now()))

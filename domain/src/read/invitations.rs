@@ -11,10 +11,10 @@ use uuid::Uuid;
 
 use super::page::{Page, PageRequest, newest_first};
 use crate::{
-    Actor, Domain, DomainError, Result, access,
+    Actor, Domain, DomainError, Problem, Result, access,
     keyring::Purpose,
     rules::{
-        invitation::{link_signs_in, status_at},
+        invitation::{Step, link_signs_in, next, status_at},
         person,
         policy::MemberRight,
         sign_in::Refusal,
@@ -28,6 +28,8 @@ pub struct Preview {
     pub team: String,
     pub invited_by: Option<String>,
     pub status: InvitationStatus,
+    /// Why it cannot be accepted any more.
+    pub over: Option<Problem>,
     /// Whether the link signs in by itself; else the invited has to sign in first.
     pub signs_in: bool,
 }
@@ -44,38 +46,50 @@ pub async fn by_token(ctx: &Domain, token: &str) -> Result<std::result::Result<i
     })
 }
 
-/// `None` for a token that was never ours, or was replaced by a newer mail.
-pub async fn preview(ctx: &Domain, token: &str) -> Result<Option<Preview>> {
-    let Ok(row) = by_token(ctx, token).await? else { return Ok(None) };
+/// What the token's holder is told; refused for a token that was never ours, or was replaced by a newer mail.
+pub async fn preview(ctx: &Domain, token: &str) -> Result<std::result::Result<Preview, Refusal>> {
+    let row = match by_token(ctx, token).await? {
+        Ok(row) => row,
+        Err((_, refusal)) => return Ok(Err(refusal)),
+    };
+    let status = status_at(row.status, row.expires_at, ctx.now());
     let team = team::Entity::find_by_id(row.team_id).one(&ctx.db).await?.ok_or(DomainError::NotFound("team"))?;
     let inviter = match row.invited_by {
         Some(id) => user::Entity::find_by_id(id).one(&ctx.db).await?,
         None => None,
     };
     let minutes = crate::ops::portal::load(ctx).await?.magic_link_minutes;
-    Ok(Some(Preview {
+    Ok(Ok(Preview {
         team: team.name,
         invited_by: inviter.map(|user| person::display_name(user.name.as_deref(), Some(&user.email), user.staff_role)),
-        status: status_at(row.status, row.expires_at, ctx.now()),
+        status,
+        over: next(status, Step::Accept).err(),
         signs_in: link_signs_in(row.sent_at, row.link_used_at, minutes, ctx.now()),
         row,
     }))
 }
 
-/// A team's invitations, newest first, for who may read its team area.
+/// A team's invitations, newest first; `None` for who may not read its team area.
 pub async fn of_team(
     ctx: &Domain,
     actor: &Actor,
     team: TeamId,
     status: Option<InvitationStatus>,
     page: &PageRequest,
-) -> Result<Page<invitation::Model>> {
-    access::require_member(&ctx.db, actor, team, MemberRight::ReadTeam).await?;
+) -> Result<Option<Page<invitation::Model>>> {
+    if !access::allowed(&ctx.db, actor, team, MemberRight::ReadTeam).await? {
+        return Ok(None);
+    }
     let mut list = invitation::Entity::for_team(team);
     if let Some(status) = status {
         list = list.filter(has_status(status, ctx.now()));
     }
-    newest_first::<_, InvitationId>(ctx, list, invitation::Column::Id, page).await
+    newest_first::<_, InvitationId>(ctx, list, invitation::Column::Id, page).await.map(Some)
+}
+
+/// What an invitation has become by now.
+pub fn status(ctx: &Domain, row: &invitation::Model) -> InvitationStatus {
+    status_at(row.status, row.expires_at, ctx.now())
 }
 
 /// `rules::invitation::status_at`, as a condition.

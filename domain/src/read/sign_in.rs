@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use entities::{
     access_token, authorized_email, client,
     enums::InvitationStatus,
-    id::{MagicLinkId, SessionId, UserId},
+    id::{AccessTokenId, MagicLinkId, SessionId, UserId},
     invitation, magic_link, portal, session, user,
 };
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
@@ -95,6 +95,10 @@ pub async fn sessions(ctx: &Domain, user: UserId) -> Result<Vec<session::Model>>
 
 pub async fn session(ctx: &Domain, user: UserId, id: SessionId) -> Result<Option<session::Model>> {
     Ok(sessions(ctx, user).await?.into_iter().find(|session| session.id == id))
+}
+
+pub async fn access_token(ctx: &Domain, user: UserId, id: AccessTokenId) -> Result<Option<access_token::Model>> {
+    Ok(access_tokens(ctx, user).await?.into_iter().find(|token| token.id == id))
 }
 
 /// A person's access tokens that were not revoked, newest first.

@@ -6,10 +6,13 @@ use entities::{
 };
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
-    sea_query::{Expr, ExprTrait, Func, LikeExpr},
+    sea_query::{Expr, ExprTrait, Func},
 };
 
-use super::page::{Page, PageRequest, newest_first};
+use super::{
+    page::{Page, PageRequest, newest_first},
+    search::{containing, words},
+};
 use crate::{
     Actor, Domain, Result, access,
     rules::policy::{MemberRight, StaffRight},
@@ -34,11 +37,8 @@ pub async fn of_user(ctx: &Domain, user: UserId) -> Result<Vec<team::Model>> {
 pub async fn all(ctx: &Domain, actor: &Actor, search: Option<&str>, page: &PageRequest) -> Result<Page<team::Model>> {
     access::require_staff(actor, StaffRight::Read)?;
     let mut list = team::Entity::find();
-    if let Some(text) = search.map(str::trim).filter(|text| !text.is_empty()) {
-        let escaped = text.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-        let has = |column: team::Column| {
-            Expr::expr(Func::lower(Expr::col(column))).like(LikeExpr::new(format!("%{escaped}%")).escape('\\'))
-        };
+    for word in words(search) {
+        let has = |column: team::Column| Expr::expr(Func::lower(Expr::col(column))).like(containing(&word));
         list = list.filter(Condition::any().add(has(team::Column::Name)).add(has(team::Column::Slug)));
     }
     newest_first::<_, TeamId>(ctx, list, team::Column::Id, page).await

@@ -104,7 +104,7 @@ impl Fixture {
         let seeded = Seeded(Mutex::new(StdRng::seed_from_u64(7)));
         let keys = Keyring::parse(&"a-key-for-tests-of-thirty-two-letters".to_owned().into()).unwrap();
         let env = Env::new(clock.clone(), Arc::new(seeded));
-        let ctx = Domain { db, env, keys: Arc::new(keys), wake: Arc::new(Wake::default()), documents: Arc::default() };
+        let ctx = Domain::new(db, env, keys);
         Self { ctx, clock, _files: files }
     }
 

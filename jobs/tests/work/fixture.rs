@@ -144,7 +144,7 @@ fn still() -> Arc<StillClock> {
 
 pub fn domain(db: DatabaseConnection, env: Env) -> Domain {
     let keys = Keyring::parse(&"a-key-of-thirty-two-letters-only".to_owned().into()).expect("a key");
-    Domain { db, env, keys: Arc::new(keys), wake: Arc::new(Wake::default()) }
+    Domain::new(db, env, keys)
 }
 
 pub async fn connect(url: &str) -> DatabaseConnection {

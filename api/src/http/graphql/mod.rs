@@ -28,7 +28,6 @@ use crate::{
     error::outside,
     graphql::{
         engine::{Answer, Outcome, coded},
-        loaders::Loaders,
         request::RequestData,
     },
     http::exchange::Exchange,
@@ -108,7 +107,7 @@ async fn read_and_execute(
 
 /// What resolvers find in their context.
 fn request_data(state: &AppState, caller: Caller) -> RequestData {
-    RequestData { loaders: Loaders::new(&state.domain), domain: state.domain.clone(), caller, site: Arc::clone(&state.site) }
+    RequestData::new(&state.domain, caller, Arc::clone(&state.site))
 }
 
 fn write(mut answer: Answer, media: Media) -> Response {

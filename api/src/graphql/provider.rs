@@ -1,0 +1,85 @@
+//! The provider's side. Each area adds its own part to `Provider`.
+
+use async_graphql::{Context, MergedObject, Object, SimpleObject};
+use domain::{DomainError, access::require_staff, ops::portal, read, rules::policy::StaffRight};
+
+use crate::{
+    error::to_graphql,
+    graphql::{
+        enums::StaffRole,
+        product::ProviderCatalog,
+        provider_access::ProviderAccess,
+        request::{OrGraphql, RequestContext, page},
+        staff::StaffMember,
+        team::{Team, TeamConnection},
+        tier::Tier,
+    },
+};
+
+/// What staff see; each field as far as their role goes.
+#[derive(MergedObject, Default)]
+pub struct Provider(ProviderPeople, ProviderCatalog, ProviderAccess);
+
+/// How long things live.
+#[derive(SimpleObject)]
+pub struct Settings {
+    magic_link_minutes: i32,
+    session_hours: i32,
+    invitation_days: i32,
+    request_log_days: i32,
+}
+
+#[derive(Default)]
+pub struct ProviderPeople;
+
+#[Object]
+impl ProviderPeople {
+    /// Your own.
+    async fn role(&self, ctx: &Context<'_>) -> async_graphql::Result<StaffRole> {
+        ctx.actor().staff_role().map(StaffRole::from).ok_or_else(|| to_graphql(DomainError::Unauthenticated))
+    }
+    /// Everyone with a role, oldest first.
+    async fn staff(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<StaffMember>> {
+        let staff = read::people::staff(ctx.op(), ctx.actor()).await.or_graphql()?;
+        Ok(staff.into_iter().filter_map(StaffMember::of).collect())
+    }
+    /// All teams, newest first; `search` looks into names and slugs.
+    async fn teams(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        search: Option<String>,
+    ) -> async_graphql::Result<TeamConnection> {
+        let page = page(ctx, first, after, last, before);
+        let teams = read::teams::all(ctx.op(), ctx.actor(), search.as_deref(), &page).await.or_graphql()?;
+        Ok(TeamConnection(teams.map(Team)))
+    }
+    /// All tiers, by name.
+    async fn tiers(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<Tier>> {
+        Ok(read::teams::tiers(ctx.op(), ctx.actor()).await.or_graphql()?.into_iter().map(Tier).collect())
+    }
+    async fn settings(&self, ctx: &Context<'_>) -> async_graphql::Result<Settings> {
+        require_staff(ctx.actor(), StaffRight::Read).or_graphql()?;
+        let portal = portal::load(ctx.op()).await.or_graphql()?;
+        Ok(Settings {
+            magic_link_minutes: portal.magic_link_minutes,
+            session_hours: portal.session_hours,
+            invitation_days: portal.invitation_days,
+            request_log_days: portal.request_log_days,
+        })
+    }
+}
+
+#[derive(Default)]
+pub struct ProviderQuery;
+
+#[Object]
+impl ProviderQuery {
+    /// Null without a staff role.
+    async fn provider(&self, ctx: &Context<'_>) -> Option<Provider> {
+        ctx.actor().staff_role().map(|_| Provider::default())
+    }
+}
