@@ -127,7 +127,7 @@ async fn mail(config: &Config) -> Result<String, String> {
     if config.smtp_url.is_none() {
         return Ok(format!("PORTICO_SMTP_URL is not set: mails are written to {}", config.data_dir.join("mail").display()));
     }
-    let site = Site { base_url: String::new(), gateway_url: String::new() };
+    let site = Site { base_url: String::new(), gateway_url: String::new(), origins: Vec::new() };
     let mailer = Mailer::new(mail_settings(config, &site, None)).map_err(|error| error.to_string())?;
     let said = mailer.check().await.map_err(|wrong| format!("{wrong}: check PORTICO_SMTP_URL"))?;
     Ok(format!("{said}; from {}", config.mail_from))

@@ -1,20 +1,20 @@
 //! Journeys through the front door: real HTTP on port 0, as named actors.
 
 mod app;
+mod credentials;
 mod first_errors;
 mod hostile;
 mod instance;
-mod manners;
-mod credentials;
 mod isolation;
+mod manners;
 mod offer;
 mod onboard_partner;
 mod plans;
 mod portal;
 mod schema;
 mod sign_in;
+mod socket;
 mod staff;
+mod starting;
 mod subscriptions;
 mod teams;
-mod socket;
-mod starting;
