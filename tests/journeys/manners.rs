@@ -95,7 +95,37 @@ async fn statuses_and_types_follow_the_specification() {
     ] {
         table += &format!("{what}: {}\n", line(ask(&app, asked).await).await);
     }
-    insta::assert_snapshot!(table, @"");
+    insta::assert_snapshot!(table, @r"
+    a query: 200 application/json data -
+    its own type: 200 application/graphql-response+json data -
+    by GET: 200 application/graphql-response+json data -
+    an unknown field: 200 application/json no data BAD_USER_INPUT
+    an unknown field, own type: 400 application/graphql-response+json no data BAD_USER_INPUT
+    no document: 400 application/graphql-response+json no data BAD_USER_INPUT
+    an error in a field: 200 application/graphql-response+json data UNAUTHENTICATED
+    unknown properties: 200 application/json data -
+    charset: 200 application/json data -
+    utf-16: 415 application/json no data BAD_USER_INPUT
+    utf-7: 415 application/json no data BAD_USER_INPUT
+    plain text: 415 application/json no data BAD_USER_INPUT
+    a form: 415 application/json no data BAD_USER_INPUT
+    multipart: 415 application/json no data BAD_USER_INPUT
+    no type: 415 application/json no data BAD_USER_INPUT
+    compressed: 415 application/json no data BAD_USER_INPUT
+    broken JSON: 400 application/json no data BAD_USER_INPUT
+    no query: 400 application/json no data BAD_USER_INPUT
+    a number: 400 application/json no data BAD_USER_INPUT
+    a batch: 400 application/json no data BAD_USER_INPUT
+    variables of a wrong type: 400 application/json no data BAD_USER_INPUT
+    a mutation by GET: 405 application/json no data BAD_USER_INPUT allow: POST
+    a subscription: 400 application/graphql-response+json no data BAD_USER_INPUT
+    another method: 405 application/json no data BAD_USER_INPUT allow: GET, POST
+    nothing acceptable: 406 application/json no data BAD_USER_INPUT
+    nothing at all acceptable: 406 application/json no data BAD_USER_INPUT
+    too large: 413 application/json no data BAD_USER_INPUT
+    a browser: 200 text/html no data -
+    elsewhere: 404 text/plain no data -
+    ");
 }
 
 #[tokio::test(flavor = "multi_thread")]
