@@ -2,8 +2,8 @@
 
 mod app;
 mod architecture;
-mod crash;
 mod catalog;
+mod crash;
 mod credentials;
 mod first_errors;
 mod hostile;
@@ -14,8 +14,6 @@ mod offer;
 mod onboard_partner;
 mod plans;
 mod portal;
-mod portal;
-mod schema;
 mod schema;
 mod sign_in;
 mod socket;

@@ -13,7 +13,7 @@ use crate::{
     connection,
     graphql::{
         connection::HasCursor,
-        lists::{AuthorizedOf, ProductsOf, ProfilesOf, may, one},
+        loaders::lists::{AuthorizedOf, ProductsOf, ProfilesOf, may, one},
         loaders::found,
         payload::payload,
         policy::Policy,

@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::{
     graphql::{
         enums::{AuthMethod, CredentialStatus, Environment},
-        lists::{TargetOf, one},
+        loaders::lists::{TargetOf, one},
         loaders::found,
         payload::{Payload, UserError, payload},
         profile::Profile,

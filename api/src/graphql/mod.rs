@@ -3,7 +3,6 @@
 pub mod assignment;
 pub mod audit;
 pub mod call_limits;
-pub mod catalog_loaders;
 pub mod category;
 pub mod client;
 pub mod complete;
@@ -15,7 +14,6 @@ pub mod engine;
 pub mod enums;
 pub mod invitation;
 pub mod limits;
-pub mod lists;
 pub mod loaders;
 pub mod node;
 pub mod onboarding;

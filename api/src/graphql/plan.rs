@@ -11,7 +11,7 @@ use crate::{
     graphql::{
         call_limits::{QuotaLimit, QuotaLimitInput, RateLimit, RateLimitInput, draft},
         enums::{ApprovalLevel, AuthMethod, Environment, PlanStatus, PricingModel, ScopeGrantKind},
-        lists::{EnvironmentsOf, one},
+        loaders::lists::{EnvironmentsOf, one},
         loaders::found,
         payload::payload,
         portal::change,

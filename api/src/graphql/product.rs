@@ -16,12 +16,12 @@ use entities::product;
 use crate::{
     graphql::{
         assignment::{Assignment, AssignmentConnection},
-        catalog_loaders::{CategoriesOf, CurrentSpecOf, EnvironmentsOf},
+        loaders::catalog::{CategoriesOf, CurrentSpecOf, EnvironmentsOf},
         category::Category,
         connection::HasCursor,
         endpoint::{Endpoint, EndpointConnection},
         enums::{ProductStatus, Visibility},
-        lists::{HeldOf, PlansOf, one},
+        loaders::lists::{HeldOf, PlansOf, one},
         loaders::loaded,
         payload::payload,
         plan::Plan,

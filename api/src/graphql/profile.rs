@@ -12,7 +12,7 @@ use crate::graphql::{
     client::Client,
     credential::{Credential, IssuedSecret},
     enums::{AuthMethod, Environment},
-    lists::{CredentialsOf, TargetOf, may, one},
+    loaders::lists::{CredentialsOf, TargetOf, may, one},
     loaders::found,
     payload::{Payload, UserError, payload},
     policy::Policy,

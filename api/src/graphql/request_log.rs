@@ -19,7 +19,7 @@ use crate::{
         connection::HasCursor,
         credential::Credential,
         enums::{DenialReason, Environment},
-        lists::{ProductsOf, one},
+        loaders::lists::{ProductsOf, one},
         loaders::loaded,
         product::Product,
         product_environment::HeaderValue,

@@ -21,7 +21,7 @@ use crate::{
         connection::HasCursor,
         credential::{Credential, IssuedSecret},
         enums::{Environment, LaneLock, NextStep, SubscriptionStatus},
-        lists::{ClientOf, CredentialsOf, GrantsOf, ProfilesOf, may, one},
+        loaders::lists::{ClientOf, CredentialsOf, GrantsOf, ProfilesOf, may, one},
         loaders::found,
         payload::{Payload, UserError, payload},
         plan::{Plan, PlanScope},

@@ -17,7 +17,7 @@ use crate::{
         connection::HasCursor,
         enums::{AccessLevel, InvitationStatus, JoinMethod, SubscriptionStatus, TeamRole, TeamStatus},
         invitation::{Invitation, InvitationConnection},
-        lists::may,
+        loaders::lists::may,
         loaders::{MemberOf, found, loaded},
         payload::payload,
         request::{OrGraphql, RequestContext, id_of, id_referred_to, page},

@@ -13,7 +13,6 @@ use domain::{
     keyring::Keyring,
     outbox::{Job, When},
     tx::Unaudited,
-    wake::Wake,
 };
 use entities::outbox_job;
 use jobs::mail::{Delivery, MailSettings, Mailer, SentMails};

@@ -1,5 +1,8 @@
 //! Batched look-ups, one set per request: a list of a hundred rows costs one statement per kind of thing beside it.
 
+pub mod catalog;
+pub mod lists;
+
 use std::{collections::HashMap, sync::Arc};
 
 use async_graphql::dataloader::{DataLoader, Loader};
@@ -19,14 +22,14 @@ macro_rules! row_loaders {
         /// This request's loaders.
         pub struct Loaders {
             $(pub $field: DataLoader<Rows, async_graphql::dataloader::NoCache>,)*
-            pub lists: DataLoader<super::lists::Lists, async_graphql::dataloader::NoCache>,
+            pub lists: DataLoader<lists::Lists, async_graphql::dataloader::NoCache>,
         }
 
         impl Loaders {
             pub fn new(domain: &Domain) -> Self {
                 Self {
                     $($field: DataLoader::new(Rows(domain.clone()), tokio::spawn),)*
-                    lists: DataLoader::new(super::lists::Lists(domain.clone()), tokio::spawn),
+                    lists: DataLoader::new(lists::Lists(domain.clone()), tokio::spawn),
                 }
             }
         }
