@@ -119,7 +119,7 @@ fn time(what: &str, mut call: impl FnMut() -> bool) {
 fn status(field: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_default();
-    line.split_whitespace().nth(1).or_else(|| line.split_whitespace().next()).and_then(|kb| kb.parse().ok()).unwrap_or(0)
+    line.split_whitespace().next().and_then(|kb| kb.parse().ok()).unwrap_or(0)
 }
 
 /// MiB.
