@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     ops::{members, teams},
     read,
-    rules::policy::{Access, MemberRight},
+    rules::policy::Access,
 };
 use entities::{membership, team};
 
@@ -56,7 +56,7 @@ impl Team {
     /// The level of partnership, for members and staff.
     async fn tier(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Tier>> {
         let Some(id) = self.0.tier_id else { return Ok(None) };
-        if !domain::access::allowed(&ctx.op().db, ctx.actor(), self.0.id, MemberRight::SeeTeam).await.or_graphql()? {
+        if !read::people::sees_everyone(ctx.actor()) && self.viewer_membership(ctx).await?.is_none() {
             return Ok(None);
         }
         Ok(Some(Tier(found(ctx.loaders().tiers.load_one(id).await)?)))
@@ -94,9 +94,14 @@ impl Team {
     }
     /// What you may do in it; null for staff who are no members.
     async fn viewer_access(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<MemberAccess>> {
+        Ok(self.viewer_membership(ctx).await?.map(|member| Access::of(&member).into()))
+    }
+}
+
+impl Team {
+    async fn viewer_membership(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<membership::Model>> {
         let Some(user) = ctx.actor().user_id() else { return Ok(None) };
-        let member = maybe(ctx.loaders().teams.load_one(MemberOf { team: self.0.id, user }).await)?;
-        Ok(member.map(|member| Access::of(&member).into()))
+        maybe(ctx.loaders().teams.load_one(MemberOf { team: self.0.id, user }).await)
     }
 }
 
