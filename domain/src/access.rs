@@ -19,6 +19,21 @@ pub fn require_staff(actor: &Actor, right: StaffRight) -> Result<()> {
     }
 }
 
+/// Refuses who is not signed in, before anything is looked up for them.
+pub fn require_somebody(actor: &Actor) -> Result<()> {
+    match actor.who {
+        Who::Nobody => Err(DomainError::Unauthenticated),
+        Who::User { .. } | Who::System => Ok(()),
+    }
+}
+
+/// Whether an actor may do this for a team, given their membership in it.
+pub fn may(actor: &Actor, membership: Option<&membership::Model>, right: MemberRight) -> bool {
+    actor.who == Who::System
+        || actor.staff_role().is_some_and(|role| policy::staff_may_for_team(role, right))
+        || membership.is_some_and(|member| policy::member_may(policy::Access::of(member), right))
+}
+
 /// The actor's membership in a team, if any.
 pub async fn membership(db: &impl ConnectionTrait, actor: &Actor, team: TeamId) -> Result<Option<membership::Model>> {
     let Some(user) = actor.user_id() else { return Ok(None) };

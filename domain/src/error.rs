@@ -124,6 +124,16 @@ impl Problems {
         checked.map_err(|problem| self.0.push(problem)).ok()
     }
 
+    /// Keeps the value, or notes all that is wrong with it.
+    pub fn take_all<T>(&mut self, checked: Result<T, Vec<Problem>>) -> Option<T> {
+        checked.map_err(|problems| self.0.extend(problems)).ok()
+    }
+
+    /// The problems, where there are any.
+    pub fn into_list(self) -> Vec<Problem> {
+        self.0
+    }
+
     /// Refuses when anything was noted.
     pub fn into_result(self) -> Result<(), DomainError> {
         if self.0.is_empty() { Ok(()) } else { Err(DomainError::Refused(self.0)) }

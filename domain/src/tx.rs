@@ -17,7 +17,7 @@ use entities::{
 };
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseBackend, DatabaseTransaction, EntityTrait,
-    ExprTrait, IntoActiveModel, QueryFilter, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    ExprTrait, IntoActiveModel, ModelTrait, QueryFilter, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
     sea_query::Expr,
 };
 use uuid::Uuid;
@@ -41,12 +41,13 @@ pub struct Tx<'a> {
 /// Something that gateways keep in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Touch {
+    /// With its environments, versions, endpoints, and the tiers that it is assigned to.
     Product(ProductId),
-    /// With its profiles, credentials, assignments and subscription.
+    /// With its profiles, credentials, assignments of its own, and subscription.
     Client(ClientId),
     Plan(PlanId),
     Policy(PolicyId),
-    /// Its tier, and what it is assigned.
+    /// Its tier, and what is assigned to the team itself.
     Team(TeamId),
 }
 
@@ -99,6 +100,15 @@ impl<'a> Tx<'a> {
     pub async fn enqueue_when<J: Job>(&self, job: J, when: When) -> Result<bool> {
         self.enqueued.store(true, Ordering::Relaxed);
         outbox::insert(self.ctx, &self.db, &job, when).await
+    }
+
+    /// Writes a new row.
+    pub async fn insert<M>(&self, row: M) -> Result<M>
+    where
+        M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel> + Clone,
+    {
+        M::Entity::insert(row.clone().into_active_model()).exec_without_returning(&self.db).await?;
+        Ok(row)
     }
 
     /// Writes a row if nobody changed it since its `version` was read, and raises the version; else `Conflict`.

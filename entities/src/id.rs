@@ -36,6 +36,11 @@ pub fn prefix_of(text: &str) -> Option<&str> {
     text.rsplit_once('_').map(|(prefix, _)| prefix)
 }
 
+/// The UUID behind an id of any kind.
+pub fn uuid_of(text: &str) -> Option<Uuid> {
+    text.rsplit_once('_').and_then(|(_, rest)| read_base32(rest)).map(Uuid::from_u128)
+}
+
 fn write_base32(value: u128, out: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut text = [0u8; 26];
     for (i, slot) in text.iter_mut().enumerate() {

@@ -151,7 +151,7 @@ async fn only_the_invited_can_accept() {
     let token = app.invitation_token(&invitation).await;
     insta::assert_snapshot!(app.accept(Some(&eve), &token).await, @"INVALID token: the invitation is for another address: sign in with that one to accept it");
     insta::assert_snapshot!(app.accept(Some(&eve), "guess").await, @"INVALID token: this is not a link of ours, or a part of it is missing: ask for a new one");
-    let waiting = app.data(Some(&grace), "{ viewer { pendingInvitations { status team { name members { totalCount } tier { id } } invitedBy { name email } } } }", json!({})).await;
+    let waiting = app.data(Some(&grace), "{ viewer { pendingInvitations { status team { name members { totalCount } subscriptions { totalCount } clients { totalCount } auditLog { totalCount } requestLog { totalCount } invitations { totalCount } tier { id } } invitedBy { name email } } } }", json!({})).await;
     insta::assert_json_snapshot!(waiting["viewer"]["pendingInvitations"], @r#"
     [
       {
@@ -161,6 +161,13 @@ async fn only_the_invited_can_accept() {
           "members": {
             "totalCount": 0
           },
+          "subscriptions": {
+            "totalCount": 0
+          },
+          "clients": null,
+          "auditLog": null,
+          "requestLog": null,
+          "invitations": null,
           "tier": null
         },
         "invitedBy": {

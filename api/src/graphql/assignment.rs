@@ -6,12 +6,15 @@ use domain::ops::assignments::{self, Target};
 use entities::assignment;
 
 use crate::graphql::{
+    client::Client,
     connection::HasCursor,
     loaders::found,
     payload::payload,
     product::{Product, ProductPayload},
     request::{RequestContext, id_of, id_referred_to},
+    subscription::Subscription,
     team::Team,
+    tier::Tier,
     user::User,
 };
 
@@ -33,9 +36,28 @@ impl Assignment {
     async fn product(&self, ctx: &Context<'_>) -> async_graphql::Result<Product> {
         found(ctx.loaders().products.load_one(self.0.product_id).await).map(Product)
     }
+    async fn tier(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Tier>> {
+        match self.0.tier_id {
+            Some(id) => found(ctx.loaders().tiers.load_one(id).await).map(|row| Some(Tier(row))),
+            None => Ok(None),
+        }
+    }
     async fn team(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Team>> {
         match self.0.team_id {
             Some(id) => found(ctx.loaders().teams.load_one(id).await).map(|row| Some(Team(row))),
+            None => Ok(None),
+        }
+    }
+    async fn client(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Client>> {
+        match self.0.client_id {
+            Some(id) => found(ctx.loaders().clients.load_one(id).await).map(|row| Some(Client(row))),
+            None => Ok(None),
+        }
+    }
+    /// The subscription that gave it; null for one given by hand.
+    async fn via(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Subscription>> {
+        match self.0.subscription_id {
+            Some(id) => found(ctx.loaders().subscriptions.load_one(id).await).map(|row| Some(Subscription(row))),
             None => Ok(None),
         }
     }

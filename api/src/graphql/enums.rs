@@ -3,11 +3,11 @@
 use async_graphql::Enum;
 
 macro_rules! mirrored {
-    ($($(#[$meta:meta])* $name:ident = $remote:literal { $($variant:ident)* })*) => {$(
+    ($($(#[$meta:meta])* $name:ident = $remote:literal { $($(#[$vmeta:meta])* $variant:ident)* })*) => {$(
         $(#[$meta])*
         #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[graphql(remote = $remote)]
-        pub enum $name { $($variant),* }
+        pub enum $name { $($(#[$vmeta])* $variant),* }
     )*};
 }
 
@@ -22,6 +22,32 @@ mirrored! {
     ProductStatus = "entities::enums::ProductStatus" { Draft Published Deprecated Retired }
     Visibility = "entities::enums::Visibility" { Public Members Assigned }
     Environment = "entities::enums::Environment" { Sandbox Production }
+    PlanStatus = "entities::enums::PlanStatus" { Draft Inactive Active Deprecated Archived }
+    ApprovalLevel = "entities::enums::ApprovalLevel" { Automatic Standard Formal }
+    AuthMethod = "entities::enums::AuthMethod" {
+        ApiKey Token SignedJwt
+        #[graphql(name = "OAUTH2_CLIENT_SECRET")] Oauth2ClientSecret
+        #[graphql(name = "OAUTH2_PRIVATE_KEY_JWT")] Oauth2PrivateKeyJwt
+        Mtls Oidc None
+    }
+    RateWindow = "entities::enums::RateWindow" { Second Minute FiveMinutes Hour }
+    /// UTC: from midnight; from Monday; from the 1st.
+    QuotaPeriod = "entities::enums::QuotaPeriod" { Day Week Month }
+    PricingModel = "entities::enums::PricingModel" { Free Contract FlatFee Volume Graduated FlatFeeOverage PrepaidCredits }
+    /// How a scope is come by: with the subscription; on request; on request with a written reason.
+    ScopeGrantKind = "entities::enums::ScopeGrantKind" { Default Optional Restricted }
+    SubscriptionStatus = "entities::enums::SubscriptionStatus" {
+        PendingApproval PendingPayment PaymentFailed Active Suspended PendingCancellation Cancelled Expired Rejected
+    }
+    PipelinePhase = "entities::enums::PipelinePhase" { Sandbox InReview Production Rejected }
+    CredentialStatus = "entities::enums::CredentialStatus" { Unclaimed Active Revoked Expired }
+    ActorKind = "entities::enums::ActorKind" { User Staff System PaymentProvider }
+    /// Why a lane takes no credentials and no calls.
+    LaneLock = "domain::rules::subscription::LaneLock" { PendingApproval PendingPayment InSandbox InReview Rejected NotActive }
+    /// What a developer can do now.
+    NextStep = "domain::rules::subscription::NextStep" {
+        AwaitApproval Pay CreateSandboxCredential MakeFirstSandboxCall CreateProductionCredential MakeFirstProductionCall
+    }
     /// MOCK answers from the document's own examples and schemas.
     Backend = "entities::enums::Backend" { Upstream Mock }
     /// Where an environment's request log goes.
@@ -29,6 +55,15 @@ mirrored! {
     EndpointStatus = "entities::enums::EndpointStatus" { Draft Published }
     SpecStatus = "entities::enums::SpecStatus" { Current Supported Retired }
     SpecFormat = "domain::rules::openapi::Format" { Json Yaml }
+    /// Why the gateway refused a call.
+    DenialReason = "entities::enums::DenialReason" {
+        RouteNotFound ClientIdMissing ClientUnknown ClientDisabled IdentityMismatch ProfileRequired ProfileUnknown
+        ProfileDisabled ProductNotAssigned IpNotAllowed MethodNotAllowed CredentialMissing CredentialInvalid
+        CredentialExpired CredentialRevoked WrongEnvironment ScopeMissing RateLimited QuotaExhausted Unavailable
+        SubscriptionInactive RequestTooLarge MalformedRequest UpstreamUnreachable UpstreamTimeout
+    }
+    /// Who can put a refused call right.
+    Fixer = "domain::rules::denial::Fixer" { Caller TeamAdmin Provider NobodyWait }
     UserErrorCode = "domain::ProblemCode" {
         Invalid Required Taken TooLong TooShort NotFound Expired AlreadyDone WrongState Stale ProductionLocked LimitReached
         PaymentProvider

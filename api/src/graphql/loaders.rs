@@ -5,8 +5,9 @@ use std::{collections::HashMap, sync::Arc};
 use async_graphql::dataloader::{DataLoader, Loader};
 use domain::{Domain, DomainError, read};
 use entities::{
-    id::{ProductId, TeamId, TierId, UserId},
-    membership, product, team, tier, user,
+    client, credential,
+    id::{ClientId, CredentialId, PlanId, PolicyId, ProductId, ProfileId, SubscriptionId, TeamId, TierId, UserId},
+    membership, plan, policy, product, profile, subscription, team, tier, user,
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
@@ -18,11 +19,15 @@ macro_rules! row_loaders {
         /// This request's loaders.
         pub struct Loaders {
             $(pub $field: DataLoader<Rows, async_graphql::dataloader::NoCache>,)*
+            pub lists: DataLoader<super::lists::Lists, async_graphql::dataloader::NoCache>,
         }
 
         impl Loaders {
             pub fn new(domain: &Domain) -> Self {
-                Self { $($field: DataLoader::new(Rows(domain.clone()), tokio::spawn),)* }
+                Self {
+                    $($field: DataLoader::new(Rows(domain.clone()), tokio::spawn),)*
+                    lists: DataLoader::new(super::lists::Lists(domain.clone()), tokio::spawn),
+                }
             }
         }
 
@@ -43,7 +48,13 @@ macro_rules! row_loaders {
 }
 
 row_loaders! {
+    clients: ClientId => client
+    credentials: CredentialId => credential
+    plans: PlanId => plan
+    policies: PolicyId => policy
     products: ProductId => product
+    profiles: ProfileId => profile
+    subscriptions: SubscriptionId => subscription
     teams: TeamId => team
     tiers: TierId => tier
     users: UserId => user
@@ -89,11 +100,6 @@ impl Loader<MemberOf> for Rows {
             .map_err(|error| Arc::new(error.into()))?;
         Ok(rows.into_iter().map(|row| (MemberOf { team: row.team_id, user: row.user_id }, row)).collect())
     }
-}
-
-/// A loader's answer for something that need not be there.
-pub fn maybe<T>(loaded: Result<Option<T>, Arc<DomainError>>) -> async_graphql::Result<Option<T>> {
-    loaded.map_err(|error| crate::error::to_graphql(DomainError::Unavailable(error.to_string().into())))
 }
 
 /// A loader's answer for something that a foreign key says is there.

@@ -1,28 +1,41 @@
 //! The GraphQL schema. A resolver parses, builds, calls and wraps; rules and SQL live in `domain`.
 
 pub mod assignment;
+pub mod audit;
+pub mod call_limits;
 pub mod catalog_loaders;
 pub mod category;
+pub mod client;
 pub mod complete;
 pub mod connection;
+pub mod credential;
+pub mod decision;
 pub mod endpoint;
 pub mod engine;
 pub mod enums;
 pub mod invitation;
 pub mod limits;
+pub mod lists;
 pub mod loaders;
 pub mod node;
+pub mod onboarding;
 pub mod payload;
+pub mod plan;
+pub mod policy;
 pub mod portal;
 pub mod product;
 pub mod product_environment;
+pub mod profile;
 pub mod provider;
+pub mod provider_access;
 pub mod request;
+pub mod request_log;
 pub mod scalars;
 pub mod session;
 pub mod shape;
 pub mod spec;
 pub mod staff;
+pub mod subscription;
 pub mod team;
 pub mod tier;
 pub mod user;
@@ -37,30 +50,39 @@ use engine::Engine;
 pub struct Query(
     portal::PortalQuery,
     node::NodeQuery,
+    product::ProductQuery,
+    category::CategoryQuery,
     viewer::ViewerQuery,
     team::TeamQuery,
     invitation::InvitationQuery,
     provider::ProviderQuery,
-    product::ProductQuery,
-    category::CategoryQuery,
+    subscription::SubscriptionQuery,
+    decision::DecisionQuery,
 );
 
 /// What can be changed.
 #[derive(MergedObject, Default)]
 pub struct Mutation(
     portal::PortalMutation,
-    session::SessionMutation,
-    viewer::ViewerMutation,
-    team::TeamMutation,
-    invitation::InvitationMutation,
-    staff::StaffMutation,
-    tier::TierMutation,
+    plan::PlanMutation,
+    policy::PolicyMutation,
+    subscription::SubscriptionMutation,
+    client::ClientMutation,
+    profile::ProfileMutation,
+    credential::CredentialMutation,
+    onboarding::OnboardingMutation,
     product::ProductMutation,
     product_environment::ProductEnvironmentMutation,
     assignment::AssignmentMutation,
     spec::SpecMutation,
     endpoint::EndpointMutation,
     category::CategoryMutation,
+    session::SessionMutation,
+    viewer::ViewerMutation,
+    team::TeamMutation,
+    invitation::InvitationMutation,
+    staff::StaffMutation,
+    tier::TierMutation,
 );
 
 pub type PorticoSchema = Schema<Query, Mutation, EmptySubscription>;

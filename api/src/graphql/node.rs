@@ -3,19 +3,28 @@
 use async_graphql::{Context, ID, Interface, Object};
 use domain::read::{self, assignments, catalog, endpoints, specs};
 use entities::id::{
-    AccessTokenId, AssignmentId, CategoryId, EndpointId, InvitationId, MembershipId, ProductId, SessionId, SpecVersionId, TeamId,
-    TierId, TypedId, UserId, prefix_of,
+    AccessTokenId, AssignmentId, AuditEventId, CategoryId, ClientId, CredentialId, EndpointId, InvitationId, MembershipId,
+    PlanId, PolicyId, ProductId, ProfileId, RequestLogId, SessionId, SpecVersionId, SubscriptionId, TeamId, TierId, TypedId,
+    UserId, prefix_of,
 };
 
 use crate::graphql::{
     assignment::Assignment,
+    audit::AuditEvent,
     category::Category,
+    client::Client,
+    credential::Credential,
     endpoint::Endpoint,
     invitation::Invitation,
+    plan::Plan,
+    policy::Policy,
     product::Product,
+    profile::Profile,
     request::{OrGraphql, RequestContext},
+    request_log::RequestLogEntry,
     session::{AccessToken, Session},
     spec::SpecVersion,
+    subscription::Subscription,
     team::{Membership, Team},
     tier::Tier,
     user::User,
@@ -25,6 +34,14 @@ use crate::graphql::{
 #[derive(Interface)]
 #[graphql(field(name = "id", ty = "ID"))]
 pub enum Node {
+    Subscription(Subscription),
+    RequestLogEntry(RequestLogEntry),
+    Profile(Profile),
+    Policy(Policy),
+    Plan(Plan),
+    Credential(Credential),
+    Client(Client),
+    AuditEvent(AuditEvent),
     AccessToken(AccessToken),
     Assignment(Assignment),
     Category(Category),
@@ -70,6 +87,22 @@ impl NodeQuery {
             (Some(TeamId::PREFIX), _) => found(&id, async |id| read::teams::visible(op, actor, id).await, Team).await,
             (Some(TierId::PREFIX), _) => found(&id, async |id| read::teams::tier(op, actor, id).await, Tier).await,
             (Some(UserId::PREFIX), _) => found(&id, async |id| read::people::visible(op, actor, id).await, User).await,
+            (Some(PlanId::PREFIX), _) => found(&id, async |id| read::plans::by_id(op, actor, id).await, Plan).await,
+            (Some(PolicyId::PREFIX), _) => found(&id, async |id| read::policies::by_id(op, actor, id).await, Policy).await,
+            (Some(SubscriptionId::PREFIX), _) => {
+                found(&id, async |id| read::subscriptions::by_id(op, actor, id).await, Subscription).await
+            }
+            (Some(ClientId::PREFIX), _) => found(&id, async |id| read::clients::by_id(op, actor, id).await, Client).await,
+            (Some(ProfileId::PREFIX), _) => {
+                found(&id, async |id| read::clients::profile_by_id(op, actor, id).await, Profile).await
+            }
+            (Some(CredentialId::PREFIX), _) => {
+                found(&id, async |id| read::clients::credential_by_id(op, actor, id).await, Credential).await
+            }
+            (Some(AuditEventId::PREFIX), _) => found(&id, async |id| read::audit::by_id(op, actor, id).await, AuditEvent).await,
+            (Some(RequestLogId::PREFIX), _) => {
+                found(&id, async |id| read::request_log::by_id(op, actor, id).await, RequestLogEntry).await
+            }
             _ => Ok(None),
         }
     }

@@ -21,13 +21,16 @@ use crate::{
         connection::HasCursor,
         endpoint::{Endpoint, EndpointConnection},
         enums::{ProductStatus, Visibility},
+        lists::{HeldOf, PlansOf, one},
         loaders::loaded,
         payload::payload,
+        plan::Plan,
         portal::change,
         product_environment::ProductEnvironment,
         request::{OrGraphql, RequestContext, id_of, id_referred_to, page},
         scalars::Url,
         spec::{SpecVersion, SpecVersionConnection},
+        subscription::Subscription,
     },
     payload_type,
 };
@@ -112,6 +115,16 @@ impl Product {
     async fn environments(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<ProductEnvironment>> {
         let rows = loaded(ctx.loaders().products.load_one(EnvironmentsOf(self.0.id)).await)?.unwrap_or_default();
         Ok(rows.into_iter().map(|row| ProductEnvironment { row, product: self.0.clone() }).collect())
+    }
+    /// What it is offered under, oldest first. Staff see plans that are not offered too.
+    async fn plans(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<Plan>> {
+        let key = PlansOf { product: self.0.id, all: domain::read::plans::sees_all(ctx.actor()) };
+        Ok(one(ctx, key).await?.unwrap_or_default().into_iter().map(Plan).collect())
+    }
+    /// What your teams hold of it, newest first.
+    async fn viewer_subscriptions(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<Subscription>> {
+        let Some(user) = ctx.actor().user_id() else { return Ok(Vec::new()) };
+        Ok(one(ctx, HeldOf(user, self.0.id)).await?.unwrap_or_default().into_iter().map(Subscription).collect())
     }
     /// To whom it is assigned, newest first; for staff.
     async fn assignments(

@@ -4,20 +4,25 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use domain::{
     ops::{members, teams},
-    read,
-    rules::policy::Access,
+    read::{self, page::Page, request_log::Calls},
+    rules::policy::{Access, MemberRight},
 };
 use entities::{membership, team};
 
 use crate::{
     connection,
     graphql::{
+        audit::{self, AuditEventConnection, AuditFilter},
+        client::{Client, ClientConnection},
         connection::HasCursor,
-        enums::{AccessLevel, InvitationStatus, JoinMethod, TeamRole, TeamStatus},
+        enums::{AccessLevel, InvitationStatus, JoinMethod, SubscriptionStatus, TeamRole, TeamStatus},
         invitation::{Invitation, InvitationConnection},
-        loaders::{MemberOf, found, maybe},
+        lists::may,
+        loaders::{MemberOf, found, loaded},
         payload::payload,
         request::{OrGraphql, RequestContext, id_of, id_referred_to, page},
+        request_log::{RequestLogConnection, RequestLogFilter, log},
+        subscription::{Subscription, SubscriptionConnection},
         tier::Tier,
         user::User,
     },
@@ -56,7 +61,7 @@ impl Team {
     /// The level of partnership, for members and staff.
     async fn tier(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Tier>> {
         let Some(id) = self.0.tier_id else { return Ok(None) };
-        if !read::people::sees_everyone(ctx.actor()) && self.viewer_membership(ctx).await?.is_none() {
+        if !may(ctx, self.0.id, MemberRight::SeeTeam).await? {
             return Ok(None);
         }
         Ok(Some(Tier(found(ctx.loaders().tiers.load_one(id).await)?)))
@@ -94,14 +99,69 @@ impl Team {
     }
     /// What you may do in it; null for staff who are no members.
     async fn viewer_access(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<MemberAccess>> {
-        Ok(self.viewer_membership(ctx).await?.map(|member| Access::of(&member).into()))
-    }
-}
-
-impl Team {
-    async fn viewer_membership(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<membership::Model>> {
         let Some(user) = ctx.actor().user_id() else { return Ok(None) };
-        maybe(ctx.loaders().teams.load_one(MemberOf { team: self.0.id, user }).await)
+        let member = loaded(ctx.loaders().teams.load_one(MemberOf { team: self.0.id, user }).await)?;
+        Ok(member.map(|member| Access::of(&member).into()))
+    }
+    /// Newest first; empty for who is not in the team yet.
+    #[expect(clippy::too_many_arguments, reason = "the field's arguments")]
+    async fn subscriptions(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        status: Option<SubscriptionStatus>,
+    ) -> async_graphql::Result<SubscriptionConnection> {
+        let page = page(ctx, first, after, last, before);
+        if !may(ctx, self.0.id, MemberRight::SeeTeam).await? {
+            return Ok(SubscriptionConnection(Page::empty(&page)));
+        }
+        let held = read::subscriptions::of_team(ctx.op(), self.0.id, status.map(Into::into), &page).await.or_graphql()?;
+        Ok(SubscriptionConnection(held.map(Subscription)))
+    }
+    /// Newest first. Needs READ access to the credentials area.
+    async fn clients(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Option<ClientConnection>> {
+        if !may(ctx, self.0.id, MemberRight::ReadCredentials).await? {
+            return Ok(None);
+        }
+        let page = page(ctx, first, after, last, before);
+        let clients = read::clients::of_team(ctx.op(), self.0.id, &page).await.or_graphql()?;
+        Ok(Some(ClientConnection(clients.map(Client))))
+    }
+    /// Its clients' calls, newest first. Needs READ access to the credentials area.
+    #[expect(clippy::too_many_arguments, reason = "the field's arguments")]
+    async fn request_log(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        filter: Option<RequestLogFilter>,
+    ) -> async_graphql::Result<Option<RequestLogConnection>> {
+        log(ctx, Calls::OfTeam(self.0.id), filter, page(ctx, first, after, last, before)).await
+    }
+    /// Every change of who may do what in the team, newest first. Needs READ access to the team area.
+    #[expect(clippy::too_many_arguments, reason = "the field's arguments")]
+    async fn audit_log(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        filter: Option<AuditFilter>,
+    ) -> async_graphql::Result<Option<AuditEventConnection>> {
+        audit::of_team(ctx, self.0.id, filter, page(ctx, first, after, last, before)).await
     }
 }
 

@@ -6,7 +6,7 @@ use domain::{read::people, rules::person::display_name};
 use entities::user;
 
 use crate::graphql::{
-    loaders::{Mates, maybe},
+    loaders::{Mates, loaded},
     request::RequestContext,
     scalars::EmailAddress,
 };
@@ -45,7 +45,7 @@ impl User {
         if viewer == self.0.id || people::sees_everyone(ctx.actor()) {
             return Ok(Some(&self.0.email));
         }
-        let mates = maybe(ctx.loaders().users.load_one(Mates { viewer, person: self.0.id }).await)?;
+        let mates = loaded(ctx.loaders().users.load_one(Mates { viewer, person: self.0.id }).await)?;
         Ok(mates.map(|()| self.0.email.as_str()))
     }
 }

@@ -142,6 +142,15 @@ pub async fn may_see(db: &impl ConnectionTrait, actor: &Actor, product: &product
     }
 }
 
+/// As `may_see`, for who sees the products that one client holds.
+pub fn may_see_of(actor: &Actor, product: &product::Model, held: &[product::Model]) -> bool {
+    match verdict(product.status, product.visibility, onlooker(actor)) {
+        Verdict::Seen => true,
+        Verdict::IfReached => held.iter().any(|of_client| of_client.id == product.id),
+        Verdict::Hidden => false,
+    }
+}
+
 /// Whether the members of a team may see a product.
 pub async fn team_may_see(db: &impl ConnectionTrait, team: TeamId, product: &product::Model) -> Result<bool> {
     match verdict(product.status, product.visibility, Onlooker::SignedIn) {

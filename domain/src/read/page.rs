@@ -6,6 +6,8 @@ use sea_orm::{
     sea_query::{Expr, Func},
 };
 
+use uuid::Uuid;
+
 use crate::{Domain, DomainError, ProblemCode, Result};
 
 pub const DEFAULT_PAGE: u64 = 20;
@@ -80,6 +82,11 @@ impl<T> Page<T> {
         Self { rows, has_next_page, has_previous_page, total }
     }
 
+    /// Of a list that the viewer sees nothing of.
+    pub fn empty(page: &PageRequest) -> Self {
+        Self { rows: Vec::new(), has_next_page: false, has_previous_page: false, total: page.with_total.then_some(0) }
+    }
+
     pub fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
         Page {
             rows: self.rows.into_iter().map(change).collect(),
@@ -146,4 +153,11 @@ where
     let direction = if window.backward { sea_orm::Order::Desc } else { sea_orm::Order::Asc };
     let rows = read.order_by(folded(), direction.clone()).order_by(id, direction).limit(window.limit + 1).all(&ctx.db).await?;
     Ok(Page::from_read(rows, &window, total))
+}
+
+/// How many rows a list has; `None` beyond `most`, which is as far as it counts.
+pub async fn count_up_to<E: EntityTrait>(ctx: &Domain, list: Select<E>, id: E::Column, most: u64) -> Result<Option<u64>> {
+    // `count` drops a limit: the ids themselves are read.
+    let ids: Vec<Uuid> = list.select_only().column(id).limit(most + 1).into_tuple().all(&ctx.db).await?;
+    Ok(u64::try_from(ids.len()).ok().filter(|count| *count <= most))
 }

@@ -111,16 +111,19 @@ fn lane(environment: Environment) -> &'static str {
 pub fn issue(kind: SecretKind, environment: Environment, random: &[u8; RANDOM_BYTES]) -> Issued {
     let secret: [u8; 32] = std::array::from_fn(|i| random[i]);
     let lookup = u128::from_be_bytes(std::array::from_fn(|i| random[32 + i]));
-    let (head, lookup) = match kind {
+    let secret = of_256(secret);
+    // A token has no lookup part to be recognised by: four of its 43 characters are shown.
+    let (head, lookup, shown) = match kind {
         SecretKind::ApiKey => {
             let lookup = digits(lookup, LOOKUP);
-            (format!("{API_KEY}_{}_{lookup}_", lane(environment)), Some(lookup))
+            (format!("{API_KEY}_{}_{lookup}_", lane(environment)), Some(lookup), "")
         }
-        SecretKind::Token => (format!("{TOKEN}_{}_", lane(environment)), None),
+        SecretKind::Token => (format!("{TOKEN}_{}_", lane(environment)), None, &secret[..4]),
     };
-    let body = format!("{head}{}", of_256(secret));
+    let masked = format!("{head}{shown}{DOTS}");
+    let body = format!("{head}{secret}");
     let whole = format!("{body}{}", checksum(&body));
-    Issued { hash: sha256(&whole), masked: format!("{head}{DOTS}"), lookup, secret: whole.into() }
+    Issued { hash: sha256(&whole), masked, lookup, secret: whole.into() }
 }
 
 /// Takes over a token that the provider has given out already: 32 to 512 visible ASCII characters.

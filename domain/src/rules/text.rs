@@ -97,6 +97,11 @@ pub fn web_url(path: &str, value: &str) -> Result<String, Problem> {
     Ok(url.into())
 }
 
+/// How an enum is shown outside: `PENDING_APPROVAL`.
+pub fn word(value: impl serde::Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

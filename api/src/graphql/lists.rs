@@ -1,0 +1,107 @@
+//! Batched look-ups of what belongs to a row: one statement or a few for all rows of a page.
+
+use std::{collections::HashMap, hash::Hash, sync::Arc};
+
+use async_graphql::{Context, dataloader::Loader};
+use domain::{
+    Domain, DomainError, access,
+    read::{clients, plans, sample_request, subscriptions},
+    rules::policy::MemberRight,
+};
+use entities::{
+    authorized_email, client, credential,
+    id::{ClientId, PlanId, ProductId, ProfileId, SubscriptionId, TeamId, UserId},
+    plan, plan_environment, product, profile, scope_grant, subscription,
+};
+
+use crate::graphql::{
+    loaders::{MemberOf, loaded},
+    request::RequestContext,
+};
+
+/// Looks things up for many rows at once.
+pub struct Lists(pub(super) Domain);
+
+macro_rules! list_loaders {
+    ($($(#[$meta:meta])* $key:ident($id:ty) => $value:ty: $read:expr;)*) => {$(
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub struct $key(pub $id);
+
+        impl Loader<$key> for Lists {
+            type Value = $value;
+            type Error = Arc<DomainError>;
+
+            async fn load(&self, keys: &[$key]) -> Result<HashMap<$key, Self::Value>, Self::Error> {
+                let ids: Vec<$id> = keys.iter().map(|key| key.0).collect();
+                let rows = $read(&self.0, &ids).await.map_err(Arc::new)?;
+                Ok(rows.into_iter().map(|(id, value)| ($key(id), value)).collect())
+            }
+        }
+    )*};
+}
+
+list_loaders! {
+    EnvironmentsOf(PlanId) => Vec<plan_environment::Model>: plans::environments;
+    ProfilesOf(ClientId) => Vec<profile::Model>: clients::profiles_of;
+    CredentialsOf(ProfileId) => Vec<credential::Model>: clients::credentials_of;
+    AuthorizedOf(ClientId) => Vec<authorized_email::Model>: clients::authorized_of;
+    ProductsOf(ClientId) => Vec<product::Model>: clients::products_of;
+    ClientOf(SubscriptionId) => client::Model: subscriptions::clients_of;
+    GrantsOf(SubscriptionId) => Vec<scope_grant::Model>: subscriptions::grants_of;
+    /// Where a profile's first call can go.
+    TargetOf(ProfileId) => sample_request::Target: sample_request::targets;
+}
+
+/// A product's plans; for staff those that are not offered too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PlansOf {
+    pub product: ProductId,
+    pub all: bool,
+}
+
+impl Loader<PlansOf> for Lists {
+    type Value = Vec<plan::Model>;
+    type Error = Arc<DomainError>;
+
+    async fn load(&self, keys: &[PlansOf]) -> Result<HashMap<PlansOf, Self::Value>, Self::Error> {
+        let products: Vec<_> = keys.iter().map(|key| key.product).collect();
+        let all = keys.iter().any(|key| key.all);
+        let rows = plans::of_products(&self.0, all, &products).await.map_err(Arc::new)?;
+        Ok(rows.into_iter().map(|(product, plans)| (PlansOf { product, all }, plans)).collect())
+    }
+}
+
+/// What a person's teams hold of a product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct HeldOf(pub UserId, pub ProductId);
+
+impl Loader<HeldOf> for Lists {
+    type Value = Vec<subscription::Model>;
+    type Error = Arc<DomainError>;
+
+    async fn load(&self, keys: &[HeldOf]) -> Result<HashMap<HeldOf, Self::Value>, Self::Error> {
+        let Some(HeldOf(user, _)) = keys.first().copied() else { return Ok(HashMap::new()) };
+        let products: Vec<_> = keys.iter().map(|key| key.1).collect();
+        let rows = subscriptions::of_viewer(&self.0, user, &products).await.map_err(Arc::new)?;
+        Ok(rows.into_iter().map(|(product, held)| (HeldOf(user, product), held)).collect())
+    }
+}
+
+/// One key's value; `None` where there is nothing.
+pub async fn one<K>(ctx: &Context<'_>, key: K) -> async_graphql::Result<Option<<Lists as Loader<K>>::Value>>
+where
+    K: Send + Sync + Hash + Eq + Clone + 'static,
+    Lists: Loader<K, Error = Arc<DomainError>>,
+{
+    loaded(ctx.loaders().lists.load_one(key).await)
+}
+
+/// Whether the viewer may do this for a team: decides which fields answer and which are null.
+pub async fn may(ctx: &Context<'_>, team: TeamId, right: MemberRight) -> async_graphql::Result<bool> {
+    let member = match ctx.actor().user_id() {
+        Some(user) => loaded(ctx.loaders().teams.load_one(MemberOf { team, user }).await)?,
+        None => None,
+    };
+    Ok(access::may(ctx.actor(), member.as_ref(), right))
+}

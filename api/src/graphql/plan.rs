@@ -1,0 +1,294 @@
+//! Plans: what a product is offered under.
+
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
+use domain::{
+    ops::plans,
+    rules::plan::{Draft, EnvironmentDraft, ScopeDraft},
+};
+use entities::{columns, plan, plan_environment};
+
+use crate::{
+    graphql::{
+        call_limits::{QuotaLimit, QuotaLimitInput, RateLimit, RateLimitInput, draft},
+        enums::{ApprovalLevel, AuthMethod, Environment, PlanStatus, PricingModel, ScopeGrantKind},
+        lists::{EnvironmentsOf, one},
+        loaders::found,
+        payload::payload,
+        portal::change,
+        product::Product,
+        request::{RequestContext, id_of, id_referred_to},
+    },
+    payload_type,
+};
+
+/// One product's offer.
+#[derive(Debug, Clone)]
+pub struct Plan(pub plan::Model);
+
+#[Object]
+impl Plan {
+    pub async fn id(&self) -> ID {
+        self.0.id.to_string().into()
+    }
+    async fn product(&self, ctx: &Context<'_>) -> async_graphql::Result<Product> {
+        found(ctx.loaders().products.load_one(self.0.product_id).await).map(Product)
+    }
+    async fn slug(&self) -> &str {
+        &self.0.slug
+    }
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+    async fn description(&self) -> Option<&str> {
+        self.0.description.as_deref()
+    }
+    async fn status(&self) -> PlanStatus {
+        self.0.status.into()
+    }
+    /// Raised by every change; what `expectedVersion` of `updatePlan` is compared with.
+    async fn version(&self) -> i32 {
+        self.0.version
+    }
+    async fn pricing(&self) -> Pricing {
+        Pricing { model: self.0.pricing.model.into() }
+    }
+    async fn approval(&self) -> ApprovalLevel {
+        self.0.approval.into()
+    }
+    /// With a sandbox, work there starts at once and production is locked until it is approved.
+    async fn has_sandbox(&self) -> bool {
+        self.0.has_sandbox
+    }
+    /// Sandbox first.
+    async fn environments(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<PlanEnvironment>> {
+        let rows = one(ctx, EnvironmentsOf(self.0.id)).await?.unwrap_or_default();
+        Ok(rows.into_iter().map(PlanEnvironment).collect())
+    }
+    async fn scopes(&self) -> Vec<PlanScope> {
+        self.0.scopes.iter().cloned().map(PlanScope).collect()
+    }
+    async fn features(&self) -> Vec<PlanFeature> {
+        self.0.features.iter().map(|f| PlanFeature { name: f.name.clone(), value: f.value.clone() }).collect()
+    }
+    /// Null: no cap.
+    async fn max_subscriptions_per_team(&self) -> Option<i32> {
+        self.0.max_subscriptions_per_team
+    }
+}
+
+/// What a plan says of one environment.
+pub struct PlanEnvironment(plan_environment::Model);
+
+#[Object]
+impl PlanEnvironment {
+    async fn environment(&self) -> Environment {
+        self.0.environment.into()
+    }
+    async fn auth_method(&self) -> AuthMethod {
+        self.0.auth_method.into()
+    }
+    /// Empty: all methods.
+    async fn allowed_methods(&self) -> &[String] {
+        &self.0.allowed_methods
+    }
+    /// Null: unlimited.
+    async fn rate_limit(&self) -> Option<RateLimit> {
+        RateLimit::from_columns(self.0.rate_requests, self.0.rate_window)
+    }
+    /// Null: unlimited.
+    async fn quota(&self) -> Option<QuotaLimit> {
+        QuotaLimit::from_columns(self.0.quota_requests, self.0.quota_period)
+    }
+    /// Markdown.
+    async fn documentation(&self) -> Option<&str> {
+        self.0.documentation.as_deref()
+    }
+}
+
+#[derive(SimpleObject)]
+pub struct Pricing {
+    model: PricingModel,
+}
+
+/// A scope that a plan can grant.
+pub struct PlanScope(pub columns::PlanScope);
+
+#[Object]
+impl PlanScope {
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+    async fn description(&self) -> Option<&str> {
+        self.0.description.as_deref()
+    }
+    async fn grant(&self) -> ScopeGrantKind {
+        self.0.grant.into()
+    }
+    async fn environments(&self) -> Vec<Environment> {
+        self.0.environments.iter().copied().map(Into::into).collect()
+    }
+}
+
+/// A line for comparing plans.
+#[derive(SimpleObject)]
+pub struct PlanFeature {
+    name: String,
+    value: String,
+}
+
+#[derive(InputObject)]
+pub struct CreatePlanInput {
+    product_id: ID,
+    slug: String,
+    name: String,
+    description: Option<String>,
+    pricing: PricingInput,
+    /// AUTOMATIC unless given.
+    approval: Option<ApprovalLevel>,
+    has_sandbox: bool,
+    environments: Vec<PlanEnvironmentInput>,
+    scopes: Option<Vec<PlanScopeInput>>,
+    features: Option<Vec<PlanFeatureInput>>,
+    max_subscriptions_per_team: Option<i32>,
+}
+
+/// An omitted field stays; null clears it. A list that is given replaces the one there was.
+#[derive(InputObject)]
+pub struct UpdatePlanInput {
+    plan_id: ID,
+    /// Refuses with STALE when the plan was changed since it was read.
+    expected_version: Option<i32>,
+    slug: Option<String>,
+    name: Option<String>,
+    #[graphql(default)]
+    description: MaybeUndefined<String>,
+    pricing: Option<PricingInput>,
+    approval: Option<ApprovalLevel>,
+    has_sandbox: Option<bool>,
+    environments: Option<Vec<PlanEnvironmentInput>>,
+    scopes: Option<Vec<PlanScopeInput>>,
+    features: Option<Vec<PlanFeatureInput>>,
+    #[graphql(default)]
+    max_subscriptions_per_team: MaybeUndefined<i32>,
+}
+
+#[derive(InputObject)]
+pub struct PricingInput {
+    model: PricingModel,
+}
+
+#[derive(InputObject)]
+pub struct PlanEnvironmentInput {
+    environment: Environment,
+    auth_method: AuthMethod,
+    /// Left out or empty: all methods.
+    allowed_methods: Option<Vec<String>>,
+    /// Left out: unlimited.
+    rate_limit: Option<RateLimitInput>,
+    /// Left out: unlimited.
+    quota: Option<QuotaLimitInput>,
+    documentation: Option<String>,
+}
+
+#[derive(InputObject)]
+pub struct PlanScopeInput {
+    name: String,
+    description: Option<String>,
+    grant: ScopeGrantKind,
+    /// Left out: all of the plan's.
+    environments: Option<Vec<Environment>>,
+}
+
+#[derive(InputObject)]
+pub struct PlanFeatureInput {
+    name: String,
+    value: String,
+}
+
+#[derive(InputObject)]
+pub struct SetPlanStatusInput {
+    plan_id: ID,
+    status: PlanStatus,
+}
+
+payload_type! { PlanPayload { plan: Plan } }
+
+#[derive(Default)]
+pub struct PlanMutation;
+
+#[Object]
+impl PlanMutation {
+    /// A new plan, as DRAFT.
+    async fn create_plan(&self, ctx: &Context<'_>, input: CreatePlanInput) -> async_graphql::Result<Option<PlanPayload>> {
+        payload(create(ctx, input).await)
+    }
+    async fn update_plan(&self, ctx: &Context<'_>, input: UpdatePlanInput) -> async_graphql::Result<Option<PlanPayload>> {
+        payload(update(ctx, input).await)
+    }
+    async fn set_plan_status(&self, ctx: &Context<'_>, input: SetPlanStatusInput) -> async_graphql::Result<Option<PlanPayload>> {
+        let id = match id_of(&input.plan_id, "plan") {
+            Ok(id) => id,
+            Err(error) => return payload(Err(error)),
+        };
+        payload(plans::set_status(ctx.op(), ctx.actor(), id, input.status.into()).await.map(Plan))
+    }
+}
+
+async fn create(ctx: &Context<'_>, input: CreatePlanInput) -> domain::Result<Plan> {
+    let cmd = plans::CreatePlan {
+        product: id_referred_to(&input.product_id),
+        draft: Draft {
+            slug: input.slug,
+            name: input.name,
+            description: input.description,
+            pricing: input.pricing.model.into(),
+            approval: input.approval.map_or(entities::enums::ApprovalLevel::Automatic, Into::into),
+            has_sandbox: input.has_sandbox,
+            environments: input.environments.into_iter().map(environment).collect(),
+            scopes: input.scopes.unwrap_or_default().into_iter().map(scope).collect(),
+            features: input.features.unwrap_or_default().into_iter().map(feature).collect(),
+            max_subscriptions_per_team: input.max_subscriptions_per_team,
+        },
+    };
+    plans::create(ctx.op(), ctx.actor(), cmd).await.map(Plan)
+}
+
+async fn update(ctx: &Context<'_>, input: UpdatePlanInput) -> domain::Result<Plan> {
+    let cmd = plans::UpdatePlan {
+        expected_version: input.expected_version,
+        slug: input.slug,
+        name: input.name,
+        description: change(input.description, |text| text),
+        pricing: input.pricing.map(|p| p.model.into()),
+        approval: input.approval.map(Into::into),
+        has_sandbox: input.has_sandbox,
+        environments: input.environments.map(|list| list.into_iter().map(environment).collect()),
+        scopes: input.scopes.map(|list| list.into_iter().map(scope).collect()),
+        features: input.features.map(|list| list.into_iter().map(feature).collect()),
+        max_subscriptions_per_team: change(input.max_subscriptions_per_team, |cap| cap),
+    };
+    plans::update(ctx.op(), ctx.actor(), id_of(&input.plan_id, "plan")?, cmd).await.map(Plan)
+}
+
+fn environment(input: PlanEnvironmentInput) -> EnvironmentDraft {
+    EnvironmentDraft {
+        environment: input.environment.into(),
+        auth_method: input.auth_method.into(),
+        allowed_methods: input.allowed_methods.unwrap_or_default(),
+        limits: draft(input.rate_limit, input.quota),
+        documentation: input.documentation,
+    }
+}
+
+fn scope(input: PlanScopeInput) -> ScopeDraft {
+    ScopeDraft {
+        name: input.name,
+        description: input.description,
+        grant: input.grant.into(),
+        environments: input.environments.map(|list| list.into_iter().map(Into::into).collect()),
+    }
+}
+
+fn feature(input: PlanFeatureInput) -> columns::PlanFeature {
+    columns::PlanFeature { name: input.name, value: input.value }
+}

@@ -1,0 +1,280 @@
+//! Credentials: made for a profile, shown once, revoked.
+
+use chrono::{DateTime, Utc};
+use entities::{
+    client,
+    columns::Strings,
+    credential::{Column, Entity, Model},
+    credential_secret,
+    enums::CredentialStatus,
+    id::{ClientId, CredentialId, CredentialSecretId, ProfileId, TypedId, UserId},
+    profile, scope_grant, subscription,
+};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
+    QuerySelect, sea_query::Expr,
+};
+use secrecy::SecretString;
+use serde::Serialize;
+
+use super::idempotency::Claim;
+use crate::{
+    Actor, Domain, DomainError, Problem, ProblemCode, Result, Tx,
+    access::{require_member, require_somebody, require_staff},
+    audit::{Action, Audit},
+    error::Problems,
+    rules::{
+        credential::{self, Issued, RANDOM_BYTES, SecretKind},
+        policy::{MemberRight, StaffRight},
+        profile::MAX_LIVE_CREDENTIALS,
+        subscription::may_issue,
+        text,
+    },
+    tx::{Touch, retrying},
+};
+
+#[derive(Debug, Clone, Serialize)]
+pub struct CreateCredential {
+    pub profile: ProfileId,
+    pub name: Option<String>,
+    /// A part of the subscription's grants; `None`: all of them, also later ones.
+    pub scopes: Option<Vec<String>>,
+    pub expires_at: Option<DateTime<Utc>>,
+    #[serde(skip)]
+    pub idempotency_key: Option<String>,
+}
+
+/// A credential that was just made, and its secret, which this answer alone shows.
+#[derive(Debug)]
+pub struct Made {
+    pub credential: Model,
+    /// `None` where it cannot be shown again: its key ring was replaced since.
+    pub secret: Option<SecretString>,
+}
+
+/// A team's member makes a credential. Staff do not: secrets are the team's own.
+pub async fn create(ctx: &Domain, actor: &Actor, cmd: CreateCredential) -> Result<Made> {
+    let claim = Claim::new(actor, "createCredential", cmd.idempotency_key.as_deref(), &cmd)?;
+    retrying(|| create_once(ctx, actor, &cmd, claim.as_ref())).await
+}
+
+async fn create_once(ctx: &Domain, actor: &Actor, cmd: &CreateCredential, claim: Option<&Claim>) -> Result<Made> {
+    let tx = Tx::begin(ctx).await?;
+    let profile = of_team(&tx, actor, cmd.profile).await?;
+    // One at a time for each client, so that neither the cap nor a key is passed by two at once.
+    let client = client::Entity::find_by_id(profile.client_id).lock_exclusive().one(tx.db()).await?;
+    let client = client.ok_or(DomainError::NotFound("profile"))?;
+    if let Some(claim) = claim
+        && let Some(made) = claim.recall(&tx).await?
+    {
+        return shown_again(&tx, claim, CredentialId::from_uuid(made)).await;
+    }
+    let Some(kind) = SecretKind::of(profile.auth_method) else {
+        let say = format!("a profile with {} takes no credentials of ours", text::word(profile.auth_method));
+        return Err(DomainError::refused(ProblemCode::Invalid, "profileId", say));
+    };
+    let held = match client.subscription_id {
+        Some(id) => subscription::Entity::find_by_id(id).one(tx.db()).await?,
+        None => None,
+    };
+    if let Some(held) = &held {
+        may_issue(held.status, held.phase, profile.environment)?;
+    }
+    let (name, scopes) = check(&tx, cmd, &profile, held.as_ref()).await?;
+    room_for_one(&tx, profile.id).await?;
+    let id: CredentialId = ctx.env.id();
+    let random = claim.map_or_else(|| ctx.env.random::<RANDOM_BYTES>(), |claim| claim.secret_bytes(ctx, id));
+    let issued = credential::issue(kind, profile.environment, &random);
+    let details = Details { id, name, scopes, expires_at: cmd.expires_at, created_by: actor.user_id() };
+    let row = insert(&tx, &profile, details, &issued).await?;
+    if let Some(claim) = claim {
+        claim.remember(&tx, id).await?;
+    }
+    let entry = Audit::of(actor, Action::CredentialCreated, id)
+        .team(row.team_id)
+        .set("profile", row.profile_id)
+        .set("kind", row.kind)
+        .set("environment", row.environment)
+        .set("name", &row.name)
+        .set("scopes", &row.scopes)
+        .set("expiresAt", row.expires_at);
+    tx.commit(entry).await?;
+    Ok(Made { credential: row, secret: Some(issued.secret) })
+}
+
+/// The team, or staff, end a credential for good.
+pub async fn revoke(ctx: &Domain, actor: &Actor, id: CredentialId) -> Result<Model> {
+    require_somebody(actor)?;
+    retrying(async || {
+        let tx = Tx::begin(ctx).await?;
+        let before = Entity::find_by_id(id).one(tx.db()).await?.ok_or(DomainError::NotFound("credential"))?;
+        if require_staff(actor, StaffRight::Edit).is_err() {
+            let right = MemberRight::ManageCredentials;
+            let told = require_member(tx.db(), actor, before.team_id, right).await;
+            told.map_err(|error| named(error, "credential"))?;
+        }
+        if before.status == CredentialStatus::Revoked {
+            return Err(DomainError::refused(ProblemCode::AlreadyDone, "", "the credential is revoked already"));
+        }
+        let mut row = before.clone().into_active_model();
+        row.status = Set(CredentialStatus::Revoked);
+        row.revoked_at = Set(Some(tx.now()));
+        let after = tx.update::<Entity>(row, Column::Version, before.version).await?;
+        tx.touch_gateway(Touch::Client(after.client_id));
+        let entry = Audit::of(actor, Action::CredentialRevoked, id)
+            .team(after.team_id)
+            .change("status", before.status, after.status)
+            .set("masked", &after.masked);
+        tx.commit(entry).await?;
+        Ok(after)
+    })
+    .await
+}
+
+/// What a stranger hears of a thing: that there is none.
+pub(crate) fn named(error: DomainError, what: &'static str) -> DomainError {
+    match error {
+        DomainError::NotFound(_) => DomainError::NotFound(what),
+        other => other,
+    }
+}
+
+/// What a new credential is to say.
+pub(crate) struct Details {
+    pub id: CredentialId,
+    pub name: Option<String>,
+    pub scopes: Option<Strings>,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub created_by: Option<UserId>,
+}
+
+/// Writes a credential and its secret's hash; gateways load the client anew.
+pub(crate) async fn insert(tx: &Tx<'_>, profile: &profile::Model, details: Details, issued: &Issued) -> Result<Model> {
+    let row = tx
+        .insert(Model {
+            id: details.id,
+            team_id: profile.team_id,
+            client_id: profile.client_id,
+            profile_id: profile.id,
+            kind: profile.auth_method,
+            environment: profile.environment,
+            status: CredentialStatus::Active,
+            name: details.name,
+            scopes: details.scopes,
+            masked: Some(issued.masked.clone()),
+            created_at: tx.now(),
+            created_by: details.created_by,
+            last_used_at: None,
+            expires_at: details.expires_at,
+            revoked_at: None,
+            version: 1,
+        })
+        .await?;
+    tx.insert(credential_secret::Model {
+        id: tx.ctx().env.id::<CredentialSecretId>(),
+        credential_id: row.id,
+        lookup: issued.lookup.clone(),
+        hash: issued.hash.to_vec(),
+        valid_from: tx.now(),
+        valid_until: None,
+        last_used_at: None,
+    })
+    .await?;
+    tx.touch_gateway(Touch::Client(profile.client_id));
+    Ok(row)
+}
+
+/// Ends all of a client's credentials; how many there were.
+pub(crate) async fn revoke_all(tx: &Tx<'_>, client: ClientId) -> Result<u64> {
+    let revoked = Entity::update_many()
+        .col_expr(Column::Status, Expr::value(CredentialStatus::Revoked))
+        .col_expr(Column::RevokedAt, Expr::value(Some(tx.now())))
+        .col_expr(Column::Version, Expr::col(Column::Version).add(1))
+        .filter(Column::ClientId.eq(client))
+        .filter(Column::Status.is_in([CredentialStatus::Active, CredentialStatus::Unclaimed]))
+        .exec(tx.db())
+        .await?;
+    tx.touch_gateway(Touch::Client(client));
+    Ok(revoked.rows_affected)
+}
+
+/// The answer of the first run: the secret is made again from the caller's key, and shown if it is the stored one.
+pub(crate) async fn shown_again(tx: &Tx<'_>, claim: &Claim, id: CredentialId) -> Result<Made> {
+    let credential = Entity::find_by_id(id).one(tx.db()).await?.ok_or(DomainError::NotFound("credential"))?;
+    let Some(kind) = SecretKind::of(credential.kind) else { return Ok(Made { credential, secret: None }) };
+    let issued = credential::issue(kind, credential.environment, &claim.secret_bytes(tx.ctx(), id));
+    let stored = credential_secret::Entity::find()
+        .filter(credential_secret::Column::CredentialId.eq(id))
+        .filter(credential_secret::Column::Hash.eq(issued.hash.to_vec()))
+        .one(tx.db())
+        .await?;
+    Ok(Made { credential, secret: stored.map(|_| issued.secret) })
+}
+
+async fn of_team(tx: &Tx<'_>, actor: &Actor, id: ProfileId) -> Result<profile::Model> {
+    require_somebody(actor)?;
+    let profile = profile::Entity::find_by_id(id).one(tx.db()).await?.ok_or(DomainError::NotFound("profile"))?;
+    let allowed = require_member(tx.db(), actor, profile.team_id, MemberRight::ManageCredentials).await;
+    allowed.map_err(|error| named(error, "profile"))?;
+    Ok(profile)
+}
+
+async fn check(
+    tx: &Tx<'_>,
+    cmd: &CreateCredential,
+    profile: &profile::Model,
+    held: Option<&subscription::Model>,
+) -> Result<(Option<String>, Option<Strings>)> {
+    let mut problems = Problems::default();
+    let given = cmd.name.as_deref().filter(|name| !name.trim().is_empty());
+    let name = given.and_then(|name| problems.take(text::name("name", name, 80)));
+    if cmd.expires_at.is_some_and(|at| at <= tx.now()) {
+        problems.add(ProblemCode::Invalid, "expiresAt", "must be in the future");
+    }
+    let scopes = match &cmd.scopes {
+        None => None,
+        Some(asked) => {
+            let grants = grants(tx.db(), held, profile).await?;
+            for (i, scope) in asked.iter().enumerate().filter(|(_, scope)| !grants.contains(scope)) {
+                let say = format!("{scope} is not among the scopes granted here: {}", list(&grants));
+                problems.add(ProblemCode::Invalid, &format!("scopes.{i}"), say);
+            }
+            let mut asked = asked.clone();
+            asked.sort_unstable();
+            asked.dedup();
+            Some(Strings(asked))
+        }
+    };
+    problems.into_result()?;
+    Ok((name, scopes))
+}
+
+fn list(grants: &[String]) -> String {
+    if grants.is_empty() { "none are".to_owned() } else { grants.join(", ") }
+}
+
+/// The scopes that a subscription holds in the profile's environment. A client made by hand holds none.
+async fn grants(db: &impl ConnectionTrait, held: Option<&subscription::Model>, profile: &profile::Model) -> Result<Vec<String>> {
+    let Some(held) = held else { return Ok(Vec::new()) };
+    let plan = entities::plan::Entity::find_by_id(held.plan_id).one(db).await?;
+    let elsewhere = |scope: &str| {
+        let defined = plan.iter().flat_map(|plan| plan.scopes.iter()).find(|s| s.name == scope);
+        defined.is_some_and(|s| !s.environments.contains(&profile.environment))
+    };
+    let rows = scope_grant::Entity::find().filter(scope_grant::Column::SubscriptionId.eq(held.id)).all(db).await?;
+    Ok(rows.into_iter().map(|row| row.scope).filter(|scope| !elsewhere(scope)).collect())
+}
+
+async fn room_for_one(tx: &Tx<'_>, profile: ProfileId) -> Result<()> {
+    let live = Entity::find()
+        .filter(Column::ProfileId.eq(profile))
+        .filter(Column::Status.is_in([CredentialStatus::Active, CredentialStatus::Unclaimed]))
+        .filter(Column::ExpiresAt.is_null().or(Column::ExpiresAt.gt(tx.now())))
+        .count(tx.db())
+        .await?;
+    if usize::try_from(live).is_ok_and(|live| live < MAX_LIVE_CREDENTIALS) {
+        return Ok(());
+    }
+    let say = format!("a profile has at most {MAX_LIVE_CREDENTIALS} credentials that work: revoke one first");
+    Err(Problem::new(ProblemCode::LimitReached, "profileId", say).into())
+}

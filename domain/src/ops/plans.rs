@@ -1,0 +1,279 @@
+//! Plans: what a product is offered under.
+
+use entities::{
+    columns::{PlanFeature, PlanFeatures, PlanScopes, Pricing},
+    enums::{ApprovalLevel, PlanStatus, PricingModel, ProductStatus},
+    id::{PlanEnvironmentId, PlanId, ProductId},
+    plan::{Column, Entity, Model},
+    plan_environment, product, subscription,
+};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QuerySelect,
+};
+
+use crate::{
+    Actor, Domain, DomainError, ProblemCode, Result, Tx,
+    access::require_staff,
+    audit::{Action, Audit},
+    rules::{
+        plan::{self, Checked, CheckedEnvironment, Draft, EnvironmentDraft, LimitDraft, ScopeDraft},
+        policy::StaffRight,
+        subscription::FINAL,
+    },
+    tx::{Touch, retrying},
+};
+
+/// A plan to be; it starts as DRAFT.
+#[derive(Debug, Clone)]
+pub struct CreatePlan {
+    pub product: ProductId,
+    pub draft: Draft,
+}
+
+/// An omitted field stays; `Some(None)` clears it.
+#[derive(Debug, Clone, Default)]
+pub struct UpdatePlan {
+    pub expected_version: Option<i32>,
+    pub slug: Option<String>,
+    pub name: Option<String>,
+    pub description: Option<Option<String>>,
+    pub pricing: Option<PricingModel>,
+    pub approval: Option<ApprovalLevel>,
+    pub has_sandbox: Option<bool>,
+    pub environments: Option<Vec<EnvironmentDraft>>,
+    pub scopes: Option<Vec<ScopeDraft>>,
+    pub features: Option<Vec<PlanFeature>>,
+    pub max_subscriptions_per_team: Option<Option<i32>>,
+}
+
+/// Staff offer a product under a new plan.
+pub async fn create(ctx: &Domain, actor: &Actor, cmd: CreatePlan) -> Result<Model> {
+    require_staff(actor, StaffRight::Edit)?;
+    let checked = plan::check(&cmd.draft).map_err(DomainError::Refused)?;
+    let tx = Tx::begin(ctx).await?;
+    let product = product::Entity::find_by_id(cmd.product).one(tx.db()).await?;
+    let product = product.filter(|p| p.status != ProductStatus::Retired);
+    let product = product.ok_or_else(|| DomainError::refused(ProblemCode::NotFound, "productId", "no such product in use"))?;
+    free_slug(&tx, product.id, &checked.slug, None).await?;
+    let row = tx
+        .insert(Model {
+            id: ctx.env.id(),
+            product_id: product.id,
+            slug: checked.slug.clone(),
+            name: checked.name.clone(),
+            description: checked.description.clone(),
+            status: PlanStatus::Draft,
+            version: 1,
+            pricing: Pricing { model: cmd.draft.pricing },
+            approval: cmd.draft.approval,
+            has_sandbox: cmd.draft.has_sandbox,
+            scopes: PlanScopes(checked.scopes.clone()),
+            features: PlanFeatures(checked.features.clone()),
+            max_subscriptions_per_team: cmd.draft.max_subscriptions_per_team,
+            created_at: tx.now(),
+        })
+        .await?;
+    let environments = insert_environments(&tx, row.id, checked.environments).await?;
+    let entry = Audit::of(actor, Action::PlanCreated, row.id)
+        .set("product", row.product_id)
+        .set("slug", &row.slug)
+        .set("name", &row.name)
+        .set("scopes", &row.scopes)
+        .set("environments", environments.iter().map(shown).collect::<Vec<_>>());
+    tx.commit(entry).await?;
+    Ok(row)
+}
+
+/// Staff change what a plan says. Its limits are in force for those who hold it within a second; how their profiles
+/// authenticate was fixed when they subscribed, so that cannot change while anybody holds it.
+pub async fn update(ctx: &Domain, actor: &Actor, id: PlanId, cmd: UpdatePlan) -> Result<Model> {
+    require_staff(actor, StaffRight::Edit)?;
+    retrying(|| update_once(ctx, actor, id, &cmd)).await
+}
+
+async fn update_once(ctx: &Domain, actor: &Actor, id: PlanId, cmd: &UpdatePlan) -> Result<Model> {
+    let tx = Tx::begin(ctx).await?;
+    let before = locked(&tx, id).await?;
+    if cmd.expected_version.is_some_and(|version| version != before.version) {
+        let say = format!("the plan is at version {}: read it again", before.version);
+        return Err(DomainError::refused(ProblemCode::Stale, "expectedVersion", say));
+    }
+    let environments = environments(tx.db(), id).await?;
+    let draft = overlay(&before, &environments, cmd);
+    let checked = plan::check(&draft).map_err(DomainError::Refused)?;
+    free_slug(&tx, before.product_id, &checked.slug, Some(id)).await?;
+    keep_promises(&tx, &before, &environments, &draft, &checked).await?;
+    let mut row = before.clone().into_active_model();
+    row.slug = Set(checked.slug);
+    row.name = Set(checked.name);
+    row.description = Set(checked.description);
+    row.pricing = Set(Pricing { model: draft.pricing });
+    row.approval = Set(draft.approval);
+    row.has_sandbox = Set(draft.has_sandbox);
+    row.scopes = Set(PlanScopes(checked.scopes));
+    row.features = Set(PlanFeatures(checked.features));
+    row.max_subscriptions_per_team = Set(draft.max_subscriptions_per_team);
+    let after = tx.update::<Entity>(row, Column::Version, before.version).await?;
+    plan_environment::Entity::delete_many().filter(plan_environment::Column::PlanId.eq(id)).exec(tx.db()).await?;
+    let replaced = insert_environments(&tx, id, checked.environments).await?;
+    tx.touch_gateway(Touch::Plan(id));
+    let list = |rows: &[plan_environment::Model]| rows.iter().map(shown).collect::<Vec<_>>();
+    let entry = Audit::of(actor, Action::PlanUpdated, id)
+        .change("slug", &before.slug, &after.slug)
+        .change("name", &before.name, &after.name)
+        .change("description", &before.description, &after.description)
+        .change("hasSandbox", before.has_sandbox, after.has_sandbox)
+        .change("scopes", &before.scopes, &after.scopes)
+        .change("features", &before.features, &after.features)
+        .change("maxSubscriptionsPerTeam", before.max_subscriptions_per_team, after.max_subscriptions_per_team)
+        .change("environments", list(&environments), list(&replaced));
+    tx.commit(entry).await?;
+    Ok(after)
+}
+
+/// Staff open a plan for subscriptions, close it, or put it away.
+pub async fn set_status(ctx: &Domain, actor: &Actor, id: PlanId, to: PlanStatus) -> Result<Model> {
+    require_staff(actor, StaffRight::Edit)?;
+    retrying(async || {
+        let tx = Tx::begin(ctx).await?;
+        let before = locked(&tx, id).await?;
+        plan::set_status(before.status, to, held(tx.db(), id).await?)?;
+        let mut row = before.clone().into_active_model();
+        row.status = Set(to);
+        let after = tx.update::<Entity>(row, Column::Version, before.version).await?;
+        tx.commit(Audit::of(actor, Action::PlanStatusSet, id).change("status", before.status, to)).await?;
+        Ok(after)
+    })
+    .await
+}
+
+/// The plan, held so that nobody subscribes to it meanwhile (SQLite has one writer anyway).
+async fn locked(tx: &Tx<'_>, id: PlanId) -> Result<Model> {
+    Entity::find_by_id(id).lock_exclusive().one(tx.db()).await?.ok_or(DomainError::NotFound("plan"))
+}
+
+/// A plan's environments, sandbox first.
+pub(crate) async fn environments(db: &impl ConnectionTrait, plan: PlanId) -> Result<Vec<plan_environment::Model>> {
+    let rows = plan_environment::Entity::find().filter(plan_environment::Column::PlanId.eq(plan)).all(db).await?;
+    Ok(in_order(rows))
+}
+
+/// Sandbox first.
+pub(crate) fn in_order(mut rows: Vec<plan_environment::Model>) -> Vec<plan_environment::Model> {
+    rows.sort_by_key(|row| row.environment);
+    rows
+}
+
+/// How many subscriptions to it are not over.
+async fn held(db: &impl ConnectionTrait, plan: PlanId) -> Result<u64> {
+    let held = subscription::Entity::find()
+        .filter(subscription::Column::PlanId.eq(plan))
+        .filter(subscription::Column::Status.is_not_in(FINAL));
+    Ok(held.count(db).await?)
+}
+
+async fn free_slug(tx: &Tx<'_>, product: ProductId, slug: &str, own: Option<PlanId>) -> Result<()> {
+    let taken = Entity::find().filter(Column::ProductId.eq(product)).filter(Column::Slug.eq(slug)).one(tx.db()).await?;
+    match taken {
+        Some(other) if Some(other.id) != own => {
+            Err(DomainError::refused(ProblemCode::Taken, "slug", "another plan of the product has this slug"))
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn keep_promises(
+    tx: &Tx<'_>,
+    before: &Model,
+    environments: &[plan_environment::Model],
+    draft: &Draft,
+    checked: &Checked,
+) -> Result<()> {
+    let same = |old: &plan_environment::Model, new: &CheckedEnvironment| {
+        (old.environment, old.auth_method, &old.allowed_methods) == (new.environment, new.auth_method, &new.allowed_methods)
+    };
+    let kept = before.has_sandbox == draft.has_sandbox
+        && environments.len() == checked.environments.len()
+        && environments.iter().zip(&checked.environments).all(|(old, new)| same(old, new));
+    let held = if kept { 0 } else { held(tx.db(), before.id).await? };
+    if held == 0 {
+        return Ok(());
+    }
+    let say = format!(
+        "{held} subscriptions hold this plan: sandbox, authMethod and allowedMethods stay as they are. \
+         Make a new plan and deprecate this one"
+    );
+    Err(DomainError::refused(ProblemCode::WrongState, "environments", say))
+}
+
+async fn insert_environments(
+    tx: &Tx<'_>,
+    plan: PlanId,
+    checked: Vec<CheckedEnvironment>,
+) -> Result<Vec<plan_environment::Model>> {
+    let rows: Vec<_> = checked
+        .into_iter()
+        .map(|e| plan_environment::Model {
+            id: tx.ctx().env.id::<PlanEnvironmentId>(),
+            plan_id: plan,
+            environment: e.environment,
+            auth_method: e.auth_method,
+            allowed_methods: e.allowed_methods,
+            rate_requests: e.limits.rate.map(|(requests, _)| requests),
+            rate_window: e.limits.rate.map(|(_, window)| window),
+            quota_requests: e.limits.quota.map(|(requests, _)| requests),
+            quota_period: e.limits.quota.map(|(_, period)| period),
+            documentation: e.documentation,
+        })
+        .collect();
+    let new = rows.iter().cloned().map(IntoActiveModel::into_active_model);
+    plan_environment::Entity::insert_many(new).exec_without_returning(tx.db()).await?;
+    Ok(rows)
+}
+
+fn overlay(before: &Model, environments: &[plan_environment::Model], cmd: &UpdatePlan) -> Draft {
+    let given = cmd.environments.clone();
+    let scopes = cmd.scopes.clone();
+    Draft {
+        slug: cmd.slug.clone().unwrap_or_else(|| before.slug.clone()),
+        name: cmd.name.clone().unwrap_or_else(|| before.name.clone()),
+        description: cmd.description.clone().unwrap_or_else(|| before.description.clone()),
+        pricing: cmd.pricing.unwrap_or(before.pricing.model),
+        approval: cmd.approval.unwrap_or(before.approval),
+        has_sandbox: cmd.has_sandbox.unwrap_or(before.has_sandbox),
+        environments: given.unwrap_or_else(|| environments.iter().map(environment_draft).collect()),
+        scopes: scopes.unwrap_or_else(|| before.scopes.iter().map(scope_draft).collect()),
+        features: cmd.features.clone().unwrap_or_else(|| before.features.to_vec()),
+        max_subscriptions_per_team: cmd.max_subscriptions_per_team.unwrap_or(before.max_subscriptions_per_team),
+    }
+}
+
+fn environment_draft(row: &plan_environment::Model) -> EnvironmentDraft {
+    EnvironmentDraft {
+        environment: row.environment,
+        auth_method: row.auth_method,
+        allowed_methods: row.allowed_methods.to_vec(),
+        limits: LimitDraft { rate: row.rate_requests.zip(row.rate_window), quota: row.quota_requests.zip(row.quota_period) },
+        documentation: row.documentation.clone(),
+    }
+}
+
+fn scope_draft(scope: &entities::columns::PlanScope) -> ScopeDraft {
+    ScopeDraft {
+        name: scope.name.clone(),
+        description: scope.description.clone(),
+        grant: scope.grant,
+        environments: Some(scope.environments.clone()),
+    }
+}
+
+/// As the audit log shows it.
+fn shown(row: &plan_environment::Model) -> serde_json::Value {
+    serde_json::json!({
+        "environment": row.environment,
+        "authMethod": row.auth_method,
+        "allowedMethods": row.allowed_methods,
+        "rateLimit": row.rate_requests.zip(row.rate_window),
+        "quota": row.quota_requests.zip(row.quota_period),
+    })
+}

@@ -1,0 +1,355 @@
+//! Subscriptions: a team's hold on a plan, from subscribing to the end.
+
+use entities::{
+    assignment, client,
+    enums::{Environment, PlanStatus, ProductStatus, TeamStatus},
+    id::{AssignmentId, PlanId, ProfileId, ScopeGrantId, SubscriptionId, TeamId, TypedId, UserId},
+    plan, plan_environment, product, profile, scope_grant,
+    subscription::{Column, Entity, Model},
+    team,
+};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+};
+use serde::Serialize;
+
+use super::{
+    clients::{self, NewClient},
+    credentials::{self, Details, Made, named},
+    idempotency::Claim,
+    plans,
+};
+use crate::{
+    Actor, Domain, DomainError, Problem, ProblemCode, Result, Tx,
+    access::{require_member, require_somebody, require_staff},
+    audit::{Action, Audit},
+    read::catalog::team_may_see,
+    rules::{
+        credential::{self, RANDOM_BYTES, SecretKind},
+        policy::{MemberRight, StaffRight},
+        subscription::{self, Event, FINAL},
+        text,
+    },
+    tx::{Touch, retrying},
+};
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Subscribe {
+    pub plan: PlanId,
+    pub team: TeamId,
+    pub name: String,
+    #[serde(skip)]
+    pub idempotency_key: Option<String>,
+}
+
+/// A new subscription, and the sandbox credential that comes with it where its kind has a secret.
+#[derive(Debug)]
+pub struct Subscribed {
+    pub subscription: Model,
+    pub secret: Option<Made>,
+}
+
+/// A member subscribes their team to a plan.
+pub async fn subscribe(ctx: &Domain, actor: &Actor, cmd: Subscribe) -> Result<Subscribed> {
+    require_somebody(actor)?;
+    let claim = Claim::new(actor, "subscribe", cmd.idempotency_key.as_deref(), &cmd)?;
+    retrying(|| subscribe_once(ctx, actor, &cmd, claim.as_ref())).await
+}
+
+async fn subscribe_once(ctx: &Domain, actor: &Actor, cmd: &Subscribe, claim: Option<&Claim>) -> Result<Subscribed> {
+    let tx = Tx::begin(ctx).await?;
+    require_member(tx.db(), actor, cmd.team, MemberRight::ManageCredentials).await?;
+    let team = locked_team(&tx, cmd.team).await?.ok_or(DomainError::NotFound("team"))?;
+    if let Some(claim) = claim
+        && let Some(made) = claim.recall(&tx).await?
+    {
+        return subscribed_before(&tx, claim, SubscriptionId::from_uuid(made)).await;
+    }
+    let name = text::name("name", &cmd.name, 80)?;
+    let (plan, product) = offered(&tx, cmd.plan).await?;
+    if !team_may_see(tx.db(), team.id, &product).await? {
+        return Err(no_such_plan());
+    }
+    room_for_one(&tx, &plan, &team).await?;
+    let made = insert(&tx, actor.user_id(), &team, &plan, name).await?;
+    let secret = sandbox_secret(&tx, actor, &made, claim).await?;
+    if let Some(claim) = claim {
+        claim.remember(&tx, made.subscription.id).await?;
+    }
+    let entry = Audit::of(actor, Action::Subscribed, made.subscription.id).team(team.id);
+    let entry = described(entry, &made).set("credential", secret.as_ref().map(|made| made.credential.id));
+    tx.commit(entry).await?;
+    Ok(Subscribed { subscription: made.subscription, secret })
+}
+
+/// A member ends a subscription now; its credentials end with it.
+pub async fn cancel(ctx: &Domain, actor: &Actor, id: SubscriptionId, reason: Option<&str>) -> Result<Model> {
+    require_somebody(actor)?;
+    let reason = text::prose("reason", reason, 500)?;
+    retrying(async || {
+        let tx = Tx::begin(ctx).await?;
+        let before = of_member(&tx, actor, id).await?;
+        let status = subscription::step(before.status, Event::Cancel, before.cancel_at.is_some())?;
+        let client = client_of(tx.db(), id).await?;
+        let mut row = before.clone().into_active_model();
+        row.status = Set(status);
+        row.status_reason = Set(reason.clone());
+        row.cancel_at = Set(Some(tx.now()));
+        let after = tx.update::<Entity>(row, Column::Version, before.version).await?;
+        let revoked = credentials::revoke_all(&tx, client.id).await?;
+        assignment::Entity::delete_many().filter(assignment::Column::SubscriptionId.eq(id)).exec(tx.db()).await?;
+        let entry = Audit::of(actor, Action::SubscriptionCancelled, id)
+            .team(after.team_id)
+            .change("status", before.status, after.status)
+            .change("statusReason", &before.status_reason, &after.status_reason)
+            .set("credentialsRevoked", revoked);
+        tx.commit(entry).await?;
+        Ok(after)
+    })
+    .await
+}
+
+/// Staff stop a subscription's calls; its credentials work again once it is reinstated.
+pub async fn suspend(ctx: &Domain, actor: &Actor, id: SubscriptionId, notes: Option<&str>) -> Result<Model> {
+    decide(ctx, actor, id, notes, Event::Suspend, Action::SubscriptionSuspended).await
+}
+
+/// Staff undo a suspension.
+pub async fn reinstate(ctx: &Domain, actor: &Actor, id: SubscriptionId, notes: Option<&str>) -> Result<Model> {
+    decide(ctx, actor, id, notes, Event::Reinstate, Action::SubscriptionReinstated).await
+}
+
+async fn decide(
+    ctx: &Domain,
+    actor: &Actor,
+    id: SubscriptionId,
+    notes: Option<&str>,
+    event: Event,
+    action: Action,
+) -> Result<Model> {
+    require_staff(actor, StaffRight::Edit)?;
+    let notes = text::prose("notes", notes, 500)?;
+    retrying(async || {
+        let tx = Tx::begin(ctx).await?;
+        let before = Entity::find_by_id(id).one(tx.db()).await?.ok_or(DomainError::NotFound("subscription"))?;
+        let status = subscription::step(before.status, event, before.cancel_at.is_some())?;
+        let mut row = before.clone().into_active_model();
+        row.status = Set(status);
+        row.status_reason = Set(notes.clone());
+        let after = tx.update::<Entity>(row, Column::Version, before.version).await?;
+        tx.touch_gateway(Touch::Client(client_of(tx.db(), id).await?.id));
+        let entry = Audit::of(actor, action, id).team(after.team_id).change("status", before.status, after.status).change(
+            "statusReason",
+            &before.status_reason,
+            &after.status_reason,
+        );
+        tx.commit(entry).await?;
+        Ok(after)
+    })
+    .await
+}
+
+/// A member renames a subscription. An omitted name stays.
+pub async fn update(ctx: &Domain, actor: &Actor, id: SubscriptionId, name: Option<&str>) -> Result<Model> {
+    require_somebody(actor)?;
+    retrying(async || {
+        let tx = Tx::begin(ctx).await?;
+        let before = of_member(&tx, actor, id).await?;
+        let Some(name) = name else { return Ok(before) };
+        let mut row = before.clone().into_active_model();
+        row.name = Set(text::name("name", name, 80)?);
+        let after = tx.update::<Entity>(row, Column::Version, before.version).await?;
+        let entry = Audit::of(actor, Action::SubscriptionUpdated, id).team(after.team_id);
+        tx.commit(entry.change("name", &before.name, &after.name)).await?;
+        Ok(after)
+    })
+    .await
+}
+
+/// A subscription and what came with it.
+pub(crate) struct Inserted {
+    pub subscription: Model,
+    pub client: client::Model,
+    pub profiles: Vec<profile::Model>,
+}
+
+/// An offer that can be taken: an ACTIVE plan of a PUBLISHED product.
+pub(crate) async fn offered(tx: &Tx<'_>, id: PlanId) -> Result<(plan::Model, product::Model)> {
+    // Held, so that it does not change its kind of authentication meanwhile.
+    let plan = plan::Entity::find_by_id(id).lock_shared().one(tx.db()).await?.ok_or_else(no_such_plan)?;
+    let product = product::Entity::find_by_id(plan.product_id).one(tx.db()).await?.ok_or_else(no_such_plan)?;
+    match (plan.status, product.status) {
+        (PlanStatus::Draft | PlanStatus::Archived, _) | (_, ProductStatus::Draft | ProductStatus::Retired) => Err(no_such_plan()),
+        (PlanStatus::Inactive | PlanStatus::Deprecated, _) => Err(closed("plan", text::word(plan.status))),
+        (PlanStatus::Active, ProductStatus::Deprecated) => Err(closed("product", text::word(product.status))),
+        (PlanStatus::Active, ProductStatus::Published) => Ok((plan, product)),
+    }
+}
+
+fn closed(what: &str, status: String) -> DomainError {
+    let say = format!("the {what} takes no new subscriptions while {status}");
+    DomainError::refused(ProblemCode::WrongState, "planId", say)
+}
+
+fn no_such_plan() -> DomainError {
+    Problem::new(ProblemCode::NotFound, "planId", "no such plan").into()
+}
+
+/// Refuses where the team is not active or holds as many subscriptions to the plan as it may.
+pub(crate) async fn room_for_one(tx: &Tx<'_>, plan: &plan::Model, team: &team::Model) -> Result<()> {
+    if team.status != TeamStatus::Active {
+        let say = format!("the team cannot subscribe while {}", text::word(team.status));
+        return Err(DomainError::refused(ProblemCode::WrongState, "teamId", say));
+    }
+    let Some(cap) = plan.max_subscriptions_per_team else { return Ok(()) };
+    let held = Entity::for_team(team.id).filter(Column::PlanId.eq(plan.id)).filter(Column::Status.is_not_in(FINAL));
+    if held.count(tx.db()).await? < u64::try_from(cap).unwrap_or(0) {
+        return Ok(());
+    }
+    let say = format!("a team can hold {cap} subscriptions to this plan: cancel one first");
+    Err(DomainError::refused(ProblemCode::LimitReached, "planId", say))
+}
+
+/// The team, held so that one of its caps is not passed by two at once.
+pub(crate) async fn locked_team(tx: &Tx<'_>, id: TeamId) -> Result<Option<team::Model>> {
+    Ok(team::Entity::find_by_id(id).lock_exclusive().one(tx.db()).await?)
+}
+
+/// Writes a subscription with its client, a profile for each of the plan's environments, its grants and its assignment.
+pub(crate) async fn insert(
+    tx: &Tx<'_>,
+    owner: Option<UserId>,
+    team: &team::Model,
+    plan: &plan::Model,
+    name: String,
+) -> Result<Inserted> {
+    let (status, phase) = subscription::first(plan.approval, plan.pricing.model, plan.has_sandbox);
+    let open = subscription::lane_lock(status, phase, Environment::Sandbox).is_none();
+    let row = tx
+        .insert(Model {
+            id: tx.ctx().env.id(),
+            team_id: team.id,
+            plan_id: plan.id,
+            product_id: plan.product_id,
+            name: name.clone(),
+            owner_id: owner,
+            status,
+            phase,
+            status_reason: None,
+            created_at: tx.now(),
+            activated_at: open.then_some(tx.now()),
+            cancel_at: None,
+            expires_at: None,
+            version: 1,
+        })
+        .await?;
+    let new = NewClient { team: team.id, subscription: Some(row.id), name, description: None, enabled: true };
+    let client = clients::insert(tx, new).await?;
+    let mut profiles = Vec::new();
+    for environment in plans::environments(tx.db(), plan.id).await? {
+        profiles.push(tx.insert(profile_for(tx.ctx().env.id(), &client, environment, tx.now())).await?);
+    }
+    for scope in plan.scopes.iter().filter(|s| s.grant == entities::enums::ScopeGrantKind::Default) {
+        tx.insert(scope_grant::Model {
+            id: tx.ctx().env.id::<ScopeGrantId>(),
+            subscription_id: row.id,
+            team_id: team.id,
+            scope: scope.name.clone(),
+            granted_at: tx.now(),
+            granted_by: None,
+        })
+        .await?;
+    }
+    tx.insert(assignment::Model {
+        id: tx.ctx().env.id::<AssignmentId>(),
+        product_id: plan.product_id,
+        tier_id: None,
+        team_id: None,
+        client_id: Some(client.id),
+        subscription_id: Some(row.id),
+        since: tx.now(),
+        assigned_by: owner,
+    })
+    .await?;
+    Ok(Inserted { subscription: row, client, profiles })
+}
+
+fn profile_for(
+    id: ProfileId,
+    client: &client::Model,
+    plan: plan_environment::Model,
+    now: chrono::DateTime<chrono::Utc>,
+) -> profile::Model {
+    let name = match plan.environment {
+        Environment::Sandbox => "sandbox",
+        Environment::Production => "production",
+    };
+    profile::Model {
+        id,
+        team_id: client.team_id,
+        client_id: client.id,
+        name: name.to_owned(),
+        environment: plan.environment,
+        auth_method: plan.auth_method,
+        allowed_methods: plan.allowed_methods,
+        ip_allowlist: entities::columns::Strings::default(),
+        policy_id: None,
+        enabled: true,
+        created_at: now,
+        version: 1,
+    }
+}
+
+/// What the audit log says of a new subscription.
+pub(crate) fn described(entry: Audit, made: &Inserted) -> Audit {
+    entry
+        .set("subscription", made.subscription.id)
+        .set("plan", made.subscription.plan_id)
+        .set("subscriptionName", &made.subscription.name)
+        .set("status", made.subscription.status)
+        .set("phase", made.subscription.phase)
+        .set("subscriptionClient", made.client.id)
+}
+
+/// Sandbox work starts at once: the credential for it is made along with the subscription.
+async fn sandbox_secret(tx: &Tx<'_>, actor: &Actor, made: &Inserted, claim: Option<&Claim>) -> Result<Option<Made>> {
+    let Some(profile) = made.profiles.iter().find(|p| p.environment == Environment::Sandbox) else { return Ok(None) };
+    let Some(kind) = SecretKind::of(profile.auth_method) else { return Ok(None) };
+    let (ctx, id) = (tx.ctx(), tx.ctx().env.id());
+    let random = claim.map_or_else(|| ctx.env.random::<RANDOM_BYTES>(), |claim| claim.secret_bytes(ctx, id));
+    let issued = credential::issue(kind, profile.environment, &random);
+    let details = Details { id, name: None, scopes: None, expires_at: None, created_by: actor.user_id() };
+    let credential = credentials::insert(tx, profile, details, &issued).await?;
+    Ok(Some(Made { credential, secret: Some(issued.secret) }))
+}
+
+/// The answer of the first run.
+async fn subscribed_before(tx: &Tx<'_>, claim: &Claim, id: SubscriptionId) -> Result<Subscribed> {
+    let subscription = Entity::find_by_id(id).one(tx.db()).await?.ok_or(DomainError::NotFound("subscription"))?;
+    let client = client_of(tx.db(), id).await?;
+    // The one that came with it is the client's first in the sandbox.
+    let first = entities::credential::Entity::find()
+        .filter(entities::credential::Column::ClientId.eq(client.id))
+        .filter(entities::credential::Column::Environment.eq(Environment::Sandbox))
+        .order_by_asc(entities::credential::Column::Id)
+        .one(tx.db())
+        .await?;
+    let secret = match first {
+        Some(first) => Some(credentials::shown_again(tx, claim, first.id).await?).filter(|made| made.secret.is_some()),
+        None => None,
+    };
+    Ok(Subscribed { subscription, secret })
+}
+
+pub(crate) async fn client_of(db: &impl ConnectionTrait, id: SubscriptionId) -> Result<client::Model> {
+    let found = client::Entity::find().filter(client::Column::SubscriptionId.eq(id)).one(db).await?;
+    found.ok_or_else(|| DomainError::internal("a subscription has no client"))
+}
+
+async fn of_member(tx: &Tx<'_>, actor: &Actor, id: SubscriptionId) -> Result<Model> {
+    let row = Entity::find_by_id(id).one(tx.db()).await?.ok_or(DomainError::NotFound("subscription"))?;
+    let allowed = require_member(tx.db(), actor, row.team_id, MemberRight::ManageCredentials).await;
+    allowed.map_err(|error| named(error, "subscription"))?;
+    Ok(row)
+}

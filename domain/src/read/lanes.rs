@@ -1,0 +1,60 @@
+//! Where a subscription's work stands, lane by lane.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use entities::{
+    credential,
+    enums::{CredentialStatus, Environment},
+    id::SubscriptionId,
+    profile, subscription,
+};
+
+use crate::rules::{
+    credential::{SecretKind, state_at},
+    subscription::{LaneLock, LaneProgress, NextStep, lane_lock, next_steps},
+};
+
+/// One environment of a subscription.
+#[derive(Debug, Clone)]
+pub struct Lane {
+    pub subscription: SubscriptionId,
+    pub profile: profile::Model,
+    pub lock: Option<LaneLock>,
+    /// Newest first.
+    pub credentials: Vec<credential::Model>,
+}
+
+/// A subscription's lanes, sandbox first.
+pub fn lanes(
+    held: &subscription::Model,
+    profiles: Vec<profile::Model>,
+    mut credentials: HashMap<entities::id::ProfileId, Vec<credential::Model>>,
+) -> Vec<Lane> {
+    let lane = |environment| profiles.iter().find(move |p| p.environment == environment);
+    let profiles: Vec<_> = Environment::ALL.into_iter().filter_map(lane).cloned().collect();
+    profiles
+        .into_iter()
+        .map(|profile| Lane {
+            subscription: held.id,
+            lock: lane_lock(held.status, held.phase, profile.environment),
+            credentials: credentials.remove(&profile.id).unwrap_or_default(),
+            profile,
+        })
+        .collect()
+}
+
+/// What a developer can do now, in order.
+pub fn steps(held: &subscription::Model, lanes: &[Lane], now: DateTime<Utc>) -> Vec<NextStep> {
+    let live = |c: &credential::Model| state_at(c.status, c.expires_at, now) == CredentialStatus::Active;
+    let progress: Vec<_> = lanes
+        .iter()
+        .map(|lane| LaneProgress {
+            environment: lane.profile.environment,
+            needs_credential: SecretKind::of(lane.profile.auth_method).is_some(),
+            has_credential: lane.credentials.iter().any(live),
+            called: lane.credentials.iter().any(|c| c.last_used_at.is_some()),
+        })
+        .collect();
+    next_steps(held.status, held.phase, &progress)
+}

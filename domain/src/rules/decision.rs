@@ -1,0 +1,160 @@
+//! What a gateway decided on a call, told from the log: which checks it passed, which refused it, what would change that.
+
+use entities::{enums::DenialReason, request_log};
+
+use super::{
+    admission::Check,
+    denial::{self, Fixer},
+};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// Whether the call was let through to its upstream.
+    pub allowed: bool,
+    pub explanation: String,
+    pub remedy: Option<&'static str>,
+    pub fixer: Option<Fixer>,
+    /// Up to the one that refused the call; later ones were not made.
+    pub checks: Vec<Checked>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    pub check: Check,
+    pub passed: bool,
+    /// What a failed one was about.
+    pub detail: Option<String>,
+}
+
+impl Check {
+    /// What people read.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Route => "route",
+            Self::Identity => "identity",
+            Self::Client => "client",
+            Self::Profile => "profile",
+            Self::Subscription => "subscription",
+            Self::Product => "product",
+            Self::Network => "network",
+            Self::Method => "method",
+            Self::Credential => "credential",
+            Self::Scopes => "scopes",
+            Self::Limits => "limits",
+            Self::Forward => "forward",
+        }
+    }
+}
+
+/// The check that refuses for this reason. Some reasons have two: before and after the endpoint was found.
+fn check_of(reason: DenialReason, endpoint_found: bool) -> Check {
+    match reason {
+        DenialReason::RouteNotFound => Check::Route,
+        DenialReason::MalformedRequest | DenialReason::RequestTooLarge if !endpoint_found => Check::Route,
+        DenialReason::MethodNotAllowed if !endpoint_found => Check::Route,
+        DenialReason::MalformedRequest
+        | DenialReason::RequestTooLarge
+        | DenialReason::CredentialMissing
+        | DenialReason::ClientIdMissing
+        | DenialReason::IdentityMismatch
+        | DenialReason::ProfileRequired => Check::Identity,
+        DenialReason::ClientUnknown | DenialReason::ClientDisabled => Check::Client,
+        DenialReason::ProfileUnknown | DenialReason::ProfileDisabled => Check::Profile,
+        DenialReason::SubscriptionInactive => Check::Subscription,
+        DenialReason::ProductNotAssigned => Check::Product,
+        DenialReason::IpNotAllowed => Check::Network,
+        DenialReason::MethodNotAllowed => Check::Method,
+        DenialReason::CredentialInvalid
+        | DenialReason::WrongEnvironment
+        | DenialReason::CredentialRevoked
+        | DenialReason::CredentialExpired => Check::Credential,
+        DenialReason::ScopeMissing => Check::Scopes,
+        DenialReason::RateLimited | DenialReason::QuotaExhausted | DenialReason::Unavailable => Check::Limits,
+        DenialReason::UpstreamUnreachable | DenialReason::UpstreamTimeout => Check::Forward,
+    }
+}
+
+/// Explains a logged call.
+pub fn explain(row: &request_log::Model) -> Explanation {
+    let Some(reason) = row.denial else {
+        let checks = Check::ALL.map(|check| Checked { check, passed: true, detail: None });
+        let explanation = format!("The call passed every check; the API behind the gateway answered {}.", row.status);
+        return Explanation { allowed: true, explanation, remedy: None, fixer: None, checks: checks.into() };
+    };
+    let failed = match check_of(reason, row.endpoint_id.is_some()) {
+        // An API key that nobody was found by is refused before its client is looked at.
+        Check::Credential if row.client_id.is_none() => Check::Identity,
+        // A call without a credential is refused there only where its profile was named.
+        Check::Identity if reason == DenialReason::CredentialMissing && row.profile_id.is_some() => Check::Credential,
+        check => check,
+    };
+    let checks = Check::ALL.into_iter().filter(|check| *check <= failed).map(|check| {
+        let passed = check < failed;
+        Checked { check, passed, detail: row.denial_detail.clone().filter(|_| !passed) }
+    });
+    let entry = denial::entry(reason);
+    let explanation = match &row.denial_detail {
+        Some(about) => format!("{} ({about}).", entry.explanation),
+        None => format!("{}.", entry.explanation),
+    };
+    Explanation {
+        allowed: failed == Check::Forward,
+        explanation,
+        remedy: Some(entry.remedy),
+        fixer: Some(entry.fixer),
+        checks: checks.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use entities::id::{ClientId, EndpointId, RequestLogId};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn row(denial: Option<DenialReason>, endpoint: bool, client: bool) -> request_log::Model {
+        request_log::Model {
+            id: RequestLogId(Uuid::nil()),
+            at: chrono::DateTime::UNIX_EPOCH,
+            team_id: None,
+            client_id: client.then_some(ClientId(Uuid::nil())),
+            profile_id: None,
+            credential_id: None,
+            product_id: None,
+            endpoint_id: endpoint.then_some(EndpointId(Uuid::nil())),
+            endpoint: None,
+            environment: None,
+            method: "GET".to_owned(),
+            path: "/pay".to_owned(),
+            status: 200,
+            latency_us: 1,
+            denial,
+            denial_detail: denial.map(|_| "about".to_owned()),
+            ip: "127.0.0.1".to_owned(),
+            user_agent: None,
+            request_headers: Vec::new().into_iter().collect(),
+            response_headers: Vec::new().into_iter().collect(),
+            via_explorer: false,
+        }
+    }
+
+    #[test]
+    fn each_reason_fails_one_check_and_shows_those_before_it() {
+        let lines = denial::ALL.iter().flat_map(|reason| [false, true].map(|found| (reason, found))).map(|(reason, found)| {
+            let told = explain(&row(Some(*reason), found, found));
+            let last = told.checks.last().unwrap();
+            assert!(!last.passed && last.detail.is_some());
+            assert!(told.checks[..told.checks.len() - 1].iter().all(|c| c.passed && c.detail.is_none()));
+            format!("{reason:?} {} {} {:?}", if found { "later" } else { "early" }, last.check.name(), told.fixer.unwrap())
+        });
+        insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"));
+    }
+
+    #[test]
+    fn an_answered_call_passed_all() {
+        let told = explain(&row(None, true, true));
+        assert!(told.allowed && told.checks.len() == Check::ALL.len() && told.checks.iter().all(|c| c.passed));
+        assert_eq!(told.explanation, "The call passed every check; the API behind the gateway answered 200.");
+    }
+}

@@ -1,0 +1,340 @@
+//! What a plan may say, and which way its status goes.
+
+use entities::{
+    columns::{PlanFeature, PlanScope, Strings},
+    enums::{ApprovalLevel, AuthMethod, Environment, PlanStatus, PricingModel, QuotaPeriod, RateWindow, ScopeGrantKind},
+};
+
+use super::{profile, text};
+use crate::{Problem, ProblemCode, error::Problems};
+
+/// The largest quota: JavaScript holds whole numbers up to here exactly.
+pub const MAX_QUOTA: i64 = 1 << 53;
+
+const MAX_SCOPES: usize = 200;
+const MAX_FEATURES: usize = 50;
+const DOCUMENTATION_MAX: usize = 20_000;
+
+/// What a plan is to say, as it was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    pub slug: String,
+    pub name: String,
+    pub description: Option<String>,
+    pub pricing: PricingModel,
+    pub approval: ApprovalLevel,
+    pub has_sandbox: bool,
+    pub environments: Vec<EnvironmentDraft>,
+    pub scopes: Vec<ScopeDraft>,
+    pub features: Vec<PlanFeature>,
+    /// `None`: no cap.
+    pub max_subscriptions_per_team: Option<i32>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvironmentDraft {
+    pub environment: Environment,
+    pub auth_method: AuthMethod,
+    /// Empty allows all.
+    pub allowed_methods: Vec<String>,
+    pub limits: LimitDraft,
+    pub documentation: Option<String>,
+}
+
+/// A rate limit and a quota, as given; none: unlimited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LimitDraft {
+    pub rate: Option<(i32, RateWindow)>,
+    pub quota: Option<(i64, QuotaPeriod)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScopeDraft {
+    pub name: String,
+    pub description: Option<String>,
+    pub grant: ScopeGrantKind,
+    /// `None`: all of the plan's.
+    pub environments: Option<Vec<Environment>>,
+}
+
+/// A plan that may be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    pub slug: String,
+    pub name: String,
+    pub description: Option<String>,
+    /// Sandbox first.
+    pub environments: Vec<CheckedEnvironment>,
+    pub scopes: Vec<PlanScope>,
+    pub features: Vec<PlanFeature>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckedEnvironment {
+    pub environment: Environment,
+    pub auth_method: AuthMethod,
+    pub allowed_methods: Strings,
+    pub limits: LimitDraft,
+    pub documentation: Option<String>,
+}
+
+/// Everything that is wrong with a plan, by field.
+pub fn check(draft: &Draft) -> Result<Checked, Vec<Problem>> {
+    let mut problems = Problems::default();
+    let slug = problems.take(text::slug("slug", &draft.slug));
+    let name = problems.take(text::name("name", &draft.name, 80));
+    let description = problems.take(text::prose("description", draft.description.as_deref(), 4000));
+    if draft.pricing != PricingModel::Free {
+        let say = format!("payment is not set up: {} plans cannot be offered, only FREE ones", text::word(draft.pricing));
+        problems.add(ProblemCode::Invalid, "pricing.model", say);
+    }
+    if draft.approval != ApprovalLevel::Automatic {
+        let say = format!("{} approval cannot be asked for: only AUTOMATIC", text::word(draft.approval));
+        problems.add(ProblemCode::Invalid, "approval", say);
+    }
+    if draft.max_subscriptions_per_team.is_some_and(|cap| cap < 1) {
+        problems.add(ProblemCode::Invalid, "maxSubscriptionsPerTeam", "must be 1 or more; leave it out for no cap");
+    }
+    let environments = environments(&mut problems, draft);
+    let scopes = scopes(&mut problems, draft);
+    let features = features(&mut problems, &draft.features);
+    match (slug, name, description) {
+        (Some(slug), Some(name), Some(description)) => {
+            let list = problems.into_list();
+            if list.is_empty() { Ok(Checked { slug, name, description, environments, scopes, features }) } else { Err(list) }
+        }
+        _ => Err(problems.into_list()),
+    }
+}
+
+/// The environments that a plan has.
+pub fn environments_of(has_sandbox: bool) -> &'static [Environment] {
+    if has_sandbox { &Environment::ALL } else { &[Environment::Production] }
+}
+
+fn environments(problems: &mut Problems, draft: &Draft) -> Vec<CheckedEnvironment> {
+    let wanted = environments_of(draft.has_sandbox);
+    let mut given: Vec<_> = draft.environments.iter().map(|e| e.environment).collect();
+    given.sort_unstable();
+    if given != wanted {
+        let say = match draft.has_sandbox {
+            true => "a plan with a sandbox has SANDBOX and PRODUCTION, each once",
+            false => "a plan without a sandbox has PRODUCTION, once, and nothing else",
+        };
+        problems.add(ProblemCode::Invalid, "environments", say);
+    }
+    let checked = draft.environments.iter().enumerate().map(|(i, e)| {
+        let path = |field: &str| format!("environments.{i}.{field}");
+        problems.take(profile::auth_method(&path("authMethod"), e.auth_method));
+        limits(problems, &format!("environments.{i}"), &e.limits);
+        CheckedEnvironment {
+            environment: e.environment,
+            auth_method: e.auth_method,
+            allowed_methods: problems.take_all(profile::methods(&path("allowedMethods"), &e.allowed_methods)).unwrap_or_default(),
+            limits: e.limits,
+            documentation: problems
+                .take(text::prose(&path("documentation"), e.documentation.as_deref(), DOCUMENTATION_MAX))
+                .flatten(),
+        }
+    });
+    let mut checked: Vec<_> = checked.collect();
+    checked.sort_by_key(|e| e.environment);
+    checked
+}
+
+/// What is wrong with a rate limit and a quota. `path` is what they are fields of; may be empty.
+pub fn limits(problems: &mut Problems, path: &str, given: &LimitDraft) {
+    if given.rate.is_some_and(|(requests, _)| requests < 1) {
+        problems.add(ProblemCode::Invalid, &format!("{path}.rateLimit.requests"), "must be 1 or more; leave it out for no limit");
+    }
+    if given.quota.is_some_and(|(requests, _)| !(1..=MAX_QUOTA).contains(&requests)) {
+        let say = "must be from 1 to 2^53; leave it out for no quota";
+        problems.add(ProblemCode::Invalid, &format!("{path}.quota.requests"), say);
+    }
+}
+
+fn scopes(problems: &mut Problems, draft: &Draft) -> Vec<PlanScope> {
+    let wanted = environments_of(draft.has_sandbox);
+    if draft.scopes.len() > MAX_SCOPES {
+        problems.add(ProblemCode::LimitReached, "scopes", format!("at most {MAX_SCOPES} scopes"));
+    }
+    let scopes = draft.scopes.iter().enumerate().map(|(i, scope)| {
+        let path = |field: &str| format!("scopes.{i}.{field}");
+        problems.take(scope_name(&path("name"), &scope.name));
+        if draft.scopes[..i].iter().any(|earlier| earlier.name == scope.name) {
+            problems.add(ProblemCode::Taken, &path("name"), "is in the list already");
+        }
+        let mut environments = scope.environments.clone().unwrap_or_else(|| wanted.to_vec());
+        environments.sort_unstable();
+        environments.dedup();
+        if environments.is_empty() || environments.iter().any(|e| !wanted.contains(e)) {
+            let say = "must name environments that the plan has; leave it out for all of them";
+            problems.add(ProblemCode::Invalid, &path("environments"), say);
+        }
+        PlanScope {
+            name: scope.name.clone(),
+            description: problems.take(text::prose(&path("description"), scope.description.as_deref(), 500)).flatten(),
+            grant: scope.grant,
+            environments,
+        }
+    });
+    scopes.collect()
+}
+
+/// A scope's name: RFC 6749 section 3.3, 100 characters at most.
+pub fn scope_name(path: &str, name: &str) -> Result<(), Problem> {
+    let fine = |b: u8| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+    if name.is_empty() || name.len() > 100 || !name.bytes().all(fine) {
+        let say = "must have 1 to 100 visible ASCII characters without spaces, quotes and backslashes, such as orders:read";
+        return Err(Problem::new(ProblemCode::Invalid, path, say));
+    }
+    Ok(())
+}
+
+fn features(problems: &mut Problems, given: &[PlanFeature]) -> Vec<PlanFeature> {
+    if given.len() > MAX_FEATURES {
+        problems.add(ProblemCode::LimitReached, "features", format!("at most {MAX_FEATURES} features"));
+    }
+    let checked = given.iter().enumerate().map(|(i, feature)| PlanFeature {
+        name: problems.take(text::name(&format!("features.{i}.name"), &feature.name, 80)).unwrap_or_default(),
+        value: problems.take(text::name(&format!("features.{i}.value"), &feature.value, 200)).unwrap_or_default(),
+    });
+    checked.collect()
+}
+
+/// Whether a plan may go from one status to another. `held`: how many subscriptions to it are not over.
+pub fn set_status(from: PlanStatus, to: PlanStatus, held: u64) -> Result<(), Problem> {
+    use PlanStatus::{Active, Archived, Deprecated, Draft, Inactive};
+    if from == to {
+        return Err(Problem::new(ProblemCode::AlreadyDone, "status", format!("the plan is {} already", text::word(from))));
+    }
+    let allowed = match from {
+        Draft => matches!(to, Active | Inactive | Archived),
+        Inactive => matches!(to, Active | Archived),
+        Active => matches!(to, Inactive | Deprecated),
+        Deprecated => matches!(to, Active | Archived),
+        Archived => false,
+    };
+    if !allowed {
+        let say = format!("the plan cannot become {} while {}", text::word(to), text::word(from));
+        return Err(Problem::new(ProblemCode::WrongState, "status", say));
+    }
+    if to == Archived && held > 0 {
+        let say = format!("the plan cannot become ARCHIVED while {held} subscriptions hold it: they have to be cancelled first");
+        return Err(Problem::new(ProblemCode::WrongState, "status", say));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(environment: Environment) -> EnvironmentDraft {
+        EnvironmentDraft {
+            environment,
+            auth_method: AuthMethod::ApiKey,
+            allowed_methods: Vec::new(),
+            limits: LimitDraft { rate: Some((200, RateWindow::Minute)), quota: Some((50_000, QuotaPeriod::Day)) },
+            documentation: None,
+        }
+    }
+
+    fn draft() -> Draft {
+        Draft {
+            slug: "free".to_owned(),
+            name: "Free".to_owned(),
+            description: None,
+            pricing: PricingModel::Free,
+            approval: ApprovalLevel::Automatic,
+            has_sandbox: true,
+            environments: vec![environment(Environment::Production), environment(Environment::Sandbox)],
+            scopes: Vec::new(),
+            features: Vec::new(),
+            max_subscriptions_per_team: None,
+        }
+    }
+
+    fn scope(name: &str, environments: Option<Vec<Environment>>) -> ScopeDraft {
+        ScopeDraft { name: name.to_owned(), description: None, grant: ScopeGrantKind::Default, environments }
+    }
+
+    fn wrong(change: impl FnOnce(&mut Draft)) -> String {
+        let mut draft = draft();
+        change(&mut draft);
+        let problems = check(&draft).expect_err("a plan with something wrong");
+        problems.iter().map(|p| format!("{} {:?}", p.path.join("."), p.code)).collect::<Vec<_>>().join(", ")
+    }
+
+    #[test]
+    fn a_plan_that_is_right_is_put_in_order() {
+        let mut draft = draft();
+        draft.environments[0].allowed_methods = vec!["get".to_owned(), "POST".to_owned(), "GET".to_owned()];
+        draft.scopes = vec![scope("orders:read", None), scope("orders:write", Some(vec![Environment::Production]))];
+        let checked = check(&draft).expect("nothing wrong");
+        assert_eq!(checked.environments.iter().map(|e| e.environment).collect::<Vec<_>>(), Environment::ALL);
+        assert_eq!(checked.environments[1].allowed_methods.0, ["GET", "POST"]);
+        assert_eq!(checked.scopes[0].environments, Environment::ALL);
+        assert_eq!(checked.scopes[1].environments, [Environment::Production]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_by_its_field() {
+        assert_eq!(wrong(|d| d.name = " ".to_owned()), "name Required");
+        assert_eq!(wrong(|d| d.slug = "Free!".to_owned()), "slug Invalid");
+        assert_eq!(wrong(|d| d.pricing = PricingModel::FlatFee), "pricing.model Invalid");
+        assert_eq!(wrong(|d| d.approval = ApprovalLevel::Formal), "approval Invalid");
+        assert_eq!(wrong(|d| d.max_subscriptions_per_team = Some(0)), "maxSubscriptionsPerTeam Invalid");
+        assert_eq!(wrong(|d| d.has_sandbox = false), "environments Invalid");
+        assert_eq!(wrong(|d| d.environments.truncate(1)), "environments Invalid");
+        assert_eq!(wrong(|d| d.environments[1] = d.environments[0].clone()), "environments Invalid");
+        assert_eq!(wrong(|d| d.environments[0].auth_method = AuthMethod::Mtls), "environments.0.authMethod Invalid");
+        assert_eq!(
+            wrong(|d| d.environments[0].allowed_methods = vec!["BREW".to_owned()]),
+            "environments.0.allowedMethods.0 Invalid"
+        );
+        let rate = |n| wrong(|d| d.environments[1].limits.rate = Some((n, RateWindow::Hour)));
+        assert_eq!((rate(0), rate(-1)), ("environments.1.rateLimit.requests Invalid".to_owned(), rate(0)));
+        let quota = |n| wrong(|d| d.environments[0].limits.quota = Some((n, QuotaPeriod::Week)));
+        assert_eq!((quota(0), quota(MAX_QUOTA + 1)), ("environments.0.quota.requests Invalid".to_owned(), quota(0)));
+        assert_eq!(wrong(|d| d.scopes = vec![scope("a b", None)]), "scopes.0.name Invalid");
+        assert_eq!(wrong(|d| d.scopes = vec![scope("a", None), scope("a", None)]), "scopes.1.name Taken");
+        assert_eq!(wrong(|d| d.scopes = vec![scope("a", Some(Vec::new()))]), "scopes.0.environments Invalid");
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_said_at_once() {
+        let all = wrong(|d| {
+            d.name.clear();
+            d.pricing = PricingModel::PrepaidCredits;
+            d.environments[1].auth_method = AuthMethod::Oidc;
+            d.scopes = vec![scope("", None)];
+        });
+        assert_eq!(all, "name Required, pricing.model Invalid, environments.1.authMethod Invalid, scopes.0.name Invalid");
+    }
+
+    #[test]
+    fn every_step_of_the_status() {
+        use PlanStatus::{Active, Archived, Deprecated, Draft, Inactive};
+        let all = [Draft, Inactive, Active, Deprecated, Archived];
+        let table: String = all
+            .map(|from| {
+                let cells = all.map(|to| match set_status(from, to, 0) {
+                    Ok(()) => "yes",
+                    Err(p) if p.code == ProblemCode::AlreadyDone => "same",
+                    Err(_) => "-",
+                });
+                format!("{from:?}: {}\n", cells.join(" "))
+            })
+            .concat();
+        // to: Draft Inactive Active Deprecated Archived
+        insta::assert_snapshot!(table, @"
+        Draft: same yes yes - yes
+        Inactive: - same yes - yes
+        Active: - yes same yes -
+        Deprecated: - - yes same yes
+        Archived: - - - - same
+        ");
+        assert_eq!(set_status(Deprecated, Archived, 1).map_err(|p| p.code), Err(ProblemCode::WrongState));
+    }
+}
