@@ -15,11 +15,11 @@ async fn roles_are_given_and_taken_and_the_last_owner_stays() {
     let (owner, admin) = (app.staff(StaffRole::Owner).await, app.staff(StaffRole::Admin).await);
     let (editor, viewer) = (app.staff(StaffRole::Editor).await, app.staff(StaffRole::Viewer).await);
     assert_eq!(set(&app, &admin, "new@provider.example", json!("REVIEWER")).await, "fine : ");
-    insta::assert_snapshot!(set(&app, &admin, &editor.email, json!("OWNER")).await, @"");
-    insta::assert_snapshot!(set(&app, &admin, &owner.email, Value::Null).await, @"");
-    insta::assert_snapshot!(set(&app, &editor, &viewer.email, json!("EDITOR")).await, @"");
-    insta::assert_snapshot!(set(&app, &owner, &owner.email, json!("ADMIN")).await, @"");
-    insta::assert_snapshot!(set(&app, &owner, "not an address", json!("ADMIN")).await, @"");
+    insta::assert_snapshot!(set(&app, &admin, &editor.email, json!("OWNER")).await, @"FORBIDDEN: this needs the staff role OWNER");
+    insta::assert_snapshot!(set(&app, &admin, &owner.email, Value::Null).await, @"FORBIDDEN: this needs the staff role OWNER");
+    insta::assert_snapshot!(set(&app, &editor, &viewer.email, json!("EDITOR")).await, @"FORBIDDEN: this needs the staff role ADMIN or OWNER");
+    insta::assert_snapshot!(set(&app, &owner, &owner.email, json!("ADMIN")).await, @"WRONG_STATE role: this is the last owner: make somebody else OWNER first");
+    insta::assert_snapshot!(set(&app, &owner, "not an address", json!("ADMIN")).await, @"INVALID email: must be a mail address such as ada@example.com");
     assert_eq!(set(&app, &owner, &editor.email, json!("OWNER")).await, "fine : ");
     assert_eq!(set(&app, &owner, &owner.email, Value::Null).await, "fine : ");
     let staff = "{ provider { role staff { role user { email } } } }";
@@ -28,7 +28,12 @@ async fn roles_are_given_and_taken_and_the_last_owner_stays() {
     let rows = seen["provider"]["staff"].as_array().unwrap().iter();
     let told: Vec<_> =
         rows.map(|m| format!("{} {}", m["role"].as_str().unwrap(), m["user"]["email"].as_str().unwrap())).collect();
-    insta::assert_snapshot!(told.join("\n"), @"");
+    insta::assert_snapshot!(told.join("\n"), @"
+    ADMIN admin@provider.example
+    OWNER editor@provider.example
+    VIEWER viewer@provider.example
+    REVIEWER new@provider.example
+    ");
     assert!(app.audited().await.iter().all(|action| action == "staff.role_set"));
 }
 

@@ -70,7 +70,15 @@ async fn a_founder_invites_somebody_unknown_who_joins_from_the_mail() {
 
     let preview = "query($token: String!) { invitation(token: $token) { teamName invitedBy email status expiresAt } }";
     let seen = app.data(None, preview, json!({ "token": token })).await;
-    insta::assert_json_snapshot!(seen["invitation"], @"");
+    insta::assert_json_snapshot!(seen["invitation"], @r#"
+    {
+      "teamName": "Acme",
+      "invitedBy": "ada",
+      "email": "grace@acme.example",
+      "status": "PENDING",
+      "expiresAt": "2026-02-04T09:00:00+00:00"
+    }
+    "#);
     assert_eq!(app.data(None, preview, json!({ "token": "x" })).await["invitation"], Value::Null);
     for _ in 0..20 {
         let page = app.http.get(app.url(&format!("/auth/invitation?token={token}"))).send().await.unwrap();
@@ -82,13 +90,22 @@ async fn a_founder_invites_somebody_unknown_who_joins_from_the_mail() {
     let done = app.press("/auth/invitation", &[("token", &token)]).await;
     assert_eq!(done.status(), StatusCode::SEE_OTHER);
     let grace = session_of(&done, "grace@acme.example", &ada);
-    insta::assert_snapshot!(app.roster(&grace, &team).await, @"");
+    insta::assert_snapshot!(app.roster(&grace, &team).await, @"
+    ada@acme.example FULL FULL FULL ADMIN FOUNDER
+    grace@acme.example READ FULL NONE RESTRICTED INVITATION
+    ");
     let again = app.press("/auth/invitation", &[("token", &token)]).await;
     assert_eq!(again.status(), StatusCode::GONE);
     let welcome = app.http.get(app.url("/auth/signed-in")).header("cookie", format!("portico_session={}", grace.session));
     let html = welcome.send().await.unwrap().text().await.unwrap();
     assert!(html.contains("Welcome, grace") && html.contains("Your teams: Acme."), "{html}");
-    insta::assert_snapshot!(app.audited().await.join("\n"), @"");
+    insta::assert_snapshot!(app.audited().await.join("\n"), @"
+    team.created
+    invitation.sent
+    session.signed_in
+    invitation.accepted
+    session.sign_in_failed (invitation_over)
+    ");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,16 +149,40 @@ async fn only_the_invited_can_accept() {
     let team = app.found(&ada, "Acme").await;
     let invitation = app.invite(&ada, &team, "grace@acme.example", DEVELOPER).await;
     let token = app.invitation_token(&invitation).await;
-    insta::assert_snapshot!(app.accept(Some(&eve), &token).await, @"");
-    insta::assert_snapshot!(app.accept(Some(&eve), "guess").await, @"");
-    let waiting = app.data(Some(&grace), "{ viewer { pendingInvitations { id status team { name members { totalCount } tier { id } } invitedBy { name email } } } }", json!({})).await;
-    insta::assert_json_snapshot!(waiting["viewer"]["pendingInvitations"], { "[].id" => "[id]" }, @"");
+    insta::assert_snapshot!(app.accept(Some(&eve), &token).await, @"INVALID token: the invitation is for another address: sign in with that one to accept it");
+    insta::assert_snapshot!(app.accept(Some(&eve), "guess").await, @"INVALID token: this is not a link of ours, or a part of it is missing: ask for a new one");
+    let waiting = app.data(Some(&grace), "{ viewer { pendingInvitations { status team { name members { totalCount } subscriptions { totalCount } clients { totalCount } auditLog { totalCount } requestLog { totalCount } invitations { totalCount } tier { id } } invitedBy { name email } } } }", json!({})).await;
+    insta::assert_json_snapshot!(waiting["viewer"]["pendingInvitations"], @r#"
+    [
+      {
+        "status": "PENDING",
+        "team": {
+          "name": "Acme",
+          "members": {
+            "totalCount": 0
+          },
+          "subscriptions": {
+            "totalCount": 0
+          },
+          "clients": null,
+          "auditLog": null,
+          "requestLog": null,
+          "invitations": null,
+          "tier": null
+        },
+        "invitedBy": {
+          "name": "Member",
+          "email": null
+        }
+      }
+    ]
+    "#);
     // Much later, as she is signed in anyway.
     app.clock.advance(TimeDelta::days(29));
     assert_eq!(app.accept(Some(&grace), &token).await, "fine : ");
-    insta::assert_snapshot!(app.accept(Some(&grace), &token).await, @"");
+    insta::assert_snapshot!(app.accept(Some(&grace), &token).await, @"ALREADY_DONE : the invitation was accepted before");
     let again = json!({ "teamId": team, "email": "grace@acme.example", "access": access(DEVELOPER) });
-    insta::assert_snapshot!(app.refusal(Some(&ada), "inviteMember", "InviteMemberInput", again).await, @"");
+    insta::assert_snapshot!(app.refusal(Some(&ada), "inviteMember", "InviteMemberInput", again).await, @"ALREADY_DONE email: this person is a member already");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -176,16 +217,16 @@ async fn revoked_resent_and_expired_invitations() {
     let revoked = app.invite(&ada, &team, "grace@acme.example", DEVELOPER).await;
     let token = app.invitation_token(&revoked).await;
     assert_eq!(step("revokeInvitation", &revoked).await, "fine : ");
-    insta::assert_snapshot!(app.accept(None, &token).await, @"");
-    insta::assert_snapshot!(step("resendInvitation", &revoked).await, @"");
+    insta::assert_snapshot!(app.accept(None, &token).await, @"WRONG_STATE : the invitation cannot be accepted while REVOKED: ask for a new one");
+    insta::assert_snapshot!(step("resendInvitation", &revoked).await, @"WRONG_STATE : the invitation cannot be sent again while REVOKED: invite anew");
 
     let resent = app.invite(&ada, &team, "grace@acme.example", DEVELOPER).await;
     let twice = json!({ "teamId": team, "email": "grace@acme.example", "access": access(DEVELOPER) });
-    insta::assert_snapshot!(app.refusal(Some(&ada), "inviteMember", "InviteMemberInput", twice).await, @"");
+    insta::assert_snapshot!(app.refusal(Some(&ada), "inviteMember", "InviteMemberInput", twice).await, @"TAKEN email: an invitation to this address is waiting for an answer: send it again instead");
     let old = app.invitation_token(&resent).await;
     app.clock.advance(TimeDelta::days(10));
-    insta::assert_snapshot!(app.accept(None, &old).await, @"");
-    insta::assert_snapshot!(step("revokeInvitation", &resent).await, @"");
+    insta::assert_snapshot!(app.accept(None, &old).await, @"EXPIRED : the invitation has expired: ask for it to be sent again");
+    insta::assert_snapshot!(step("revokeInvitation", &resent).await, @"WRONG_STATE : the invitation cannot be revoked while EXPIRED");
     let by_status = "query($id: ID!) { team(id: $id) {
         pending: invitations(status: PENDING) { totalCount } expired: invitations(status: EXPIRED) { nodes { id status } }
         revoked: invitations(status: REVOKED) { nodes { id } } } }";
@@ -198,7 +239,7 @@ async fn revoked_resent_and_expired_invitations() {
     assert_eq!(seen, expected);
 
     assert_eq!(step("resendInvitation", &resent).await, "fine : ");
-    insta::assert_snapshot!(app.accept(None, &old).await, @"");
+    insta::assert_snapshot!(app.accept(None, &old).await, @"EXPIRED token: a newer mail replaced this link: use the one that came last");
     let grace = app.press("/auth/invitation", &[("token", &app.invitation_token(&resent).await)]).await;
     let grace = session_of(&grace, "grace@acme.example", &ada);
     assert_eq!(app.roster(&grace, &team).await.lines().count(), 2);
@@ -218,17 +259,20 @@ async fn nobody_gives_more_than_they_hold_and_the_last_admin_stays() {
         assert_eq!(app.accept(Some(person), &token).await, "fine : ");
     }
     let more = json!({ "teamId": team, "email": "x@acme.example", "access": access(("READ", "FULL", "NONE")) });
-    insta::assert_snapshot!(app.refusal(Some(&grace), "inviteMember", "InviteMemberInput", more).await, @"");
-    insta::assert_snapshot!(app.member_change(&grace, &team, &grace, Some(FULL)).await, @"");
-    insta::assert_snapshot!(app.member_change(&lin, &team, &grace, Some(DEVELOPER)).await, @"");
-    insta::assert_snapshot!(app.member_change(&lin, &team, &grace, None).await, @"");
+    insta::assert_snapshot!(app.refusal(Some(&grace), "inviteMember", "InviteMemberInput", more).await, @"INVALID access.credentials: you can give no more access to credentials than you hold: choose less");
+    insta::assert_snapshot!(app.member_change(&grace, &team, &grace, Some(FULL)).await, @"INVALID access.credentials: you can give no more access to credentials than you hold: choose less");
+    insta::assert_snapshot!(app.member_change(&lin, &team, &grace, Some(DEVELOPER)).await, @"FORBIDDEN: this needs FULL access to the team area");
+    insta::assert_snapshot!(app.member_change(&lin, &team, &grace, None).await, @"FORBIDDEN: this needs FULL access to the team area");
     // What Lin holds beyond Grace stays hers.
     assert_eq!(app.member_change(&grace, &team, &lin, Some(("NONE", "FULL", "NONE"))).await, "fine : ");
     assert_eq!(app.member_change(&grace, &team, &ada, Some(("READ", "FULL", "FULL"))).await, "fine : ");
-    insta::assert_snapshot!(app.member_change(&grace, &team, &grace, None).await, @"");
-    insta::assert_snapshot!(app.member_change(&grace, &team, &grace, Some(DEVELOPER)).await, @"");
+    insta::assert_snapshot!(app.member_change(&grace, &team, &grace, None).await, @"WRONG_STATE userId: this is the last member with FULL access to the team area: give it to somebody else first");
+    insta::assert_snapshot!(app.member_change(&grace, &team, &grace, Some(DEVELOPER)).await, @"INVALID access.credentials: you can give no more access to credentials than you hold: choose less");
     assert_eq!(app.member_change(&lin, &team, &lin, None).await, "fine : ", "anyone may leave");
-    insta::assert_snapshot!(app.roster(&grace, &team).await, @"");
+    insta::assert_snapshot!(app.roster(&grace, &team).await, @"
+    ada@acme.example READ FULL FULL RESTRICTED FOUNDER
+    grace@acme.example FULL READ NONE RESTRICTED INVITATION
+    ");
     assert_eq!(app.roster(&lin, &team).await, "");
 }
 
@@ -316,10 +360,38 @@ async fn members_see_what_their_access_covers() {
     app.accept(Some(&lin), &token).await;
     app.mutate(Some(&ada), "updateViewer", json!({ "name": "Ada Lovelace" }), "user { name }").await;
     let query = "query($id: ID!) { team(id: $id) { name slug internal status viewerAccess { role team } invitations { totalCount } members(first: 1) { totalCount nodes { user { name email staff } } pageInfo { hasNextPage endCursor } } } }";
-    let seen = app.data(Some(&lin), query, json!({ "id": team })).await;
-    insta::assert_json_snapshot!(seen["team"], { ".members.pageInfo.endCursor" => "[cursor]" }, @"");
+    let mut seen = app.data(Some(&lin), query, json!({ "id": team })).await;
+    let after = seen["team"]["members"]["pageInfo"]["endCursor"].take();
+    insta::assert_json_snapshot!(seen["team"], @r#"
+    {
+      "name": "Acme",
+      "slug": "acme",
+      "internal": false,
+      "status": "ACTIVE",
+      "viewerAccess": {
+        "role": "RESTRICTED",
+        "team": "NONE"
+      },
+      "invitations": null,
+      "members": {
+        "totalCount": 2,
+        "nodes": [
+          {
+            "user": {
+              "name": "lin",
+              "email": "lin@acme.example",
+              "staff": false
+            }
+          }
+        ],
+        "pageInfo": {
+          "hasNextPage": true,
+          "endCursor": null
+        }
+      }
+    }
+    "#);
     let next = "query($id: ID!, $after: String) { team(id: $id) { members(first: 1, after: $after) { nodes { user { name email } } } } }";
-    let after = &seen["team"]["members"]["pageInfo"]["endCursor"];
     let seen = app.data(Some(&lin), next, json!({ "id": team, "after": after })).await;
     assert_eq!(seen["team"]["members"]["nodes"], json!([{ "user": { "name": "Ada Lovelace", "email": "ada@acme.example" } }]));
     let renamed = app.refusal(Some(&lin), "updateTeam", "UpdateTeamInput", json!({ "teamId": team, "name": "Mine" })).await;

@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use domain::{
     ops::{members, teams},
-    read::{self, request_log::Calls},
+    read::{self, page::Page, request_log::Calls},
     rules::policy::{Access, MemberRight},
 };
 use entities::{membership, team};
@@ -61,7 +61,7 @@ impl Team {
     /// The level of partnership, for members and staff.
     async fn tier(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Tier>> {
         let Some(id) = self.0.tier_id else { return Ok(None) };
-        if !domain::access::allowed(&ctx.op().db, ctx.actor(), self.0.id, MemberRight::SeeTeam).await.or_graphql()? {
+        if !may(ctx, self.0.id, MemberRight::SeeTeam).await? {
             return Ok(None);
         }
         Ok(Some(Tier(found(ctx.loaders().tiers.load_one(id).await)?)))
@@ -103,7 +103,7 @@ impl Team {
         let member = loaded(ctx.loaders().teams.load_one(MemberOf { team: self.0.id, user }).await)?;
         Ok(member.map(|member| Access::of(&member).into()))
     }
-    /// Newest first.
+    /// Newest first; empty for who is not in the team yet.
     #[expect(clippy::too_many_arguments, reason = "the field's arguments")]
     async fn subscriptions(
         &self,
@@ -115,6 +115,9 @@ impl Team {
         status: Option<SubscriptionStatus>,
     ) -> async_graphql::Result<SubscriptionConnection> {
         let page = page(ctx, first, after, last, before);
+        if !may(ctx, self.0.id, MemberRight::SeeTeam).await? {
+            return Ok(SubscriptionConnection(Page::empty(&page)));
+        }
         let held = read::subscriptions::of_team(ctx.op(), self.0.id, status.map(Into::into), &page).await.or_graphql()?;
         Ok(SubscriptionConnection(held.map(Subscription)))
     }

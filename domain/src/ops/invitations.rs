@@ -186,14 +186,18 @@ pub async fn accept(ctx: &Domain, actor: &Actor, token: &str) -> Result<Accepted
     Ok(Accepted { team, session: Some(session) })
 }
 
-/// The invitation that a token is for, if it can be accepted; what cannot counts as a failed sign-in.
+/// The invitation that a token is for, if it can be accepted; what cannot is a failed sign-in, where nobody is signed in.
 async fn waiting(ctx: &Domain, actor: &Actor, token: &str) -> Result<invitation::Model> {
-    match read::invitations::by_token(ctx, token).await? {
+    let (id, reason, problem) = match read::invitations::by_token(ctx, token).await? {
         Ok(row) => match next(status_at(row.status, row.expires_at, ctx.now()), Step::Accept) {
-            Ok(_) => Ok(row),
-            Err(problem) => Err(sign_in::failed(ctx, actor, row.id, "invitation_over", problem).await?),
+            Ok(_) => return Ok(row),
+            Err(problem) => (row.id, "invitation_over", problem),
         },
-        Err((id, refusal)) => Err(sign_in::failed(ctx, actor, id, refusal.as_str(), refusal.problem()).await?),
+        Err((id, refusal)) => (id, refusal.as_str(), refusal.problem()),
+    };
+    match actor.user_id() {
+        Some(_) => Err(problem.into()),
+        None => Err(sign_in::failed(ctx, actor, id, reason, problem).await?),
     }
 }
 

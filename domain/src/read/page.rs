@@ -82,6 +82,11 @@ impl<T> Page<T> {
         Self { rows, has_next_page, has_previous_page, total }
     }
 
+    /// Of a list that the viewer sees nothing of.
+    pub fn empty(page: &PageRequest) -> Self {
+        Self { rows: Vec::new(), has_next_page: false, has_previous_page: false, total: page.with_total.then_some(0) }
+    }
+
     pub fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
         Page {
             rows: self.rows.into_iter().map(change).collect(),

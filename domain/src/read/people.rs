@@ -44,8 +44,7 @@ pub async fn visible(ctx: &Domain, actor: &Actor, id: UserId) -> Result<Option<u
 /// A team's members, newest first; nobody for who may not see the team.
 pub async fn members(ctx: &Domain, actor: &Actor, team: TeamId, page: &PageRequest) -> Result<Page<membership::Model>> {
     if !access::allowed(&ctx.db, actor, team, MemberRight::SeeTeam).await? {
-        let total = page.with_total.then_some(0);
-        return Ok(Page { rows: Vec::new(), has_next_page: false, has_previous_page: false, total });
+        return Ok(Page::empty(page));
     }
     newest_first::<_, MembershipId>(ctx, membership::Entity::for_team(team), membership::Column::Id, page).await
 }

@@ -39,7 +39,7 @@ mod tests {
     fn a_token_tells_what_it_is_and_whether_it_is_whole() {
         let (token, shown) = issue([7; 32]);
         let token = token.expose_secret();
-        insta::assert_snapshot!(token, @"");
+        insta::assert_snapshot!(token, @"ptp_1fJjkkpe9PiTw9KSulA8Ghct30vZz4HpdQ5c5b9cPF13Q1iF6");
         assert!(token.starts_with(&shown) && shown.len() == 8);
         assert!(is_well_formed(token));
         let typo = token.replacen(&token[10..11], "_", 1);

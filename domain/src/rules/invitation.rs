@@ -74,7 +74,12 @@ mod tests {
             })
             .concat();
         // Accept, Revoke, Resend
-        insta::assert_snapshot!(table, @"");
+        insta::assert_snapshot!(table, @"
+        Pending: Accepted Revoked Pending
+        Accepted: AlreadyDone! WrongState! WrongState!
+        Revoked: WrongState! AlreadyDone! WrongState!
+        Expired: Expired! WrongState! Pending
+        ");
     }
 
     #[test]

@@ -58,6 +58,8 @@ impl Fixture {
             status: InvitationStatus::Pending,
             generation: 1,
             created_at: self.domain.now(),
+            sent_at: self.domain.now(),
+            link_used_at: None,
             expires_at: self.domain.now() + TimeDelta::days(30),
             accepted_at: None,
         };
@@ -71,6 +73,7 @@ impl Fixture {
             id: self.domain.env.id(),
             email: email.to_owned(),
             redirect_to: None,
+            invitation_id: None,
             requested_ip: None,
             created_at: now,
             expires_at: now + TimeDelta::minutes(10),

@@ -58,6 +58,7 @@ async fn what_is_older_than_it_is_kept_goes_in_batches() {
             id: f.domain.env.id::<MagicLinkId>(),
             email: "ada@acme.example".to_owned(),
             redirect_to: None,
+            invitation_id: None,
             requested_ip: None,
             created_at: now - TimeDelta::hours(hours + 1),
             expires_at: now - TimeDelta::hours(hours),

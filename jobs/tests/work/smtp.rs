@@ -77,6 +77,7 @@ async fn mail_to(f: &Fixture, email: &str) {
         id: f.domain.env.id(),
         email: email.to_owned(),
         redirect_to: None,
+        invitation_id: None,
         requested_ip: None,
         created_at: now,
         expires_at: now + chrono::TimeDelta::minutes(10),
