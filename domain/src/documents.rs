@@ -124,7 +124,8 @@ mod tests {
         }
         assert_eq!(recent.get("a"), Some(&"a"));
         recent.put("c", "c", 4);
-        assert_eq!(["a", "b", "c"].map(|key| recent.get(key).copied()), [Some("a"), None, Some("c")]);
+        let left = ["a", "b", "c"].map(|key| recent.get(key).copied());
+        assert_eq!(left, [Some("a"), None, Some("c")]);
         recent.put("huge", "huge", 99);
         assert_eq!((recent.entries.len(), recent.weight), (1, 99));
         recent.put("huge", "huge", 3);
