@@ -3,6 +3,7 @@
 mod app;
 mod credentials;
 mod isolation;
+mod logs;
 mod offer;
 mod onboard_partner;
 mod plans;
