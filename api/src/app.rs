@@ -1,90 +1,94 @@
 //! Puts the parts together: what `serve`, `demo` and the tests share.
 
-use std::{
-    fs, io,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+mod error;
+pub mod storage;
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
-use domain::{Domain, env::Env, keyring::Keyring, ops::staff};
-use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DbErr, sqlx::sqlite::SqliteJournalMode, sqlx::sqlite::SqliteSynchronous,
+use std::{io, net::SocketAddr, sync::Arc};
+
+use clap::ValueEnum;
+use domain::{Domain, env::Env, limits::Keeper, ops::staff, snapshot::Live};
+use jobs::{
+    Mailer,
+    mail::{Delivery, MailSettings},
 };
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
+pub use error::{StartError, reason};
+
 use crate::{
     config::Config,
-    graphql::{self, PorticoSchema, engine::Engine, request::Site},
+    gateway::{self, Gateway},
+    graphql::{self, request::Site},
     http::{self, metrics::Metrics, origin::Origins},
+    listen,
 };
 
-/// Why the program did not start: one line that says what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    #[error("the data directory {path} cannot be written ({source}): make it writable or set PORTICO_DATA_DIR")]
-    DataDir { path: PathBuf, source: io::Error },
-    #[error("the key file {path} can be read by others: run chmod 600 {path}")]
-    KeyFileOpen { path: PathBuf },
-    #[error("PORTICO_SECRET_KEY is {0}; give one of 32 random characters or more")]
-    SecretKey(String),
-    #[error("PORTICO_SECRET_KEY must be given with PostgreSQL: every process needs the same one")]
-    SecretKeyMissing,
-    #[error("the database cannot be reached ({0}): check PORTICO_DATABASE_URL")]
-    Database(DbErr),
-    #[error("the database cannot be brought up to date: {0}")]
-    Migration(DbErr),
-    #[error("PORTICO_ADMIN_EMAIL is {given:?}, who cannot be made OWNER: {reason}")]
-    AdminEmail { given: String, reason: String },
-    #[error("cannot listen on {addr} ({source}): stop what uses it or set {setting}")]
-    Listen { addr: SocketAddr, setting: &'static str, source: io::Error },
-    #[error("{0}")]
-    Other(#[from] io::Error),
+/// Which parts one process runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    All,
+    Api,
+    Gateway,
+    Worker,
+}
+
+/// What differs between `serve`, `demo` and the tests.
+pub struct Parts {
+    pub api: bool,
+    pub gateway: bool,
+    pub worker: bool,
+    /// `None`: as the settings say.
+    pub delivery: Option<Delivery>,
+}
+
+impl Parts {
+    pub fn of(role: Role) -> Self {
+        let has = |part| role == Role::All || role == part;
+        Self { api: has(Role::Api), gateway: has(Role::Gateway), worker: has(Role::Worker), delivery: None }
+    }
 }
 
 /// A running instance.
 pub struct App {
     pub domain: Domain,
-    pub api: SocketAddr,
+    /// Where the API listens, if this process serves it.
+    pub api: Option<SocketAddr>,
     pub site: Arc<Site>,
+    pub mailer: Mailer,
+    pub gateway: Option<Gateway>,
+    keeper: Option<Arc<Keeper>>,
+    worker: Option<jobs::JobsHandle>,
+    serving: Option<JoinHandle<()>>,
     stop: CancellationToken,
-    tasks: Vec<JoinHandle<()>>,
-}
-
-/// What every request handler shares.
-#[derive(Clone)]
-pub struct AppState {
-    pub domain: Domain,
-    pub config: Arc<Config>,
-    pub site: Arc<Site>,
-    pub graphql: Engine<PorticoSchema>,
-    pub origins: Origins,
-    pub metrics: Arc<Metrics>,
-    /// Cancelled when the process is to stop: what never ends by itself ends then.
-    pub stop: CancellationToken,
 }
 
 impl App {
+    /// Everything in one process.
     pub async fn start(config: Config, env: Env) -> Result<Self, StartError> {
-        let domain = open(&config, env).await?;
-        let listener = bind(config.listen, "PORTICO_LISTEN").await?;
-        let api = listener.local_addr()?;
-        let url = |given: &Option<url::Url>, addr: SocketAddr| match given {
-            Some(url) => url.as_str().trim_end_matches('/').to_owned(),
-            None => format!("http://{addr}"),
-        };
-        let base_url = url(&config.base_url, api);
+        Self::start_with(config, env, Parts::of(Role::All)).await
+    }
+
+    pub async fn start_with(config: Config, env: Env, parts: Parts) -> Result<Self, StartError> {
+        let domain = storage::open(&config, env).await?;
+        if let Some(email) = &config.admin_email {
+            staff::ensure_owner(&domain, email).await?;
+        }
+        let listener = if parts.api { Some(bind(config.listen, "PORTICO_LISTEN")?) } else { None };
+        let api = listener.as_ref().map(TcpListener::local_addr).transpose()?;
+        let (gateway, keeper) = if parts.gateway { start_gateway(&domain, &config).await?.into_parts() } else { (None, None) };
+        let gateway_address = gateway.as_ref().map_or(config.gateway_listen, Gateway::address);
+        let base_url = url(config.base_url.as_ref(), api.unwrap_or(config.listen));
         let site = Arc::new(Site {
             origins: origins(&base_url, &config),
-            gateway_url: url(&config.gateway_url, config.gateway_listen),
+            gateway_url: url(config.gateway_url.as_ref(), gateway_address),
             base_url,
         });
+        let mailer = Mailer::new(mail_settings(&config, &site, parts.delivery))?;
+        let worker = parts.worker.then(|| jobs::start(domain.clone(), &mailer, &jobs::Settings::default()));
         let stop = CancellationToken::new();
-        let state = AppState {
+        let state = http::AppState {
             graphql: graphql::engine(config.introspection),
             origins: Origins::new(&site.base_url, &config.allowed_origins),
             metrics: Arc::new(Metrics::new(domain.now())),
@@ -93,21 +97,48 @@ impl App {
             config: Arc::new(config),
             site: Arc::clone(&site),
         };
-        let serve = axum::serve(listener, http::router(state).into_make_service_with_connect_info::<SocketAddr>())
-            .with_graceful_shutdown(stop.clone().cancelled_owned());
-        let tasks = vec![tokio::spawn(async move {
-            if let Err(error) = serve.await {
-                tracing::error!(error = %error, "the API listener ended");
-            }
-        })];
-        Ok(Self { domain, api, site, stop, tasks })
+        let serving = listener.map(|listener| {
+            let serving = listen::serve_router(listener, http::router(state), listen::Limits::default(), stop.clone());
+            tokio::spawn(serving)
+        });
+        Ok(Self { domain, api, site, mailer, gateway, keeper, worker, serving, stop })
     }
 
-    /// Stops taking work and finishes what is in flight.
+    /// What the process says on stdout once it can be reached: port 0 picks one.
+    pub fn listening(&self) -> String {
+        let mut line = "listening".to_owned();
+        for (name, address) in [("api", self.api), ("gateway", self.gateway.as_ref().map(Gateway::address))] {
+            if let Some(address) = address {
+                line += &format!(" {name}={address}");
+            }
+        }
+        line
+    }
+
+    /// Stops taking work, finishes what is in flight (30 s at most), and writes what was only counted.
     pub async fn stop(self) {
         self.stop.cancel();
-        for task in self.tasks {
-            let _ = task.await;
+        let api = async {
+            if let Some(serving) = self.serving {
+                let _ = serving.await;
+            }
+        };
+        let gateway = async {
+            if let Some(gateway) = self.gateway {
+                gateway.stop().await;
+            }
+            if let Some(keeper) = self.keeper {
+                keeper.close().await;
+            }
+        };
+        let worker = async {
+            if let Some(worker) = self.worker {
+                worker.stop().await;
+            }
+        };
+        tokio::join!(api, gateway, worker);
+        if let Err(error) = self.domain.db.close().await {
+            tracing::warn!(error = reason(&error), "the database's connections did not close well");
         }
     }
 }
@@ -120,87 +151,97 @@ fn origins(base_url: &str, config: &Config) -> Vec<String> {
     urls.filter(|url| matches!(url.scheme(), "http" | "https")).map(|url| url.origin().ascii_serialization()).collect()
 }
 
-/// Runs until SIGTERM or Ctrl-C.
-pub fn serve_until_signal(config: Config) -> Result<(), StartError> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
-        let app = App::start(config, Env::system()).await?;
-        println!("listening api={}", app.api);
-        tokio::signal::ctrl_c().await?;
-        app.stop().await;
+/// A gateway and what counts for it.
+struct Running(Gateway, Arc<Keeper>);
+
+impl Running {
+    fn into_parts(self) -> (Option<Gateway>, Option<Arc<Keeper>>) {
+        (Some(self.0), Some(self.1))
+    }
+}
+
+async fn start_gateway(domain: &Domain, config: &Config) -> Result<Running, StartError> {
+    let refused = |source| StartError::Listen { addr: config.gateway_listen, setting: "PORTICO_GATEWAY_LISTEN", source };
+    if config.gateway_listen.port() != 0 {
+        // The gateway's threads share their port, which the kernel would let another process of ours share too.
+        drop(std::net::TcpListener::bind(config.gateway_listen).map_err(refused)?);
+    }
+    let live = Live::start(domain.clone()).await?;
+    let keeper = Arc::new(Keeper::start(domain.clone()));
+    let settings =
+        gateway::Settings { trusted_proxies: config.trusted_proxies.clone(), ..gateway::Settings::new(config.gateway_listen) };
+    let gateway = gateway::start(domain.clone(), live, Arc::clone(&keeper), settings).map_err(refused)?;
+    Ok(Running(gateway, keeper))
+}
+
+fn bind(addr: SocketAddr, setting: &'static str) -> Result<TcpListener, StartError> {
+    listen::bind(addr, false).map_err(|source| StartError::Listen { addr, setting, source })
+}
+
+fn url(given: Option<&url::Url>, listener: SocketAddr) -> String {
+    match given {
+        Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+        None => format!("http://{listener}"),
+    }
+}
+
+/// How mails leave: by SMTP where it is set, else as files, with their links printed.
+pub fn mail_settings(config: &Config, site: &Site, delivery: Option<Delivery>) -> MailSettings {
+    let delivery = delivery.unwrap_or_else(|| match &config.smtp_url {
+        Some(url) => Delivery::Smtp(url.expose_secret().into()),
+        None => Delivery::Files { directory: config.data_dir.join("mail"), print: true },
+    });
+    let portal_url = config.portal_url.as_ref().map_or_else(|| site.base_url.clone(), |url| url.as_str().to_owned());
+    MailSettings { from: config.mail_from.clone(), portal_url, delivery }
+}
+
+/// Runs until SIGTERM or Ctrl-C; a second one ends it at once.
+pub fn serve_until_signal(config: Config, role: Role) -> Result<(), StartError> {
+    runtime()?.block_on(async {
+        let mut stop = Signals::listen()?;
+        let uses_smtp = config.smtp_url.is_some();
+        let app = App::start_with(config, Env::system(), Parts::of(role)).await?;
+        println!("{}", app.listening());
+        if uses_smtp {
+            tokio::spawn(warn_of_mail(app.mailer.clone()));
+        }
+        stop.next().await;
+        tracing::info!("stopping: what is in flight may finish, for 30 s at most");
+        tokio::select! {
+            () = app.stop() => {}
+            () = stop.next() => tracing::warn!("stopped at once: jobs in flight are run again"),
+        }
         Ok(())
     })
 }
 
-/// Opens the database, brought up to date, and the keys.
-pub async fn open(config: &Config, env: Env) -> Result<Domain, StartError> {
-    let data_dir = |source| StartError::DataDir { path: config.data_dir.clone(), source };
-    fs::create_dir_all(&config.data_dir).map_err(data_dir)?;
-    let keys = keyring(config, &env)?;
-    let db = connect(config).await.map_err(StartError::Database)?;
-    migration::up(&db, Some(&config.data_dir.join("migrate.lock"))).await.map_err(StartError::Migration)?;
-    let domain = Domain::new(db, env, keys);
-    if let Some(email) = &config.admin_email {
-        staff::ensure_owner(&domain, email)
-            .await
-            .map_err(|error| StartError::AdminEmail { given: email.clone(), reason: error.to_string() })?;
-    }
-    Ok(domain)
+pub fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }
 
-async fn connect(config: &Config) -> Result<DatabaseConnection, DbErr> {
-    let url = match &config.database_url {
-        Some(url) => url.expose_secret().to_owned(),
-        None => format!("sqlite://{}?mode=rwc", config.data_dir.join("portico.db").display()),
-    };
-    let mut options = ConnectOptions::new(url);
-    options
-        .sqlx_logging(false)
-        .max_connections(16)
-        .acquire_timeout(Duration::from_secs(2))
-        .connect_timeout(Duration::from_secs(5));
-    options.map_sqlx_sqlite_opts(|sqlite| {
-        sqlite
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            // FULL: what was acknowledged survives a power cut, not only a crash of the program.
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(5))
-            .foreign_keys(true)
-    });
-    Database::connect(options).await
-}
-
-fn keyring(config: &Config, env: &Env) -> Result<Keyring, StartError> {
-    let key = match &config.secret_key {
-        Some(key) => key.clone(),
-        None if config.database_url.as_ref().is_some_and(|url| url.expose_secret().starts_with("postgres")) => {
-            return Err(StartError::SecretKeyMissing);
-        }
-        None => key_file(&config.data_dir.join("secret.key"), env)?,
-    };
-    Keyring::parse(&key).map_err(StartError::SecretKey)
-}
-
-/// The key in the data directory, made on first start and readable by its owner alone.
-fn key_file(path: &Path, env: &Env) -> Result<SecretString, StartError> {
-    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-    let failed = |source| StartError::DataDir { path: path.to_owned(), source };
-    match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(mut file) => {
-            let key = BASE64.encode(env.random::<32>());
-            io::Write::write_all(&mut file, key.as_bytes()).map_err(failed)?;
-            Ok(key.into())
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            if fs::metadata(path).map_err(failed)?.permissions().mode() & 0o077 != 0 {
-                return Err(StartError::KeyFileOpen { path: path.to_owned() });
-            }
-            Ok(fs::read_to_string(path).map_err(failed)?.trim().to_owned().into())
-        }
-        Err(error) => Err(failed(error)),
+/// An unreachable mail server keeps nobody from starting: mails wait in the queue.
+async fn warn_of_mail(mailer: Mailer) {
+    if let Err(reason) = mailer.check().await {
+        tracing::warn!("{reason}: mails wait and are tried again; check PORTICO_SMTP_URL");
     }
 }
 
-async fn bind(addr: SocketAddr, setting: &'static str) -> Result<TcpListener, StartError> {
-    TcpListener::bind(addr).await.map_err(|source| StartError::Listen { addr, setting, source })
+/// What asks the process to stop.
+pub struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    pub fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    pub async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

@@ -3,6 +3,25 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use domain::{
+    Domain, DomainError,
+    env::Env,
+    ops::{access_tokens, staff},
+    queue,
+};
+use entities::{
+    enums::{JobState, StaffRole},
+    id::JobId,
+    outbox_job,
+};
+use secrecy::ExposeSecret;
+
+use crate::{
+    app::{self, Role, StartError, storage},
+    check,
+    config::Config,
+    demo, logging,
+};
 
 /// A self-hosted API developer portal: GraphQL API, background workers and gateway in one program.
 #[derive(Parser)]
@@ -15,23 +34,196 @@ pub struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Serve the portal, the workers and the gateway.
-    Serve,
+    Serve {
+        /// Which parts this process runs.
+        #[arg(long, value_enum, default_value = "all")]
+        role: Role,
+    },
+    /// Bring the database up to date (serve does so too).
+    Migrate {
+        #[command(subcommand)]
+        what: Option<Migrate>,
+    },
+    /// Walk a partner's whole journey on a throw-away instance, then serve it until Ctrl-C.
+    Demo {
+        /// End after the walk; an error where a step failed.
+        #[arg(long)]
+        once: bool,
+    },
     /// Print the GraphQL schema.
     Sdl,
+    /// Staff members.
+    Staff {
+        #[command(subcommand)]
+        what: Staff,
+    },
+    /// Make an access token for a person, and print it alone on one line.
+    Token {
+        email: String,
+        /// What the token is listed as.
+        #[arg(long, default_value = "command line")]
+        name: String,
+    },
+    /// What is waiting, running, dead.
+    Jobs {
+        #[command(subcommand)]
+        what: Option<Jobs>,
+    },
+    /// Say of each part that the program depends on whether it is reachable and how it is set.
+    Check,
+}
+
+#[derive(Subcommand)]
+enum Migrate {
+    /// List what is not applied yet.
+    Status,
+}
+
+#[derive(Subcommand)]
+enum Staff {
+    /// Make or change a staff member.
+    Add {
+        email: String,
+        /// OWNER, ADMIN, EDITOR, REVIEWER, AUDITOR or VIEWER.
+        #[arg(value_parser = role)]
+        role: StaffRole,
+    },
+}
+
+#[derive(Subcommand)]
+enum Jobs {
+    /// The dead first, then what is due soonest.
+    List,
+    /// Make a dead or waiting job due now.
+    Retry { id: JobId },
+    /// Set a waiting or running job aside.
+    Park { id: JobId },
+}
+
+/// Rows that `jobs list` shows.
+const LISTED_JOBS: u64 = 200;
+
+fn role(text: &str) -> Result<StaffRole, String> {
+    serde_json::from_value(text.to_uppercase().into())
+        .map_err(|_| "a role is OWNER, ADMIN, EDITOR, REVIEWER, AUDITOR or VIEWER".to_owned())
 }
 
 pub fn run(cli: Cli) -> ExitCode {
-    match cli.command {
+    match execute(cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("portico: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(command: Command) -> Result<ExitCode, StartError> {
+    match command {
         Command::Sdl => {
             print!("{}", crate::graphql::sdl());
-            ExitCode::SUCCESS
+            Ok(ExitCode::SUCCESS)
         }
-        Command::Serve => match crate::app::serve_until_signal(crate::config::Config::default()) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("portico: {error}");
-                ExitCode::FAILURE
-            }
-        },
+        // A throw-away instance has settings of its own.
+        Command::Demo { once } => Ok(app::runtime()?.block_on(demo::run(once))),
+        configured => execute_configured(configured),
     }
+}
+
+fn execute_configured(command: Command) -> Result<ExitCode, StartError> {
+    let loaded = Config::load()?;
+    logging::start(&loaded.config);
+    for name in &loaded.unknown {
+        tracing::warn!("{name} is no setting and is not looked at");
+    }
+    let config = loaded.config;
+    match command {
+        Command::Serve { role } => app::serve_until_signal(config, role)?,
+        Command::Check => return app::runtime()?.block_on(say_check(&config)),
+        Command::Migrate { what } => app::runtime()?.block_on(migrate(&config, what))?,
+        Command::Sdl | Command::Demo { .. } => {}
+        Command::Staff { what: Staff::Add { email, role } } => in_domain(&config, async |domain| {
+            let cmd = staff::SetStaffRole { email, role: Some(role) };
+            let user = staff::set_role(domain, &domain::Actor::system(), cmd).await?;
+            println!("{} is {}", user.email, word(&role));
+            Ok(())
+        })?,
+        Command::Token { email, name } => in_domain(&config, async |domain| {
+            let cmd = access_tokens::CreateAccessToken { name, expires_in_days: None };
+            let made = access_tokens::create_for(domain, &email.to_lowercase(), cmd).await?;
+            println!("{}", made.secret.expose_secret());
+            Ok(())
+        })?,
+        Command::Jobs { what } => in_domain(&config, async |domain| jobs(domain, what).await)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs an operation on the opened database.
+fn in_domain<T>(config: &Config, run: impl AsyncFnOnce(&Domain) -> Result<T, DomainError>) -> Result<T, StartError> {
+    app::runtime()?.block_on(async {
+        let domain = storage::open(config, Env::system()).await?;
+        Ok(run(&domain).await?)
+    })
+}
+
+async fn say_check(config: &Config) -> Result<ExitCode, StartError> {
+    let findings = check::run(config).await;
+    for finding in &findings {
+        match &finding.said {
+            Ok(said) => println!("ok     {:<17} {said}", finding.part),
+            Err(wrong) => println!("wrong  {:<17} {wrong}", finding.part),
+        }
+    }
+    let fine = findings.iter().all(|finding| finding.said.is_ok());
+    Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn migrate(config: &Config, what: Option<Migrate>) -> Result<(), StartError> {
+    storage::prepare_directory(&config.data_dir)
+        .map_err(|source| StartError::DataDir { path: config.data_dir.clone(), source })?;
+    let db = storage::connect(config, true).await.map_err(StartError::Database)?;
+    let pending = migration::pending(&db).await.map_err(StartError::Migration)?;
+    match what {
+        Some(Migrate::Status) if pending.is_empty() => println!("up to date"),
+        Some(Migrate::Status) => pending.iter().for_each(|name| println!("to apply  {name}")),
+        None => {
+            migration::up(&db, Some(&config.data_dir.join("migrate.lock"))).await.map_err(StartError::Migration)?;
+            pending.iter().for_each(|name| println!("applied  {name}"));
+            println!("up to date");
+        }
+    }
+    Ok(())
+}
+
+async fn jobs(domain: &Domain, what: Option<Jobs>) -> Result<(), DomainError> {
+    match what.unwrap_or(Jobs::List) {
+        Jobs::List => {
+            let rows = queue::list(domain, LISTED_JOBS).await?;
+            if rows.is_empty() {
+                println!("no job waits, runs or is dead");
+            }
+            rows.iter().for_each(say_job);
+        }
+        Jobs::Retry { id } => say_job(&queue::retry(domain, id).await?),
+        Jobs::Park { id } => say_job(&queue::park(domain, id).await?),
+    }
+    Ok(())
+}
+
+fn say_job(job: &outbox_job::Model) {
+    let state = match job.state {
+        JobState::Ready => "waiting",
+        JobState::Running => "running",
+        JobState::Dead => "dead",
+        JobState::Done => "done",
+    };
+    let due = job.due_at.format("%Y-%m-%d %H:%M:%SZ");
+    let error = job.last_error.as_deref().map(|text| format!("  {text}")).unwrap_or_default();
+    println!("{}  {state:<7}  {:<20}  {}/{} attempts  due {due}{error}", job.id, job.kind, job.attempts, job.max_attempts);
+}
+
+/// An enum's value as the contract writes it.
+fn word(value: &impl serde::Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }

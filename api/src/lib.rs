@@ -2,10 +2,13 @@
 
 pub mod app;
 pub mod auth;
+pub mod check;
 pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod error;
 pub mod gateway;
 pub mod graphql;
 pub mod http;
 pub mod listen;
+pub mod logging;

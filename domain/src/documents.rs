@@ -124,7 +124,7 @@ mod tests {
         }
         assert_eq!(recent.get("a"), Some(&"a"));
         recent.put("c", "c", 4);
-        assert_eq!([recent.get("a"), recent.get("b"), recent.get("c")].map(|found| found.copied()), [Some("a"), None, Some("c")]);
+        assert_eq!(["a", "b", "c"].map(|key| recent.get(key).copied()), [Some("a"), None, Some("c")]);
         recent.put("huge", "huge", 99);
         assert_eq!((recent.entries.len(), recent.weight), (1, 99));
         recent.put("huge", "huge", 3);

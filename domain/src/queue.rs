@@ -180,6 +180,26 @@ pub async fn list(ctx: &Domain, limit: u64) -> Result<Vec<outbox_job::Model>> {
         .await?)
 }
 
+/// How many jobs are in each state, and how long the oldest due one has waited, in seconds.
+pub async fn counts(ctx: &Domain) -> Result<(Vec<(JobState, i64)>, i64)> {
+    let counts = outbox_job::Entity::find()
+        .select_only()
+        .column(outbox_job::Column::State)
+        .column_as(outbox_job::Column::Id.count(), "jobs")
+        .group_by(outbox_job::Column::State)
+        .into_tuple()
+        .all(&ctx.db)
+        .await?;
+    let now = ctx.now();
+    let oldest = outbox_job::Entity::find()
+        .filter(outbox_job::Column::State.eq(JobState::Ready))
+        .filter(outbox_job::Column::DueAt.lte(now))
+        .order_by_asc(outbox_job::Column::DueAt)
+        .one(&ctx.db)
+        .await?;
+    Ok((counts, oldest.map_or(0, |job| (now - job.due_at).num_seconds())))
+}
+
 /// Makes a dead or waiting job due now, with all its attempts before it.
 pub async fn retry(ctx: &Domain, id: JobId) -> Result<outbox_job::Model> {
     let tx = Tx::begin(ctx).await?;

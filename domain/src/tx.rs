@@ -41,12 +41,13 @@ pub struct Tx<'a> {
 /// Something that gateways keep in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Touch {
+    /// With its environments, versions, endpoints, and the tiers that it is assigned to.
     Product(ProductId),
-    /// With its profiles, credentials, assignments and subscription.
+    /// With its profiles, credentials, assignments of its own, and subscription.
     Client(ClientId),
     Plan(PlanId),
     Policy(PolicyId),
-    /// Its tier, and what it is assigned.
+    /// Its tier, and what is assigned to the team itself.
     Team(TeamId),
 }
 

@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use api::{app::App, config::Config};
+use api::{
+    app::{App, Parts, Role},
+    config::Config,
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     Domain,
@@ -20,6 +23,7 @@ use entities::{
     id::{InvitationId, SessionId, UserId},
     invitation, magic_link, session, user,
 };
+use jobs::mail::{Delivery, SentMails};
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, Database, EntityTrait, QueryFilter, QueryOrder};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -90,7 +94,8 @@ impl TestApp {
         // Monday, 5 January 2026, 09:00 UTC.
         let clock = Arc::new(TestClock(AtomicI64::new(1_767_603_600_000_000)));
         let env = Env::new(clock.clone(), Arc::new(Seeded(AtomicU64::new(1))));
-        let app = App::start(config, env).await.expect("the instance starts");
+        let parts = Parts { worker: false, delivery: Some(Delivery::Memory(SentMails::default())), ..Parts::of(Role::All) };
+        let app = App::start_with(config, env, parts).await.expect("the instance starts");
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(Duration::from_secs(20))
@@ -104,7 +109,7 @@ impl TestApp {
     }
 
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.app.api)
+        format!("{}{path}", self.app.site.base_url)
     }
 
     /// A person with a session, without the mail in between; `journeys::sign_in` walks that road.

@@ -2,15 +2,15 @@
 
 use std::{
     io::{BufRead, BufReader},
-    path::Path,
-    process::{Child, Command, Output, Stdio},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Output, Stdio},
 };
 
 use serde_json::{Value, json};
 
 /// What every process of one instance is given.
 #[derive(Clone)]
-pub struct Settings(pub Vec<(String, String)>);
+pub struct Settings(pub Vec<(String, String)>, Option<PathBuf>);
 
 impl Settings {
     /// A data directory and ports of its own; SQLite, or the database given.
@@ -23,18 +23,26 @@ impl Settings {
             ("PORTICO_LOG".to_owned(), "warn".to_owned()),
         ];
         settings.extend(database.map(|url| ("PORTICO_DATABASE_URL".to_owned(), url)));
-        Self(settings)
+        Self(settings, None)
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_portico"));
         command.args(arguments).env_clear().envs(self.0.iter().cloned());
+        if let Some(directory) = &self.1 {
+            command.current_dir(directory);
+        }
         command
     }
 
     /// Runs a command to its end.
     pub fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().expect("the binary runs")
+    }
+
+    /// Started in this directory.
+    pub fn at(&self, directory: &Path) -> Self {
+        Self(self.0.clone(), Some(directory.to_owned()))
     }
 
     /// Runs a command that must succeed, and gives its output.
@@ -77,9 +85,26 @@ impl Instance {
         self.child.wait().expect("its end");
     }
 
+    /// Asks it to stop, and waits until it has.
+    pub fn terminate(mut self) -> ExitStatus {
+        let asked = Command::new("kill").arg(self.child.id().to_string()).status().expect("a signal");
+        assert!(asked.success());
+        self.child.wait().expect("its end")
+    }
+
     /// A mutation's payload, or `None` where no answer came back.
-    pub async fn change(&self, http: &reqwest::Client, token: &str, field: &str, input_type: &str, input: Value, select: &str) -> Option<Value> {
-        let query = format!("mutation($input: {input_type}!) {{ {field}(input: $input) {{ {select} userErrors {{ code message path }} }} }}");
+    pub async fn change(
+        &self,
+        http: &reqwest::Client,
+        token: &str,
+        field: &str,
+        input_type: &str,
+        input: Value,
+        select: &str,
+    ) -> Option<Value> {
+        let query = format!(
+            "mutation($input: {input_type}!) {{ {field}(input: $input) {{ {select} userErrors {{ code message path }} }} }}"
+        );
         let body = json!({ "query": query, "variables": { "input": input } });
         let answer = http.post(format!("{}/graphql", self.api)).bearer_auth(token).json(&body).send().await.ok()?;
         let mut answer: Value = answer.json().await.ok()?;

@@ -63,6 +63,12 @@ pub async fn caller(domain: &Domain, headers: &HeaderMap, ip: IpAddr, request_id
     Ok(Caller { actor, signed_in })
 }
 
+/// Whether a request is signed by a cookie, which a browser sends for whatever page asks.
+pub fn by_cookie(headers: &HeaderMap) -> bool {
+    let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    bearer(authorization).is_none() && session_cookie(headers).is_some()
+}
+
 /// "Last seen" and "last used" are written beside the request: it never waits for a writer.
 fn mark(domain: &Domain, proof: Proof) {
     let due = match &proof {
@@ -82,12 +88,6 @@ fn mark(domain: &Domain, proof: Proof) {
             tracing::debug!(error = %error, "a session's or token's last use was not noted; the next use is");
         }
     });
-}
-
-/// Whether a request is signed by a cookie, which a browser sends for whatever page asks.
-pub fn by_cookie(headers: &HeaderMap) -> bool {
-    let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    bearer(authorization).is_none() && session_cookie(headers).is_some()
 }
 
 fn bearer(authorization: Option<&str>) -> Option<&str> {

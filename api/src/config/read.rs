@@ -82,7 +82,11 @@ fn text_of(value: &toml::Value) -> String {
     match value {
         toml::Value::String(text) => text.clone(),
         toml::Value::Array(entries) => entries.iter().map(text_of).collect::<Vec<_>>().join(","),
-        other => other.to_string(),
+        toml::Value::Boolean(value) => value.to_string(),
+        toml::Value::Integer(value) => value.to_string(),
+        toml::Value::Float(value) => value.to_string(),
+        toml::Value::Datetime(value) => value.to_string(),
+        toml::Value::Table(_) => "a table".to_owned(),
     }
 }
 

@@ -48,8 +48,19 @@ pub struct HungUp;
 /// The connection that a call came on.
 pub struct Wire {
     pub peer: SocketAddr,
+    /// The peer's address as a header's value.
+    pub peer_text: HeaderValue,
     /// `None` for HTTP/2, whose framing cannot be doubtful in these ways.
     pub heads: Option<Heads>,
+}
+
+impl Wire {
+    pub fn new(peer: SocketAddr, heads: Option<Heads>) -> Self {
+        let text = peer.ip().to_canonical().to_string();
+        // Addresses are ASCII.
+        let peer_text = HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""));
+        Self { peer, peer_text, heads }
+    }
 }
 
 /// Answers one call.
@@ -81,7 +92,7 @@ pub async fn answer(
     };
     let caller_side = headers::wanted_protocol(request.headers())
         .filter(|_| request.version() == Version::HTTP_11)
-        .map(HeaderValue::clone)
+        .cloned()
         .map(|protocol| (protocol, tunnel::caller_side(&mut request)));
     let (Parts { method, uri, headers, .. }, body) = request.into_parts();
     if uri.path() == HEALTH && matches!(method, Method::GET | Method::HEAD) && faulty.is_none() {
@@ -89,6 +100,7 @@ pub async fn answer(
     }
     let record = Record {
         id,
+        id_header: request_id::header(id),
         at: now,
         method,
         target: uri,
@@ -98,6 +110,7 @@ pub async fn answer(
         denial: None,
         detail: None,
         known: Known::default(),
+        used: None,
         sink: LogSink::Database,
         request_headers: headers,
         response_headers: Vec::new(),
@@ -203,9 +216,9 @@ fn limited(call: Call, over: &Refused) -> Response<Answer> {
 }
 
 fn refuse(mut call: Call, refusal: &Refusal<'_>, standing: &Standing) -> Response<Answer> {
-    let Some(id) = call.id() else { return Response::new(Answer::text("", call)) };
-    let (mut head, text) = refusal.answer(id).into_parts();
-    head.headers.insert(&REQUEST_ID, request_id::header(id));
+    let Some(record) = call.record() else { return Response::new(Answer::text("", call)) };
+    let (mut head, text) = refusal.answer(record.id).into_parts();
+    head.headers.insert(&REQUEST_ID, record.id_header.clone());
     refusal::tell_standing(standing, &mut head.headers);
     call.refused(refusal.reason, refusal.about);
     call.answered(head.status, &head.headers);
@@ -261,7 +274,7 @@ impl Forward {
             let fields = request.headers_mut();
             headers::for_upstream(&record.request_headers, self.credential_in_authorization(&record.request_headers), fields);
             fields.insert(HOST, upstream.authority().clone());
-            identity::tell_upstream(&self.admitted, record, self.wire.peer.ip(), &self.core.settings.trusted_proxies, fields);
+            identity::tell_upstream(&self.admitted, record, &self.wire, &self.core.settings.trusted_proxies, fields);
             if let Some(protocol) = protocol {
                 fields.insert(CONNECTION, HeaderValue::from_static("upgrade"));
                 fields.insert(UPGRADE, protocol.clone());
@@ -315,7 +328,7 @@ impl Forward {
 
     fn stamp(&self, call: &Call, fields: &mut HeaderMap) {
         if let Some(record) = call.record() {
-            fields.insert(&REQUEST_ID, request_id::header(record.id));
+            fields.insert(&REQUEST_ID, record.id_header.clone());
         }
         refusal::tell_standing(&self.standing, fields);
     }

@@ -263,7 +263,7 @@ mod tests {
     fn one_set_of_facts_a_request_whatever_its_body_and_however_it_is_cut() {
         let bytes = b"\r\nGET /a HTTP/1.1\r\nHost: x\r\n\r\n\
             POST /b HTTP/1.1\r\nContent-Length: 36\r\n\r\nTransfer-Encoding: chunked\r\n\r\nGET / \
-            PUT /c HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1b;x=y\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n\r\n\r\n0\r\nT: x\r\n\r\n\
+            PUT /c HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1b;x=y\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n\r\n0\r\nT: x\r\n\r\n\
             GET /d HTTP/1.1\r\nhost: x\r\n\r\n";
         let bytes: Vec<u8> = bytes.to_vec();
         assert_eq!(facts(&[&bytes]), [None; 4], "{}", String::from_utf8_lossy(&bytes));

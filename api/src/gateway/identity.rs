@@ -1,11 +1,12 @@
 //! Who is calling: told to the upstream in headers that it may trust, and noted in the record.
 
-use std::net::IpAddr;
-
-use domain::rules::{
-    admission::{self, Admitted},
-    routes::Endpoint,
-    view::Client,
+use domain::{
+    ops::request_log::Used,
+    rules::{
+        admission::{self, Admitted},
+        routes::Endpoint,
+        view::Client,
+    },
 };
 use entities::enums::Environment;
 use http::{HeaderMap, HeaderName, HeaderValue, header::HOST};
@@ -13,6 +14,7 @@ use ipnet::IpNet;
 use secrecy::ExposeSecret;
 
 use super::{
+    call::Wire,
     meter::{Call, Known, Record},
     refusal::REQUEST_ID,
     request_id,
@@ -29,23 +31,27 @@ static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto"
 static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// Adds what the gateway vouches for, and then the environment's own headers, which go before everything else.
-pub fn tell_upstream(admitted: &Admitted, record: &Record, peer: IpAddr, trusted: &[IpNet], into: &mut HeaderMap) {
+pub fn tell_upstream(admitted: &Admitted, record: &Record, wire: &Wire, trusted: &[IpNet], into: &mut HeaderMap) {
     let client = &admitted.client;
-    into.insert(&REQUEST_ID, request_id::header(record.id));
-    put(into, &CLIENT, client.id.to_string());
-    put(into, &TEAM, client.team.to_string());
-    put(into, &PROFILE, admitted.profile().name.to_string());
+    into.insert(&REQUEST_ID, record.id_header.clone());
+    into.insert(&CLIENT, request_id::header(client.id));
+    into.insert(&TEAM, request_id::header(client.team));
     if let Some(subscription) = client.subscription {
-        put(into, &PLAN, subscription.plan.to_string());
+        into.insert(&PLAN, request_id::header(subscription.plan));
+    }
+    // Names may be beyond ASCII; control characters they cannot have.
+    if let Ok(profile) = HeaderValue::from_bytes(admitted.profile().name.as_bytes()) {
+        into.insert(&PROFILE, profile);
     }
     let environment = match admitted.environment {
         Environment::Sandbox => "sandbox",
         Environment::Production => "production",
     };
     into.insert(&ENVIRONMENT, HeaderValue::from_static(environment));
-    let scopes: Vec<&str> = admitted.scopes().collect();
-    put(into, &SCOPES, scopes.join(" "));
-    tell_origin(record, peer, trusted, into);
+    if let Ok(scopes) = HeaderValue::try_from(admitted.scopes().collect::<Vec<_>>().join(" ")) {
+        into.insert(&SCOPES, scopes);
+    }
+    tell_origin(record, wire, trusted, into);
     for (name, value) in admitted.upstream().map(|u| &*u.headers).unwrap_or_default() {
         let name = HeaderName::from_bytes(name.as_bytes());
         let value = HeaderValue::from_bytes(value.expose_secret().as_bytes());
@@ -57,22 +63,22 @@ pub fn tell_upstream(admitted: &Admitted, record: &Record, peer: IpAddr, trusted
 }
 
 /// Where the call came from. A trusted proxy's word on scheme and host is passed on.
-fn tell_origin(record: &Record, peer: IpAddr, trusted: &[IpNet], into: &mut HeaderMap) {
+fn tell_origin(record: &Record, wire: &Wire, trusted: &[IpNet], into: &mut HeaderMap) {
     let from = &record.request_headers;
-    let believed = trusted.iter().any(|net| net.contains(&peer.to_canonical()));
+    let believed = trusted.iter().any(|net| net.contains(&wire.peer.ip().to_canonical()));
     let said = |name: &HeaderName| from.get(name).filter(|_| believed).cloned();
-    put(into, &FORWARDED_FOR, record.ip.to_string());
+    let caller = if record.ip == wire.peer.ip().to_canonical() {
+        Ok(wire.peer_text.clone())
+    } else {
+        HeaderValue::try_from(record.ip.to_string())
+    };
+    if let Ok(caller) = caller {
+        into.insert(&FORWARDED_FOR, caller);
+    }
     into.insert(&FORWARDED_PROTO, said(&FORWARDED_PROTO).unwrap_or_else(|| HeaderValue::from_static("http")));
     let authority = || record.target.authority().and_then(|a| HeaderValue::from_str(a.as_str()).ok());
     if let Some(host) = said(&FORWARDED_HOST).or_else(authority).or_else(|| from.get(HOST).cloned()) {
         into.insert(&FORWARDED_HOST, host);
-    }
-}
-
-fn put(into: &mut HeaderMap, name: &HeaderName, value: String) {
-    // Names of profiles may be beyond ASCII; control characters they cannot have.
-    if let Ok(value) = HeaderValue::from_maybe_shared(bytes::Bytes::from(value)) {
-        into.insert(name, value);
     }
 }
 
@@ -81,6 +87,7 @@ pub fn note_admitted(call: &mut Call, admitted: &Admitted) {
     let upstream = admitted.upstream();
     let Some(record) = call.record_mut() else { return };
     record.sink = upstream.map_or(record.sink, |u| u.log_sink);
+    record.used = admitted.credential().map(|c| Used { credential: c.id, secret: admitted.secret() });
     record.known = Known {
         product: Some(admitted.product.id),
         profile: Some(admitted.profile().id),

@@ -1,7 +1,10 @@
 //! The request log's writer: batches off the cores, to the database, to standard output, or both. While the database is away it
 //! keeps what it can and counts what it cannot.
 
+mod row;
+
 use std::{
+    collections::HashSet,
     io::Write,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -11,24 +14,19 @@ use std::{
     time::Duration,
 };
 
-use domain::Domain;
-use entities::{
-    columns::{LoggedHeader, LoggedHeaders},
-    enums::LogSink,
-    id::RequestLogId,
-    request_log,
+use domain::{
+    Domain,
+    ops::request_log::{self as operation, Used},
 };
-use http::{HeaderName, HeaderValue, StatusCode, header::USER_AGENT};
+use entities::{enums::LogSink, request_log};
+use http::StatusCode;
 use tokio::{
     sync::Notify,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    headers,
-    meter::{MOST_HEADERS, Record},
-};
+use super::meter::Record;
 
 /// How the log is batched and bounded.
 #[derive(Debug, Clone)]
@@ -48,9 +46,6 @@ impl Default for LogLimits {
         Self { delay: Duration::from_millis(250), batch: 1000, waiting: 20_000, strangers_a_second: 100 }
     }
 }
-
-/// Longest value that a row keeps, in bytes.
-const VALUE_KEPT: usize = 256;
 
 /// Lines that may wait for standard output, in batches.
 const OUTPUT_WAITING: usize = 64;
@@ -126,54 +121,106 @@ impl Log {
 
 /// Writes until `stop`, then what is left.
 pub async fn write(ctx: Domain, log: Arc<Log>, limits: LogLimits, stop: CancellationToken) {
-    let output = output();
-    let mut rows: Vec<request_log::Model> = Vec::new();
+    let mut writer = Writer { ctx, log, batch: limits.batch, output: output(), rows: Vec::new(), uses: Uses::new() };
     let mut away = false;
     loop {
         let stopping = tokio::select! {
             () = sleep(AWAY), if away => false,
-            _ = timeout(limits.delay, log.full.notified()), if !away => false,
+            _ = timeout(limits.delay, writer.log.full.notified()), if !away => false,
             () = stop.cancelled() => true,
         };
-        let records = std::mem::take(&mut *log.lock());
-        sort(records, &mut rows, &output, &log);
-        log.in_hand.store(rows.len(), Relaxed);
-        away = false;
-        while !rows.is_empty() {
-            let batch = rows.len().min(limits.batch);
-            if let Err(error) = append(&ctx, &rows[..batch]).await {
-                tracing::warn!(%error, rows = rows.len(), "the request log cannot be written; its rows wait");
-                away = true;
-                break;
-            }
-            log.counts.logged.fetch_add(batch as u64, Relaxed);
-            rows.drain(..batch);
-            log.in_hand.store(rows.len(), Relaxed);
-        }
+        writer.take();
+        away = !writer.store().await;
         if stopping {
-            log.drop_records(rows.len());
+            writer.log.drop_records(writer.rows.len());
             return;
         }
     }
 }
 
-/// Deals records out to where their product wants them.
-fn sort(records: Vec<Record>, rows: &mut Vec<request_log::Model>, output: &mpsc::SyncSender<Vec<Record>>, log: &Log) {
-    let mut lines = Vec::new();
-    for record in records {
-        match record.sink {
-            LogSink::Database => rows.push(row(&record)),
-            LogSink::Stdout => lines.push(record),
-            LogSink::Both => {
-                rows.push(row(&record));
-                lines.push(record);
+struct Writer {
+    ctx: Domain,
+    log: Arc<Log>,
+    batch: usize,
+    output: mpsc::SyncSender<Vec<Record>>,
+    /// For the database.
+    rows: Vec<request_log::Model>,
+    uses: Uses,
+}
+
+impl Writer {
+    /// Takes what waits, and deals it out to where its product wants it.
+    fn take(&mut self) {
+        let records = std::mem::take(&mut *self.log.lock());
+        let mut lines = Vec::new();
+        for record in records {
+            self.uses.add(record.used);
+            match record.sink {
+                LogSink::Database => self.rows.push(row::row(&record)),
+                LogSink::Stdout => lines.push(record),
+                LogSink::Both => {
+                    self.rows.push(row::row(&record));
+                    lines.push(record);
+                }
             }
         }
+        self.log.in_hand.store(self.rows.len(), Relaxed);
+        let count = lines.len();
+        if count > 0 && self.output.try_send(lines).is_err() {
+            // Nobody reads the output: the calls go on, their lines are lost.
+            self.log.drop_records(count);
+        }
     }
-    let count = lines.len();
-    if count > 0 && output.try_send(lines).is_err() {
-        // Nobody reads the output: the calls go on, their lines are lost.
-        log.drop_records(count);
+
+    /// False where the database does not take them.
+    async fn store(&mut self) -> bool {
+        let mut used = self.uses.fresh();
+        while !self.rows.is_empty() || !used.is_empty() {
+            let batch = self.rows.len().min(self.batch);
+            if let Err(error) = operation::append(&self.ctx, &self.rows[..batch], &used).await {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, rows = self.rows.len(), "the request log cannot be written; its rows wait");
+                return false;
+            }
+            used.clear();
+            self.log.counts.logged.fetch_add(batch as u64, Relaxed);
+            self.rows.drain(..batch);
+            self.log.in_hand.store(self.rows.len(), Relaxed);
+        }
+        true
+    }
+}
+
+/// Which credentials were used lately: each is marked once in a while, not with every call.
+struct Uses {
+    seen: HashSet<Used>,
+    fresh: Vec<Used>,
+    since: Instant,
+}
+
+/// A credential that is used all the time is marked this often.
+const MARK_EVERY: Duration = Duration::from_secs(10);
+
+impl Uses {
+    fn new() -> Self {
+        Self { seen: HashSet::new(), fresh: Vec::new(), since: Instant::now() }
+    }
+
+    fn add(&mut self, used: Option<Used>) {
+        if let Some(used) = used
+            && self.seen.insert(used)
+        {
+            self.fresh.push(used);
+        }
+    }
+
+    /// What has to be marked now.
+    fn fresh(&mut self) -> Vec<Used> {
+        if self.since.elapsed() > MARK_EVERY {
+            self.seen.clear();
+            self.since = Instant::now();
+        }
+        std::mem::take(&mut self.fresh)
     }
 }
 
@@ -185,7 +232,7 @@ fn output() -> mpsc::SyncSender<Vec<Record>> {
         for batch in batches {
             text.clear();
             for record in &batch {
-                if serde_json::to_writer(&mut text, &line(record)).is_ok() {
+                if serde_json::to_writer(&mut text, &row::line(record)).is_ok() {
                     text.push(b'\n');
                 }
             }
@@ -199,126 +246,4 @@ fn output() -> mpsc::SyncSender<Vec<Record>> {
         tracing::warn!(%error, "no thread for the request log's lines");
     }
     sender
-}
-
-fn row(record: &Record) -> request_log::Model {
-    let known = &record.known;
-    request_log::Model {
-        id: RequestLogId(record.id.0),
-        at: record.at,
-        team_id: known.team,
-        client_id: known.client,
-        profile_id: known.profile,
-        credential_id: known.credential,
-        product_id: known.product,
-        endpoint_id: known.endpoint,
-        endpoint: known.template.as_deref().map(str::to_owned),
-        environment: known.environment,
-        method: cut(record.method.as_str()),
-        path: path(record),
-        status: i16::try_from(record.status.as_u16()).unwrap_or_default(),
-        latency_us: latency_us(record),
-        denial: record.denial,
-        denial_detail: record.detail.as_deref().map(cut),
-        ip: record.ip.to_string(),
-        user_agent: user_agent(record),
-        request_headers: kept(record.request_headers.iter()),
-        response_headers: kept(record.response_headers.iter().map(|(name, value)| (name, value))),
-        via_explorer: false,
-    }
-}
-
-/// A record as standard output shows it.
-#[derive(serde::Serialize)]
-struct Line<'a> {
-    at: chrono::DateTime<chrono::Utc>,
-    request_id: entities::id::RequestId,
-    method: &'a str,
-    path: String,
-    status: u16,
-    latency_us: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    denial: Option<entities::enums::DenialReason>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<&'a str>,
-    client: Option<entities::id::ClientId>,
-    profile: Option<entities::id::ProfileId>,
-    credential: Option<entities::id::CredentialId>,
-    product: Option<entities::id::ProductId>,
-    endpoint: Option<&'a str>,
-    environment: Option<entities::enums::Environment>,
-    ip: std::net::IpAddr,
-    user_agent: Option<String>,
-}
-
-fn line(record: &Record) -> Line<'_> {
-    let known = &record.known;
-    Line {
-        at: record.at,
-        request_id: record.id,
-        method: record.method.as_str(),
-        path: path(record),
-        status: record.status.as_u16(),
-        latency_us: latency_us(record),
-        denial: record.denial,
-        detail: record.detail.as_deref(),
-        client: known.client,
-        profile: known.profile,
-        credential: known.credential,
-        product: known.product,
-        endpoint: known.template.as_deref(),
-        environment: known.environment,
-        ip: record.ip,
-        user_agent: user_agent(record),
-    }
-}
-
-fn latency_us(record: &Record) -> i64 {
-    i64::try_from(record.latency.as_micros()).unwrap_or(i64::MAX)
-}
-
-/// Longest path that is kept, in bytes.
-const PATH_KEPT: usize = 2048;
-
-fn path(record: &Record) -> String {
-    cut_at(record.target.path(), PATH_KEPT)
-}
-
-fn user_agent(record: &Record) -> Option<String> {
-    record.request_headers.get(USER_AGENT).map(text)
-}
-
-fn kept<'a>(fields: impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)>) -> LoggedHeaders {
-    fields
-        .take(MOST_HEADERS)
-        .map(|(name, value)| LoggedHeader {
-            name: cut(name.as_str()),
-            value: (headers::is_loggable(name.as_str()) && !looks_secret(value)).then(|| text(value)),
-        })
-        .collect()
-}
-
-/// A credential of ours in a header that is not for credentials.
-fn looks_secret(value: &HeaderValue) -> bool {
-    let bytes = value.as_bytes();
-    value.is_sensitive() || bytes.starts_with(b"Bearer ") || bytes.windows(4).any(|w| w == b"ptk_")
-}
-
-fn text(value: &HeaderValue) -> String {
-    cut(&String::from_utf8_lossy(value.as_bytes()))
-}
-
-fn cut(text: &str) -> String {
-    cut_at(text, VALUE_KEPT)
-}
-
-fn cut_at(text: &str, most: usize) -> String {
-    text[..text.floor_char_boundary(most)].to_owned()
-}
-
-async fn append(ctx: &Domain, rows: &[request_log::Model]) -> domain::Result<()> {
-    use sea_orm::EntityTrait;
-    let rows = rows.iter().cloned().map(request_log::ActiveModel::from).map(sea_orm::ActiveModelTrait::reset_all);
-    request_log::Entity::insert_many(rows).exec_without_returning(&ctx.db).await?;
-    Ok(())
 }

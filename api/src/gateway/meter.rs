@@ -9,6 +9,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use domain::ops::request_log::Used;
 use entities::{
     enums::{DenialReason, Environment, LogSink},
     id::{ClientId, CredentialId, EndpointId, ProductId, ProfileId, RequestId, TeamId},
@@ -22,6 +23,8 @@ use crate::listen::AnswerGuard;
 /// A call as it is noted while it goes on. What is not known stays empty.
 pub struct Record {
     pub id: RequestId,
+    /// The id as both sides are told it.
+    pub id_header: HeaderValue,
     pub at: DateTime<Utc>,
     pub method: Method,
     pub target: Uri,
@@ -32,6 +35,8 @@ pub struct Record {
     /// What a refusal was about, or how the answer ended; never a secret.
     pub detail: Option<Box<str>>,
     pub known: Known,
+    /// What let the call in.
+    pub used: Option<Used>,
     pub sink: LogSink,
     pub request_headers: HeaderMap,
     pub response_headers: Vec<(HeaderName, HeaderValue)>,
@@ -78,10 +83,6 @@ impl Call {
 
     pub fn record_mut(&mut self) -> Option<&mut Record> {
         self.record.as_mut()
-    }
-
-    pub fn id(&self) -> Option<RequestId> {
-        self.record.as_ref().map(|record| record.id)
     }
 
     pub fn refused(&mut self, reason: DenialReason, about: Option<&str>) {

@@ -230,7 +230,7 @@ async fn converse(core: Rc<Core>, stream: TcpStream, peer: SocketAddr, place: Pl
     let heads = Heads::default();
     let io = Guarded::new(stream, vitals.clone(), place, Scanner::new(heads.clone()));
     let serving = core.clone();
-    let wires = [Rc::new(Wire { peer, heads: Some(heads) }), Rc::new(Wire { peer, heads: None })];
+    let wires = [Rc::new(Wire::new(peer, Some(heads))), Rc::new(Wire::new(peer, None))];
     let service = service_fn(move |request: Request<Incoming>| {
         let wire = &wires[usize::from(request.version() == http::Version::HTTP_2)];
         call::answer(serving.clone(), wire.clone(), vitals.begin(), request)

@@ -52,12 +52,12 @@ pub struct Query(
     node::NodeQuery,
     product::ProductQuery,
     category::CategoryQuery,
-    subscription::SubscriptionQuery,
-    decision::DecisionQuery,
     viewer::ViewerQuery,
     team::TeamQuery,
     invitation::InvitationQuery,
     provider::ProviderQuery,
+    subscription::SubscriptionQuery,
+    decision::DecisionQuery,
 );
 
 /// What can be changed.
@@ -71,18 +71,18 @@ pub struct Mutation(
     profile::ProfileMutation,
     credential::CredentialMutation,
     onboarding::OnboardingMutation,
-    session::SessionMutation,
-    viewer::ViewerMutation,
-    team::TeamMutation,
-    invitation::InvitationMutation,
-    staff::StaffMutation,
-    tier::TierMutation,
     product::ProductMutation,
     product_environment::ProductEnvironmentMutation,
     assignment::AssignmentMutation,
     spec::SpecMutation,
     endpoint::EndpointMutation,
     category::CategoryMutation,
+    session::SessionMutation,
+    viewer::ViewerMutation,
+    team::TeamMutation,
+    invitation::InvitationMutation,
+    staff::StaffMutation,
+    tier::TierMutation,
 );
 
 pub type PorticoSchema = Schema<Query, Mutation, EmptySubscription>;

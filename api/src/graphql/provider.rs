@@ -7,6 +7,7 @@ use crate::{
     error::to_graphql,
     graphql::{
         enums::StaffRole,
+        product::ProviderCatalog,
         provider_access::ProviderAccess,
         request::{OrGraphql, RequestContext, page},
         staff::StaffMember,
@@ -17,7 +18,7 @@ use crate::{
 
 /// What staff see; each field as far as their role goes.
 #[derive(MergedObject, Default)]
-pub struct Provider(ProviderPeople, ProviderAccess);
+pub struct Provider(ProviderPeople, ProviderCatalog, ProviderAccess);
 
 /// How long things live.
 #[derive(SimpleObject)]

@@ -8,9 +8,10 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
+use domain::queue;
 use serde_json::json;
 
-use crate::app::AppState;
+use crate::{http::AppState, http::metrics};
 
 /// A database that does not answer within this is away.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -28,6 +29,11 @@ pub async fn ready(State(state): State<AppState>) -> Response {
 }
 
 pub async fn metrics(State(state): State<AppState>) -> Response {
+    let mut text = state.metrics.text();
+    // Without the database the rest is worth having.
+    if let Ok(Ok((counts, oldest))) = tokio::time::timeout(PATIENCE, queue::counts(&state.domain)).await {
+        metrics::jobs(&mut text, &counts, oldest);
+    }
     let fields = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
-    (fields, state.metrics.text()).into_response()
+    (fields, text).into_response()
 }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use entities::enums::JobState;
 
 /// Upper bounds of the time classes, in seconds.
 const BOUNDS: [f64; 8] = [0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0];
@@ -67,6 +68,19 @@ impl Metrics {
         }
         out
     }
+}
+
+/// The queue's part.
+pub fn jobs(out: &mut String, counts: &[(JobState, i64)], oldest_seconds: i64) {
+    family(out, "portico_jobs", "gauge", "Jobs by state.");
+    for (name, state) in
+        [("waiting", JobState::Ready), ("running", JobState::Running), ("dead", JobState::Dead), ("done", JobState::Done)]
+    {
+        let count = counts.iter().find(|(counted, _)| *counted == state).map_or(0, |(_, count)| *count);
+        let _ = writeln!(out, "portico_jobs{{state=\"{name}\"}} {count}");
+    }
+    family(out, "portico_jobs_oldest_due_seconds", "gauge", "How long the oldest due job has waited.");
+    let _ = writeln!(out, "portico_jobs_oldest_due_seconds {oldest_seconds}");
 }
 
 /// A family's head.

@@ -151,7 +151,7 @@ impl<T> Guarded<T> {
         loop {
             let n = self.stream.peek(&mut start).await?;
             if n == PREFACE.len() || n == 0 || !PREFACE.starts_with(&start[..n]) {
-                return Ok(&start == PREFACE);
+                return Ok(start == PREFACE);
             }
             // Part of it: what is there already makes the next peek return at once.
             sleep(Duration::from_millis(5)).await;

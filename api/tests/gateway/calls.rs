@@ -92,6 +92,8 @@ async fn calls_are_logged_with_whose_they_were() {
     assert_eq!((row.method.as_str(), row.path.as_str(), row.status), ("GET", "/pay/echo/7", 200));
     assert_eq!((row.endpoint.as_deref(), row.user_agent.as_deref()), (Some("/echo/{a}"), Some("tests")));
     assert!(row.denial.is_none() && row.latency_us > 0 && row.ip == "127.0.0.1");
+    let used = credential::Entity::find_by_id(c.key_id).one(&front.ctx.db).await.unwrap().unwrap();
+    assert!(used.last_used_at.is_some());
     let refused = front.logged(&front.call("GET /pay/admin", "").await).await;
     assert_eq!((refused.denial, refused.denial_detail.as_deref()), (Some(DenialReason::ScopeMissing), Some("admin")));
     let stranger = front.logged(&front.ask("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n").await).await;

@@ -33,14 +33,8 @@ use sea_orm::{
 };
 use secrecy::ExposeSecret;
 
-/// A database file that goes when this goes.
+/// A folder that goes when this goes.
 pub struct Files(PathBuf);
-
-impl Files {
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-}
 
 impl Drop for Files {
     fn drop(&mut self) {
@@ -51,10 +45,15 @@ impl Drop for Files {
 /// An empty, migrated SQLite database.
 pub async fn database() -> (Domain, Files) {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    let dir =
-        std::env::temp_dir().join(format!("portico-gateway-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
-    std::fs::create_dir_all(&dir).unwrap();
-    let mut options = ConnectOptions::new(format!("sqlite://{}?mode=rwc", dir.join("portico.db").display()));
+    let name = format!("portico-gateway-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let files = Files(std::env::temp_dir().join(name));
+    std::fs::create_dir_all(&files.0).unwrap();
+    (open(&files.0).await, files)
+}
+
+/// The database in a folder, made where it is not there.
+pub async fn open(folder: &Path) -> Domain {
+    let mut options = ConnectOptions::new(format!("sqlite://{}?mode=rwc", folder.join("portico.db").display()));
     options.max_connections(8).sqlx_logging(false).map_sqlx_sqlite_opts(|o| {
         o.journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
@@ -64,8 +63,7 @@ pub async fn database() -> (Domain, Files) {
     let db = Database::connect(options).await.unwrap();
     migration::up(&db, None).await.unwrap();
     let keys = Keyring::parse(&"a-key-for-tests-of-thirty-two-letters".to_owned().into()).unwrap();
-    let ctx = Domain::new(db, Env::system(), keys);
-    (ctx, Files(dir))
+    Domain::new(db, Env::system(), keys)
 }
 
 /// What a plan allows in production.
@@ -149,6 +147,14 @@ impl Catalog {
         made.profile(open_client, "open", Environment::Production, AuthMethod::None).await;
         let Made { product, plan, team, .. } = made;
         Self { product, team, client, plan, key, key_id, key_profile, token, sandbox_key, open_client }
+    }
+
+    /// Another client of the same team and plan: its API key.
+    pub async fn another_key(&self, ctx: &Domain) -> String {
+        let made = Made { ctx, now: ctx.now(), product: self.product, plan: self.plan, team: self.team };
+        let client = made.client().await;
+        let profile = made.profile(client, "production", Environment::Production, AuthMethod::ApiKey).await;
+        made.credential(client, profile, SecretKind::ApiKey, Environment::Production).await.1
     }
 }
 

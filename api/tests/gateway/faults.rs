@@ -27,6 +27,17 @@ async fn nobody_listens() {
 }
 
 #[tokio::test]
+async fn an_upstream_behind_tls_is_called_where_its_certificate_is_good() {
+    let address = upstream::secure().await;
+    let behind = || Behind { upstream: format!("https://localhost:{}", address.port()), ..Behind::at(address) };
+    let trusting = Front::with(behind(), PlanLimits::default(), |s| s.upstream_authorities = vec![upstream::authority()]).await;
+    let reply = trusting.call("GET /pay/echo", "").await;
+    assert_eq!((reply.status, reply.upstream_saw("host")), (200, vec![format!("localhost:{}", address.port()).as_str()]));
+    let distrusting = Front::with(behind(), PlanLimits::default(), |_| {}).await;
+    assert_eq!(distrusting.call("GET /pay/echo", "").await.code(), "UPSTREAM_UNREACHABLE");
+}
+
+#[tokio::test]
 async fn no_head_in_time() {
     let (front, seen) = before(Failing::BeforeHead).await;
     let started = Instant::now();

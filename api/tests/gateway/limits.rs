@@ -25,6 +25,8 @@ async fn a_rate_is_told_and_kept() {
     let wait: u64 = over.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=3660).contains(&wait) && over.header("ratelimit").unwrap().starts_with(r#""rate";r=0;"#));
     assert_eq!(seen.requests.load(std::sync::atomic::Ordering::SeqCst), 3);
+    let other = front.ask(&format!("GET /pay/echo HTTP/1.1\r\nHost: a\r\nX-API-Key: {}\r\n\r\n", front.other_key)).await;
+    assert_eq!(other.status, 200, "another client has limits of its own");
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! The gateway through its front door: a real listener, a real upstream, bytes on a wire.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where something is not as it expects")]
+
 mod calls;
 mod catalog;
 mod faults;
@@ -7,6 +9,7 @@ mod framing;
 mod headers;
 mod limits;
 mod raw;
+mod router;
 mod slow;
 mod streaming;
 mod upstream;
@@ -27,6 +30,8 @@ pub struct Front {
     pub address: SocketAddr,
     pub ctx: Domain,
     pub catalog: Catalog,
+    /// Of another client with the same limits.
+    pub other_key: String,
     _files: Files,
 }
 
@@ -38,6 +43,7 @@ impl Front {
     pub async fn with(behind: Behind, limits: PlanLimits, set: impl FnOnce(&mut Settings)) -> Self {
         let (ctx, files) = catalog::database().await;
         let catalog = Catalog::fill(&ctx, behind, limits).await;
+        let other_key = catalog.another_key(&ctx).await;
         let live = Live::start(ctx.clone()).await.unwrap();
         let keeper = Arc::new(Keeper::start(ctx.clone()));
         let mut settings = Settings::new("127.0.0.1:0".parse().unwrap());
@@ -45,7 +51,7 @@ impl Front {
         settings.log.delay = Duration::from_millis(20);
         set(&mut settings);
         let gateway = gateway::start(ctx.clone(), live, keeper, settings).unwrap();
-        Self { address: gateway.address(), gateway, ctx, catalog, _files: files }
+        Self { address: gateway.address(), gateway, ctx, catalog, other_key, _files: files }
     }
 
     pub fn gateway(&self) -> &Gateway {

@@ -25,6 +25,8 @@ use tokio::{
     sync::Notify,
 };
 
+use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
+
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// What a test can see of an upstream and tell it.
@@ -145,6 +147,35 @@ fn socket(mut request: Request<Incoming>) -> Response<Body> {
         .header(header::UPGRADE, "websocket")
         .header("sec-websocket-accept", accept);
     response.body(Full::default().boxed_unsync()).unwrap()
+}
+
+/// One that behaves, behind TLS with the test authority's certificate for `localhost`.
+pub async fn secure() -> SocketAddr {
+    use tokio_rustls::{TlsAcceptor, rustls};
+    let key = rustls::pki_types::PrivateKeyDer::from_pem_slice(include_bytes!("tls/server.key")).unwrap();
+    let chain = vec![CertificateDer::from_pem_slice(include_bytes!("tls/server.pem")).unwrap()];
+    let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(stream) = acceptor.accept(stream).await else { continue };
+            let service = service_fn(|request| answer(request, Arc::default()));
+            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        }
+    });
+    address
+}
+
+/// Who vouches for it.
+pub fn authority() -> CertificateDer<'static> {
+    CertificateDer::from_pem_slice(include_bytes!("tls/authority.pem")).unwrap()
 }
 
 /// How an upstream fails.

@@ -15,7 +15,9 @@ use crate::{
     access::require_staff,
     audit::{Action, Audit},
     error::Problems,
+    keyring::Keyring,
     rules::{policy::StaffRight, text},
+    tx::Unaudited,
 };
 
 /// The one row's id.
@@ -50,6 +52,32 @@ pub async fn load(ctx: &Domain) -> Result<Model> {
 
 pub(crate) async fn load_from(db: &impl ConnectionTrait) -> Result<Model> {
     Entity::find_by_id(PORTAL).one(db).await?.ok_or_else(|| DomainError::internal("the portal's row is missing"))
+}
+
+/// Whether one of the keys is the one that this database's secrets are sealed with. A new database takes the first key for
+/// its own; with several keys the first takes over, so that the others can be dropped later.
+pub async fn keep_key(ctx: &Domain) -> Result<bool> {
+    let own = ctx.keys.fingerprints();
+    let current = |row: &Model| row.key_fingerprint.as_ref() == own.first();
+    if current(&load(ctx).await?) {
+        return Ok(true);
+    }
+    let tx = Tx::begin(ctx).await?;
+    tx.alone("portal", "key").await?;
+    let row = load_from(tx.db()).await?;
+    let known = row.key_fingerprint.as_ref().is_none_or(|known| own.contains(known));
+    if known && !current(&row) {
+        let row = ActiveModel { id: Set(PORTAL), key_fingerprint: Set(own.first().cloned()), ..Default::default() };
+        Entity::update(row).exec(tx.db()).await?;
+        tx.commit_unaudited(Unaudited::Mark).await?;
+    }
+    Ok(known)
+}
+
+/// As [`keep_key`], without taking a key over.
+pub async fn is_its_key(db: &impl ConnectionTrait, keys: &Keyring) -> Result<bool> {
+    let row = load_from(db).await?;
+    Ok(row.key_fingerprint.is_none_or(|known| keys.fingerprints().contains(&known)))
 }
 
 pub async fn update(ctx: &Domain, actor: &Actor, cmd: UpdatePortal) -> Result<Model> {

@@ -26,7 +26,7 @@ use crate::{
 };
 
 fn row(ctx: &Domain, seeded: &Seeded, n: usize) -> request_log::Model {
-    let denied = n % 5 == 0;
+    let denied = n.is_multiple_of(5);
     request_log::Model {
         id: ctx.env.id(),
         at: ctx.now(),
@@ -38,7 +38,7 @@ fn row(ctx: &Domain, seeded: &Seeded, n: usize) -> request_log::Model {
         endpoint_id: None,
         endpoint: None,
         environment: Some(Environment::ALL[n % 2]),
-        method: if n % 3 == 0 { "POST" } else { "GET" }.to_owned(),
+        method: if n.is_multiple_of(3) { "POST" } else { "GET" }.to_owned(),
         path: format!("/pay/charges_{}/{n}", n % 4),
         status: if denied { 403 } else { 200 },
         latency_us: 1_500,

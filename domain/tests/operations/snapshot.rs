@@ -46,6 +46,7 @@ macro_rules! set {
             .filter($entity::Column::$key.eq($id))
             .exec($tx.db())
             .await
+            .map(|_| ())
             .unwrap()
     };
 }
@@ -89,17 +90,17 @@ async fn every_kind_of_change_is_followed() {
 async fn follow_client(ctx: &Domain, live: &Live, seeded: &Seeded) {
     let touch = Touch::Client(seeded.client);
     for (enabled, expected) in [(false, Some(DenialReason::ClientDisabled)), (true, None)] {
-        changed(ctx, live, touch, async |tx| drop(set!(tx, client, Enabled = enabled, Id = seeded.client))).await;
+        changed(ctx, live, touch, async |tx| set!(tx, client, Enabled = enabled, Id = seeded.client)).await;
         assert_eq!(denied(ctx, live, &seeded.key), expected);
     }
     for (enabled, expected) in [(false, Some(DenialReason::ProfileDisabled)), (true, None)] {
-        changed(ctx, live, touch, async |tx| drop(set!(tx, profile, Enabled = enabled, Id = seeded.profile))).await;
+        changed(ctx, live, touch, async |tx| set!(tx, profile, Enabled = enabled, Id = seeded.profile)).await;
         assert_eq!(denied(ctx, live, &seeded.key), expected);
     }
     for (status, expected) in
         [(SubscriptionStatus::Suspended, Some(DenialReason::SubscriptionInactive)), (SubscriptionStatus::Active, None)]
     {
-        changed(ctx, live, touch, async |tx| drop(set!(tx, subscription, Status = status, Id = seeded.subscription))).await;
+        changed(ctx, live, touch, async |tx| set!(tx, subscription, Status = status, Id = seeded.subscription)).await;
         assert_eq!(denied(ctx, live, &seeded.key), expected);
     }
     changed(ctx, live, touch, async |tx| {
@@ -125,7 +126,7 @@ async fn follow_client(ctx: &Domain, live: &Live, seeded: &Seeded) {
     tx.commit_unaudited(Unaudited::Mark).await.unwrap();
     caught_up(ctx, live).await;
     assert_eq!((denied(ctx, live, &seeded.key), denied(ctx, live, &key)), (None, None));
-    changed(ctx, live, touch, async |tx| drop(set!(tx, credential, Status = CredentialStatus::Revoked, Id = second))).await;
+    changed(ctx, live, touch, async |tx| set!(tx, credential, Status = CredentialStatus::Revoked, Id = second)).await;
     assert_eq!((denied(ctx, live, &seeded.key), denied(ctx, live, &key)), (None, Some(DenialReason::CredentialRevoked)));
 }
 
@@ -137,17 +138,17 @@ async fn follow_catalog(ctx: &Domain, live: &Live, seeded: &Seeded) {
         (ProductStatus::Deprecated, None),
         (ProductStatus::Published, None),
     ] {
-        changed(ctx, live, touch, async |tx| drop(set!(tx, product, Status = status, Id = seeded.product))).await;
+        changed(ctx, live, touch, async |tx| set!(tx, product, Status = status, Id = seeded.product)).await;
         assert_eq!(denied(ctx, live, &seeded.key), expected);
     }
-    changed(ctx, live, touch, async |tx| drop(set!(tx, product, BasePath = "payments", Id = seeded.product))).await;
+    changed(ctx, live, touch, async |tx| set!(tx, product, BasePath = "payments", Id = seeded.product)).await;
     assert_eq!(denied(ctx, live, &seeded.key), Some(DenialReason::RouteNotFound));
     assert!(live.snapshot().product("payments").is_some());
-    changed(ctx, live, touch, async |tx| drop(set!(tx, product, BasePath = "pay", Id = seeded.product))).await;
+    changed(ctx, live, touch, async |tx| set!(tx, product, BasePath = "pay", Id = seeded.product)).await;
     assert_eq!(denied(ctx, live, &seeded.key), None);
     let rate = |live: &Live| call(ctx, live, &seeded.key).unwrap().limits.rate.map(|rate| rate.requests);
     changed(ctx, live, Touch::Plan(seeded.plan), async |tx| {
-        drop(set!(tx, plan_environment, RateRequests = 7, PlanId = seeded.plan));
+        set!(tx, plan_environment, RateRequests = 7, PlanId = seeded.plan);
     })
     .await;
     assert_eq!(rate(live), Some(7));
@@ -166,11 +167,11 @@ async fn follow_catalog(ctx: &Domain, live: &Live, seeded: &Seeded) {
     let policy = put(&ctx.db, policy).await.id;
     changed(ctx, live, Touch::Policy(policy), async |_| ()).await;
     changed(ctx, live, Touch::Client(seeded.client), async |tx| {
-        drop(set!(tx, client, PolicyId = Some(policy), Id = seeded.client));
+        set!(tx, client, PolicyId = Some(policy), Id = seeded.client);
     })
     .await;
     assert_eq!(call(ctx, live, &seeded.key).unwrap().limits, Limits::UNLIMITED);
-    changed(ctx, live, Touch::Policy(policy), async |tx| drop(set!(tx, policy, Enabled = false, Id = policy))).await;
+    changed(ctx, live, Touch::Policy(policy), async |tx| set!(tx, policy, Enabled = false, Id = policy)).await;
     assert_eq!(rate(live), Some(7));
 }
 
@@ -199,9 +200,11 @@ async fn follow_assignments(ctx: &Domain, live: &Live, seeded: &Seeded) {
         (to(None, None, Some(tier)), Touch::Product(seeded.product)),
     ] {
         let id = row.id;
-        changed(ctx, live, touch, async |tx| drop(put(tx.db(), row).await)).await;
-        changed(ctx, live, Touch::Team(seeded.team), async |tx| drop(set!(tx, team, TierId = Some(tier), Id = seeded.team)))
-            .await;
+        changed(ctx, live, touch, async |tx| {
+            put(tx.db(), row).await;
+        })
+        .await;
+        changed(ctx, live, Touch::Team(seeded.team), async |tx| set!(tx, team, TierId = Some(tier), Id = seeded.team)).await;
         assert_eq!(denied(ctx, live, &seeded.key), None, "{touch:?}");
         changed(ctx, live, touch, async |tx| {
             assignment::Entity::delete_by_id(id).exec(tx.db()).await.unwrap();

@@ -264,3 +264,41 @@ async fn a_stop_ends_what_outlives_the_drain_and_it_is_tried_again() {
     assert_eq!(state_of(&f).await, (JobState::Ready, 1, Some(reason.to_owned())));
     f.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_another_process_enqueued_is_found() {
+    let f = Fixture::in_real_time().await;
+    let runs = Arc::new(Mutex::new(BTreeMap::new()));
+    let worker = start(&f, counting(&runs));
+    // Shares the database, and no hint within the process.
+    let other = fixture::domain(fixture::connect(&f.url).await, f.domain.env.clone());
+    for n in 0..3 {
+        fixture::enqueue(&other, Work(n), When::default()).await;
+        until("it ran", async || runs.lock().expect("runs").contains_key(&n)).await;
+    }
+    worker.stop().await;
+    other.db.close().await.expect("closed");
+    f.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_enqueue_an_hour_s_work_once() {
+    let f = Fixture::in_real_time().await;
+    let (mailer, _) = f.memory();
+    let scheduled = Settings { schedule: true, ..settings() };
+    let workers = [
+        start_with(f.domain.clone(), Handlers::standard(&mailer), &scheduled),
+        jobs::start(f.domain.clone(), &mailer, &scheduled),
+    ];
+    until("it is done", async || f.jobs().await.iter().any(|job| job.state == JobState::Done)).await;
+    for worker in workers {
+        worker.stop().await;
+    }
+    let done = f.jobs().await;
+    let key = done[0].dedup_key.as_deref().unwrap_or_default();
+    assert!(key.starts_with("prune_records:20"), "{key}");
+    // Two where the hour struck in between.
+    let keys: std::collections::BTreeSet<_> = done.iter().map(|job| job.dedup_key.clone()).collect();
+    assert_eq!((keys.len(), done.iter().all(|job| job.attempts == 1)), (done.len(), true), "{done:?}");
+    f.close().await;
+}

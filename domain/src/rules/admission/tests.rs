@@ -4,18 +4,22 @@ use std::collections::HashMap;
 
 use chrono::TimeDelta;
 use entities::{
-    enums::{Backend, LogSink, RateWindow},
-    id::{CredentialId, EndpointId, PlanId, PolicyId, ProductId, ProfileId, TeamId, TierId},
+    enums::{AuthMethod, Backend, CredentialStatus, LogSink, PipelinePhase, RateWindow, SubscriptionStatus},
+    id::{ClientId, CredentialId, EndpointId, PlanId, PolicyId, ProductId, ProfileId, TeamId, TierId},
 };
 use secrecy::ExposeSecret;
 use uuid::Uuid;
 
 use super::*;
-use crate::rules::{
-    credential::{RANDOM_BYTES, SecretKind, issue},
-    limits::RateLimit,
-    routes::Routes,
-    view::{Scopes, Secret, Subscription, Team},
+use crate::{
+    keyring::sha256,
+    rules::{
+        credential::{Lookup, RANDOM_BYTES, SecretKind, issue},
+        limits::RateLimit,
+        method::Method,
+        routes::Routes,
+        view::{Allowlist, Moment, Scopes, Secret, Subscription, Team},
+    },
 };
 
 const LIVE: usize = 0;

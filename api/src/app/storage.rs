@@ -1,0 +1,123 @@
+//! The database and the key, as every command opens them.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+use domain::{Domain, env::Env, keyring::Keyring, ops::portal, wake::Wake};
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection, DbErr,
+    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
+};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::StartError;
+use crate::config::Config;
+
+/// Connections of one process.
+const CONNECTIONS: u32 = 16;
+
+/// Opens the database, brought up to date, and the keys; refuses keys that are not the database's.
+pub async fn open(config: &Config, env: Env) -> Result<Domain, StartError> {
+    prepare_directory(&config.data_dir).map_err(|source| StartError::DataDir { path: config.data_dir.clone(), source })?;
+    let keys = keyring(config, &env)?;
+    let db = connect(config, true).await.map_err(StartError::Database)?;
+    migration::up(&db, Some(&config.data_dir.join("migrate.lock"))).await.map_err(StartError::Migration)?;
+    let domain = Domain { db, env, keys: Arc::new(keys), wake: Arc::new(Wake::default()), documents: Arc::default() };
+    if !portal::keep_key(&domain).await? {
+        let given = match &config.secret_key {
+            Some(_) => "PORTICO_SECRET_KEY".to_owned(),
+            None => key_path(config).display().to_string(),
+        };
+        return Err(StartError::OtherKey { given });
+    }
+    Ok(domain)
+}
+
+/// Makes the directory and sees that it can be written.
+pub fn prepare_directory(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)?;
+    let probe = path.join(format!(".portico-{}", std::process::id()));
+    fs::write(&probe, "")?;
+    fs::remove_file(probe)
+}
+
+/// Connects. `create` makes a new SQLite file where there is none.
+pub async fn connect(config: &Config, create: bool) -> Result<DatabaseConnection, DbErr> {
+    let url = match &config.database_url {
+        Some(url) => url.expose_secret().to_owned(),
+        None => format!("sqlite://{}", sqlite_file(config).display()),
+    };
+    let mut options = ConnectOptions::new(url);
+    options
+        .sqlx_logging(false)
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(Duration::from_secs(2))
+        .connect_timeout(Duration::from_secs(5));
+    options.map_sqlx_sqlite_opts(move |sqlite| {
+        sqlite
+            .create_if_missing(create)
+            .journal_mode(SqliteJournalMode::Wal)
+            // FULL: what was acknowledged survives a power cut, not only a crash of the program.
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(5))
+            .foreign_keys(true)
+    });
+    Database::connect(options).await
+}
+
+/// Where the embedded database is when no other is set.
+pub fn sqlite_file(config: &Config) -> PathBuf {
+    config.data_dir.join("portico.db")
+}
+
+pub fn key_path(config: &Config) -> PathBuf {
+    config.data_dir.join("secret.key")
+}
+
+fn keyring(config: &Config, env: &Env) -> Result<Keyring, StartError> {
+    if let Some(key) = &config.secret_key {
+        return Keyring::parse(key).map_err(StartError::SecretKey);
+    }
+    if config.uses_postgres() {
+        return Err(StartError::SecretKeyMissing);
+    }
+    let path = key_path(config);
+    let key = match make_key_file(&path, env) {
+        Ok(key) => key,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read_key_file(&path)?,
+        Err(source) => return Err(StartError::DataDir { path: config.data_dir.clone(), source }),
+    };
+    Keyring::parse(&key).map_err(|reason| StartError::KeyFileContent { path, reason })
+}
+
+/// A new key, readable by its owner alone. It appears whole or not at all: another process may start at the same moment.
+fn make_key_file(path: &Path, env: &Env) -> io::Result<SecretString> {
+    use std::os::unix::fs::OpenOptionsExt;
+    if path.exists() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    let key = BASE64.encode(env.random::<32>());
+    let draft = path.with_extension(format!("key.{}", std::process::id()));
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    io::Write::write_all(&mut file, key.as_bytes())?;
+    file.sync_all()?;
+    // Linking fails where the name is taken; renaming would replace what the other process has read.
+    let linked = fs::hard_link(&draft, path);
+    fs::remove_file(&draft)?;
+    linked.map(|()| key.into())
+}
+
+/// Refuses a file that others can read.
+pub fn read_key_file(path: &Path) -> Result<SecretString, StartError> {
+    use std::os::unix::fs::PermissionsExt;
+    let failed = |source| StartError::KeyFile { path: path.to_owned(), source };
+    if fs::metadata(path).map_err(failed)?.permissions().mode() & 0o077 != 0 {
+        return Err(StartError::KeyFileOpen { path: path.to_owned() });
+    }
+    Ok(fs::read_to_string(path).map_err(failed)?.trim().to_owned().into())
+}

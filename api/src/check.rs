@@ -1,0 +1,148 @@
+//! `portico check`: for each part that the program depends on, whether it is reachable and how it is set. It changes nothing.
+
+use std::{net::SocketAddr, path::Path, time::Duration};
+
+use domain::{keyring::Keyring, ops::portal};
+use jobs::Mailer;
+use sea_orm::DatabaseConnection;
+use secrecy::ExposeSecret;
+use url::Url;
+
+use crate::{
+    app::{StartError, mail_settings, reason, storage},
+    config::Config,
+    graphql::request::Site,
+};
+
+/// What was found of one part.
+pub struct Finding {
+    pub part: &'static str,
+    /// The sentence, or what is wrong and what would put it right.
+    pub said: Result<String, String>,
+}
+
+pub async fn run(config: &Config) -> Vec<Finding> {
+    let keys = keys(config);
+    let (database, migrations, key) = match database(config).await {
+        Ok(None) => {
+            let later = |what: &str| Ok(format!("{what} made on the first start"));
+            (later("SQLite;"), later("will be"), keys.map(|(_, said)| said))
+        }
+        Ok(Some((db, said))) => {
+            let key = match keys {
+                Ok((Some(keys), said)) => fits(&db, &keys).await.map(|()| said),
+                Ok((None, said)) => Ok(said),
+                Err(wrong) => Err(wrong),
+            };
+            (Ok(said), migrations(&db).await, key)
+        }
+        Err(wrong) => (Err(wrong), Err("unknown while the database is away".to_owned()), keys.map(|(_, said)| said)),
+    };
+    vec![
+        Finding { part: "data directory", said: data_directory(&config.data_dir) },
+        Finding { part: "database", said: database },
+        Finding { part: "migrations", said: migrations },
+        Finding { part: "secret key", said: key },
+        Finding { part: "mail", said: mail(config).await },
+        Finding { part: "API listener", said: listener(config.listen, "PORTICO_LISTEN", "/healthz").await },
+        Finding {
+            part: "gateway listener",
+            said: listener(config.gateway_listen, "PORTICO_GATEWAY_LISTEN", "/_portico/healthz").await,
+        },
+    ]
+}
+
+fn data_directory(path: &Path) -> Result<String, String> {
+    if !path.exists() {
+        return Ok(format!("{} is made on the first start", path.display()));
+    }
+    match storage::prepare_directory(path) {
+        Ok(()) => Ok(format!("{} is writable", path.display())),
+        Err(source) => Err(StartError::DataDir { path: path.to_owned(), source }.to_string()),
+    }
+}
+
+/// `None`: there is no SQLite file yet.
+async fn database(config: &Config) -> Result<Option<(DatabaseConnection, String)>, String> {
+    if config.database_url.is_none() && !storage::sqlite_file(config).exists() {
+        return Ok(None);
+    }
+    let db = storage::connect(config, false).await.map_err(|error| StartError::Database(error).to_string())?;
+    db.ping().await.map_err(|error| StartError::Database(error).to_string())?;
+    let place = match &config.database_url {
+        Some(url) => without_password(url.expose_secret()),
+        None => storage::sqlite_file(config).display().to_string(),
+    };
+    Ok(Some((db, format!("answers at {place}"))))
+}
+
+fn without_password(text: &str) -> String {
+    match Url::parse(text) {
+        Ok(url) if url.has_host() => {
+            let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+            format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
+        }
+        _ => text.split('?').next().unwrap_or_default().to_owned(),
+    }
+}
+
+async fn migrations(db: &DatabaseConnection) -> Result<String, String> {
+    match migration::pending(db).await {
+        Ok(pending) if pending.is_empty() => Ok("up to date".to_owned()),
+        Ok(pending) => Ok(format!("{} to apply: serve does, or portico migrate", pending.len())),
+        Err(error) => Err(reason(&error)),
+    }
+}
+
+/// The keys, where there are any yet, and where they come from.
+fn keys(config: &Config) -> Result<(Option<Keyring>, String), String> {
+    if let Some(key) = &config.secret_key {
+        let keys = Keyring::parse(key).map_err(|wrong| StartError::SecretKey(wrong).to_string())?;
+        return Ok((Some(keys), "from PORTICO_SECRET_KEY".to_owned()));
+    }
+    if config.uses_postgres() {
+        return Err(StartError::SecretKeyMissing.to_string());
+    }
+    let path = storage::key_path(config);
+    if !path.exists() {
+        return Ok((None, format!("{} is made on the first start", path.display())));
+    }
+    let key = storage::read_key_file(&path).map_err(|error| error.to_string())?;
+    let said = format!("from {}", path.display());
+    match Keyring::parse(&key) {
+        Ok(keys) => Ok((Some(keys), said)),
+        Err(reason) => Err(StartError::KeyFileContent { path, reason }.to_string()),
+    }
+}
+
+async fn fits(db: &DatabaseConnection, keys: &Keyring) -> Result<(), String> {
+    // A database without tables has no key yet.
+    match portal::is_its_key(db, keys).await {
+        Ok(false) => Err(StartError::OtherKey { given: "the key".to_owned() }.to_string()),
+        Ok(true) | Err(_) => Ok(()),
+    }
+}
+
+async fn mail(config: &Config) -> Result<String, String> {
+    if config.smtp_url.is_none() {
+        return Ok(format!("PORTICO_SMTP_URL is not set: mails are written to {}", config.data_dir.join("mail").display()));
+    }
+    let site = Site { base_url: String::new(), gateway_url: String::new(), origins: Vec::new() };
+    let mailer = Mailer::new(mail_settings(config, &site, None)).map_err(|error| error.to_string())?;
+    let said = mailer.check().await.map_err(|wrong| format!("{wrong}: check PORTICO_SMTP_URL"))?;
+    Ok(format!("{said}; from {}", config.mail_from))
+}
+
+/// Free, or ours already.
+async fn listener(addr: SocketAddr, setting: &'static str, health: &str) -> Result<String, String> {
+    let source = match std::net::TcpListener::bind(addr) {
+        Ok(_) => return Ok(format!("{addr} is free")),
+        Err(source) => source,
+    };
+    let http = reqwest::Client::builder().timeout(Duration::from_secs(2)).build();
+    let answers = match http {
+        Ok(http) => http.get(format!("http://{addr}{health}")).send().await.is_ok_and(|answer| answer.status().is_success()),
+        Err(_) => false,
+    };
+    if answers { Ok(format!("{addr} is served already")) } else { Err(StartError::Listen { addr, setting, source }.to_string()) }
+}

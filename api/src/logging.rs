@@ -1,0 +1,25 @@
+//! Logs go to stderr: text for people, JSON for programs.
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::{EnvFilter, fmt};
+
+use crate::config::{Config, LogFormat};
+
+/// Starts logging for the process. A second start is without effect: tests share one process.
+pub fn start(config: &Config) {
+    let filter = EnvFilter::new(&config.log);
+    let log = fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+    let started = match config.log_format {
+        LogFormat::Text => log.with_target(false).try_init(),
+        LogFormat::Json => log.json().flatten_event(true).try_init(),
+    };
+    if started.is_ok() {
+        // A panic is one line of the log, whichever format it has.
+        std::panic::set_hook(Box::new(|panic| {
+            let what = panic.payload_as_str().unwrap_or("no message");
+            let place = panic.location().map(ToString::to_string).unwrap_or_default();
+            tracing::error!(panic.message = what, panic.place = place, "a panic");
+        }));
+    }
+}
