@@ -9,6 +9,7 @@ mod first_errors;
 mod hostile;
 mod instance;
 mod isolation;
+mod logs;
 mod manners;
 mod offer;
 mod onboard_partner;

@@ -130,6 +130,12 @@ impl TestApp {
         errors.iter().map(shown).collect::<Vec<_>>().join(", ")
     }
 
+    /// Whether a part of a secret is in any row, as text or in bytes.
+    pub async fn is_stored(&self, secret: &str) -> bool {
+        let (rows, hex) = (self.stored().await, secret.bytes().map(|b| format!("{b:02X}")).collect::<String>());
+        rows.contains(secret) || rows.contains(&hex) || rows.contains(&hex.to_lowercase())
+    }
+
     /// Every row of every table, as text.
     pub async fn stored(&self) -> String {
         let db = &self.domain().db;

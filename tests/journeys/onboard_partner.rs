@@ -43,10 +43,64 @@ async fn a_partner_is_brought_in_at_once() {
     {
         assert!(sample.contains(part), "{part} in {sample}");
     }
-    insta::assert_json_snapshot!(made, @r#""#);
+    insta::assert_json_snapshot!(made, @r##"
+    {
+      "team": {
+        "name": "Acme Corp",
+        "slug": "acme-corp"
+      },
+      "client": {
+        "id": null,
+        "name": "partner-acme-corp",
+        "description": "Acme Corp logistics integration",
+        "enabled": true,
+        "portalAccess": true,
+        "authorizedEmails": [
+          {
+            "email": "partner@acme.example",
+            "access": {
+              "role": "ADMIN"
+            }
+          }
+        ],
+        "products": [
+          {
+            "slug": "shipments"
+          }
+        ],
+        "policy": {
+          "name": "standard-partner-200rpm"
+        },
+        "profiles": [
+          {
+            "name": "acme-corp-standard",
+            "environment": "PRODUCTION",
+            "authMethod": "TOKEN",
+            "allowedMethods": [
+              "GET",
+              "POST"
+            ],
+            "ipAllowlist": []
+          }
+        ]
+      },
+      "subscription": null,
+      "invitations": [
+        {
+          "email": "partner@acme.example"
+        }
+      ],
+      "issued": {
+        "secret": null,
+        "clientId": null,
+        "sampleRequest": null
+      },
+      "userErrors": []
+    }
+    "##);
     assert_eq!(app.audited().await[before..], ["partner.onboarded"], "one row");
     assert_eq!(outbox_job::Entity::find().count(&app.domain().db).await.expect("jobs"), 1, "an invitation to mail");
-    assert!(!app.stored().await.contains(&secret[15..]));
+    assert!(!app.is_stored(&secret[15..]).await);
     let node = "query($id: ID!) { node(id: $id) { ... on Client { profiles { sampleRequest credentials { masked } } } } }";
     let seen = app.data(Some(&editor), node, json!({ "id": client })).await.to_string();
     assert!(!seen.contains(&secret[15..]) && seen.contains("Bearer <token>"), "shown once");
@@ -106,7 +160,7 @@ async fn a_token_of_the_providers_own_and_a_plan_for_a_team_that_is_there() {
     assert_eq!(made["issued"], Value::Null, "they know it");
     assert_eq!(made["subscription"], json!({ "name": "partner-acme-corp", "status": "ACTIVE", "plan": { "slug": "free" } }));
     assert_eq!(made["invitations"], json!([{ "email": "new@acme.example" }]), "who is in is not invited");
-    assert!(!app.stored().await.contains(own));
+    assert!(!app.is_stored(own).await);
     let seen = app.data(Some(&dev), "{ product(slug: \"shipments\") { viewerSubscriptions { nextSteps } } }", json!({})).await;
     let steps = json!([{ "nextSteps": ["CREATE_SANDBOX_CREDENTIAL"] }]);
     assert_eq!(seen["product"]["viewerSubscriptions"], steps, "the team makes its own secrets");
@@ -136,7 +190,27 @@ async fn a_client_by_hand_step_by_step() {
     ] });
     let select = "client { portalAccess authorizedEmails { email access { role team } } }";
     let set = app.mutate(who, "setPortalAccess", access, select).await;
-    insta::assert_json_snapshot!(set["client"], @r#""#);
+    insta::assert_json_snapshot!(set["client"], @r##"
+    {
+      "portalAccess": true,
+      "authorizedEmails": [
+        {
+          "email": "a@acme.example",
+          "access": {
+            "role": "ADMIN",
+            "team": "FULL"
+          }
+        },
+        {
+          "email": "b@acme.example",
+          "access": {
+            "role": "RESTRICTED",
+            "team": "READ"
+          }
+        }
+      ]
+    }
+    "##);
     let less = json!({ "clientId": client, "enabled": true, "authorizedEmails": [{ "email": "b@acme.example" }] });
     let set = app.mutate(who, "setPortalAccess", less, "client { authorizedEmails { email } }").await;
     assert_eq!(set["client"]["authorizedEmails"], json!([{ "email": "b@acme.example" }]));

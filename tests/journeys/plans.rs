@@ -31,7 +31,63 @@ async fn a_plan_is_drafted_offered_and_put_away() {
         scopes { name grant environments } features { name value } product { slug } }";
     let mut made = app.mutate(Some(&editor), "createPlan", input, select).await;
     let id = made["plan"]["id"].take();
-    insta::assert_json_snapshot!(made["plan"], @r#""#);
+    insta::assert_json_snapshot!(made["plan"], @r##"
+    {
+      "id": null,
+      "name": "Free",
+      "status": "DRAFT",
+      "version": 1,
+      "pricing": {
+        "model": "FREE"
+      },
+      "approval": "AUTOMATIC",
+      "hasSandbox": true,
+      "maxSubscriptionsPerTeam": null,
+      "environments": [
+        {
+          "environment": "SANDBOX",
+          "authMethod": "API_KEY",
+          "allowedMethods": [],
+          "rateLimit": null,
+          "quota": null
+        },
+        {
+          "environment": "PRODUCTION",
+          "authMethod": "TOKEN",
+          "allowedMethods": [
+            "GET"
+          ],
+          "rateLimit": {
+            "requests": 200,
+            "window": "MINUTE"
+          },
+          "quota": {
+            "requests": 50000,
+            "period": "DAY"
+          }
+        }
+      ],
+      "scopes": [
+        {
+          "name": "ship:read",
+          "grant": "DEFAULT",
+          "environments": [
+            "SANDBOX",
+            "PRODUCTION"
+          ]
+        }
+      ],
+      "features": [
+        {
+          "name": "Support",
+          "value": "Mail"
+        }
+      ],
+      "product": {
+        "slug": "ship"
+      }
+    }
+    "##);
     assert_eq!(app.data(None, PLANS, json!({})).await["product"]["plans"], json!([]), "a draft is staff's");
     assert_eq!(app.data(None, "query($id: ID!) { node(id: $id) { id } }", json!({ "id": id })).await["node"], Value::Null);
     app.mutate(Some(&editor), "setPlanStatus", json!({ "planId": id, "status": "ACTIVE" }), "plan { id }").await;

@@ -35,12 +35,98 @@ async fn a_developer_subscribes_and_starts_in_the_sandbox() {
         let masked = credential["masked"].take();
         assert!(masked.as_str().is_some_and(|shown| secret.starts_with(shown.trim_end_matches('•')) && shown.contains('•')));
     }
-    insta::assert_json_snapshot!(made, @r#""#);
+    insta::assert_json_snapshot!(made, @r##"
+    {
+      "subscription": {
+        "id": null,
+        "name": "Shop",
+        "status": "ACTIVE",
+        "statusReason": null,
+        "team": {
+          "slug": "acme"
+        },
+        "plan": {
+          "slug": "free"
+        },
+        "lanes": [
+          {
+            "environment": "SANDBOX",
+            "locked": false,
+            "lockedReasons": [],
+            "credentials": [
+              {
+                "kind": "API_KEY",
+                "status": "ACTIVE",
+                "masked": null,
+                "clientId": null,
+                "scopes": null,
+                "lastUsedAt": null
+              }
+            ],
+            "profile": {
+              "name": "sandbox"
+            }
+          },
+          {
+            "environment": "PRODUCTION",
+            "locked": true,
+            "lockedReasons": [
+              "IN_SANDBOX"
+            ],
+            "credentials": [],
+            "profile": {
+              "name": "production"
+            }
+          }
+        ],
+        "client": {
+          "name": "Shop",
+          "enabled": true,
+          "products": [
+            {
+              "slug": "ship"
+            }
+          ],
+          "profiles": [
+            {
+              "name": "sandbox",
+              "environment": "SANDBOX",
+              "authMethod": "API_KEY",
+              "ipAllowlist": [],
+              "sampleRequest": null
+            },
+            {
+              "name": "production",
+              "environment": "PRODUCTION",
+              "authMethod": "API_KEY",
+              "ipAllowlist": [],
+              "sampleRequest": null
+            }
+          ]
+        },
+        "scopes": [
+          {
+            "scope": {
+              "name": "ship:read"
+            }
+          }
+        ],
+        "nextSteps": [
+          "MAKE_FIRST_SANDBOX_CALL"
+        ]
+      },
+      "issued": {
+        "secret": null,
+        "clientId": null,
+        "sampleRequest": null
+      },
+      "userErrors": []
+    }
+    "##);
     let again = "query($id: ID!) { subscription(id: $id) { lanes { credentials { masked } } nextSteps } }";
     let again = app.data(Some(&dev), again, json!({ "id": id })).await.to_string();
     assert!(!again.contains(&secret[20..]), "shown once");
-    let stored = app.stored().await;
-    assert!(stored.contains("ship:read") && !stored.contains(&secret[25..]), "stored as a hash only");
+    assert!(app.is_stored("ship:read").await && !app.is_stored(&secret[25..]).await, "stored as a hash only");
     assert_eq!(app.audited().await.iter().filter(|action| *action == "subscription.created").count(), 1);
 }
 
@@ -67,7 +153,7 @@ async fn one_key_subscribes_once_and_shows_the_same_secret() {
     let next_day = app.mutate(Some(&dev), "subscribe", input, select).await;
     assert_ne!(next_day["subscription"]["id"], answers[0]["subscription"]["id"]);
     assert_ne!(next_day["issued"]["secret"], answers[0]["issued"]["secret"], "a new credential has a new secret");
-    assert!(!app.stored().await.contains("order-7"));
+    assert!(!app.is_stored("order-7").await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -107,7 +193,31 @@ async fn cancelling_twice_at_once_ends_it_once() {
     let query = "query($id: ID!) { subscription(id: $id) { status statusReason nextSteps
         lanes { lockedReasons credentials { status } } } }";
     let seen = app.data(Some(&dev), query, json!({ "id": held.id })).await;
-    insta::assert_json_snapshot!(seen["subscription"], @r#""#);
+    insta::assert_json_snapshot!(seen["subscription"], @r##"
+    {
+      "status": "CANCELLED",
+      "statusReason": "We moved",
+      "nextSteps": [],
+      "lanes": [
+        {
+          "lockedReasons": [
+            "NOT_ACTIVE"
+          ],
+          "credentials": [
+            {
+              "status": "REVOKED"
+            }
+          ]
+        },
+        {
+          "lockedReasons": [
+            "NOT_ACTIVE"
+          ],
+          "credentials": []
+        }
+      ]
+    }
+    "##);
     assert_eq!(visible().await, Value::Null, "nothing gives it any more");
     assert_eq!(app.audited().await.iter().filter(|action| *action == "subscription.cancelled").count(), 1);
 }

@@ -88,7 +88,6 @@ impl Client {
         Ok(one(ctx, ProfilesOf(self.0.id)).await?.unwrap_or_default().into_iter().map(Profile).collect())
     }
     /// Its calls, newest first. Needs READ access to the credentials area.
-    #[expect(clippy::too_many_arguments, reason = "the field's arguments")]
     async fn request_log(
         &self,
         ctx: &Context<'_>,

@@ -102,7 +102,6 @@ impl Subscription {
         Ok(grants.into_iter().filter_map(|grant| Some(ScopeGrant { scope: defined(&grant.scope)?, grant })).collect())
     }
     /// Its calls, newest first. Needs READ access to the credentials area.
-    #[expect(clippy::too_many_arguments, reason = "the field's arguments")]
     async fn request_log(
         &self,
         ctx: &Context<'_>,

@@ -1,6 +1,6 @@
 //! A first call for each profile, against a product and an endpoint that are really there.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use entities::{
     endpoint,
@@ -53,11 +53,11 @@ pub async fn targets(ctx: &Domain, ids: &[ProfileId]) -> Result<HashMap<ProfileI
             targets.insert(profile.id, Target::default());
             continue;
         };
-        let key = (product.id, profile.environment);
-        if !found.contains_key(&key) {
-            found.insert(key, endpoints(ctx, product, profile.environment).await?);
-        }
-        let endpoint = found.get(&key).and_then(|list| pick(list, profile));
+        let list = match found.entry((product.id, profile.environment)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(endpoints(ctx, product, profile.environment).await?),
+        };
+        let endpoint = pick(list, profile);
         targets.insert(profile.id, Target { base_path: Some(product.base_path.clone()), endpoint });
     }
     Ok(targets)

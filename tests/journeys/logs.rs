@@ -1,0 +1,138 @@
+//! What the log of calls and the audit log show, and to whom.
+
+use chrono::TimeDelta;
+use entities::{
+    columns::{LoggedHeader, LoggedHeaders},
+    enums::{AccessLevel, DenialReason, Environment, StaffRole},
+    id::{ClientId, ProductId, RequestId, RequestLogId},
+    request_log,
+};
+use sea_orm::{EntityTrait, IntoActiveModel};
+use serde_json::{Value, json};
+
+use crate::{
+    app::TestApp,
+    offer::{Held, team_id},
+};
+
+/// A call a second, the last one refused; the refused one's request id.
+async fn calls(app: &TestApp, team: &Value, product: &Value, held: &Held, count: u32) -> String {
+    let domain = app.domain();
+    let client: ClientId = held.client.as_str().and_then(|id| id.parse().ok()).expect("a client's id");
+    let product: ProductId = product.as_str().and_then(|id| id.parse().ok()).expect("a product's id");
+    let mut last = None;
+    for i in 1..=count {
+        app.clock.advance(TimeDelta::seconds(1));
+        let refused = i == count;
+        let id: RequestLogId = domain.env.id();
+        let header = |name: &str, value: Option<&str>| LoggedHeader { name: name.to_owned(), value: value.map(str::to_owned) };
+        let row = request_log::Model {
+            id,
+            at: domain.now(),
+            team_id: Some(team_id(team)),
+            client_id: Some(client),
+            profile_id: None,
+            credential_id: None,
+            product_id: Some(product),
+            endpoint_id: None,
+            endpoint: Some("/shipments".to_owned()),
+            environment: Some(Environment::Sandbox),
+            method: "GET".to_owned(),
+            path: "/ship/shipments".to_owned(),
+            status: if refused { 429 } else { 200 },
+            latency_us: 1500,
+            denial: refused.then_some(DenialReason::RateLimited),
+            denial_detail: None,
+            ip: "203.0.113.7".to_owned(),
+            user_agent: None,
+            request_headers: LoggedHeaders(vec![header("accept", Some("*/*")), header("x-api-key", None)]),
+            response_headers: LoggedHeaders::default(),
+            via_explorer: false,
+        };
+        request_log::Entity::insert(row.into_active_model()).exec_without_returning(&domain.db).await.expect("a row");
+        last = Some(RequestId(id.0));
+    }
+    last.expect("a call").to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_sides_see_a_call_and_nobody_else() {
+    let app = TestApp::start().await;
+    let editor = app.editor().await;
+    let product = app.product(&editor, "ship", "PUBLIC").await;
+    let plan = app.plan(&editor, &product, "free", true, json!({})).await;
+    let (dev, team) = app.partner("acme").await;
+    let held = app.subscribed(&dev, &team, &plan).await;
+    let start = app.domain().now();
+    let refused = calls(&app, &team, &product, &held, 30).await;
+    let query = "query($id: ID!, $from: DateTime, $after: String) { subscription(id: $id) {
+        requestLog(filter: { denial: RATE_LIMITED }) { nodes { method path endpoint status latencyMs denial environment ip viaExplorer
+            requestHeaders { name value } client { name } product { slug } credential { id } } }
+        all: requestLog(first: 20, after: $after, filter: { from: $from }) { totalCount nodes { status } pageInfo { hasNextPage endCursor } } } }";
+    let ask = async |who, variables| app.data(who, query, variables).await["subscription"].clone();
+    let seen = ask(Some(&dev), json!({ "id": held.id, "from": start + TimeDelta::seconds(2) })).await;
+    insta::assert_json_snapshot!(seen["requestLog"]["nodes"], @r#""#);
+    assert_eq!((&seen["all"]["totalCount"], seen["all"]["nodes"].as_array().map(Vec::len)), (&json!(29), Some(20)));
+    let after = seen["all"]["pageInfo"]["endCursor"].clone();
+    let rest = ask(Some(&dev), json!({ "id": held.id, "from": start + TimeDelta::seconds(2), "after": after })).await;
+    assert_eq!(
+        (&rest["all"]["pageInfo"]["hasNextPage"], rest["all"]["nodes"].as_array().map(Vec::len)),
+        (&json!(false), Some(9))
+    );
+
+    let blind = app.member(&team, "blind@acme.example", AccessLevel::None).await;
+    assert_eq!(ask(Some(&blind), json!({ "id": held.id })).await["requestLog"], Value::Null);
+    let (stranger, _) = app.partner("globex").await;
+    let why = "query($id: String!) { decision(requestId: $id) { allowed reason whoCanFix remedy checks { name passed } entry { status } } }";
+    let decision = async |who| app.data(Some(who), why, json!({ "id": refused })).await["decision"].clone();
+    assert_eq!((decision(&stranger).await, decision(&blind).await), (Value::Null, Value::Null));
+    let told = decision(&dev).await;
+    assert_eq!(
+        (&told["reason"], &told["whoCanFix"], &told["entry"]["status"]),
+        (&json!("RATE_LIMITED"), &json!("NOBODY_WAIT"), &json!(429))
+    );
+    let staff = "query($client: ID) { provider { requestLog(clientId: $client, filter: { statusClass: 4 }) { totalCount } } }";
+    let seen = app.data(Some(&editor), staff, json!({ "client": held.client })).await;
+    assert_eq!(seen["provider"]["requestLog"]["totalCount"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_log_tells_who_did_what() {
+    let app = TestApp::start().await;
+    let editor = app.editor().await;
+    let product = app.product(&editor, "ship", "PUBLIC").await;
+    let plan = app.plan(&editor, &product, "free", true, json!({})).await;
+    let (dev, team) = app.partner("acme").await;
+    let held = app.subscribed(&dev, &team, &plan).await;
+    app.clock.advance(TimeDelta::minutes(1));
+    let midway = app.domain().now();
+    let input = json!({ "subscriptionId": held.id, "notes": "Unpaid" });
+    app.mutate_as(Some(&editor), "suspendSubscription", "DecideSubscriptionInput", input, "subscription { id }").await;
+    let query = "query($id: ID!, $filter: AuditFilter) { node(id: $id) { ... on Team { auditLog(filter: $filter) {
+        totalCount nodes { action actorKind actor { id } subjectType subjectId team { slug } ip changes } } } } }";
+    let ask = async |who, filter: Value| {
+        app.data(who, query, json!({ "id": team, "filter": filter })).await["node"]["auditLog"].clone()
+    };
+    let actions = |log: &Value| -> Vec<String> {
+        let nodes = log["nodes"].as_array().expect("events").iter();
+        nodes.filter_map(|node| node["action"].as_str().map(str::to_owned)).collect()
+    };
+    let all = ask(Some(&dev), Value::Null).await;
+    assert_eq!(actions(&all), ["subscription.suspended", "subscription.created", "team.created"]);
+    assert_eq!(all["totalCount"], 3);
+    let mut suspended = all["nodes"][0].clone();
+    assert_eq!((suspended["actor"]["id"].take(), suspended["subjectId"].take()), (json!(editor.id.to_string()), held.id.clone()));
+    insta::assert_json_snapshot!(suspended, @r#""#);
+    assert_eq!(actions(&ask(Some(&dev), json!({ "actorId": dev.id.to_string(), "to": midway })).await).len(), 2);
+    assert_eq!(actions(&ask(Some(&dev), json!({ "from": midway })).await), ["subscription.suspended"]);
+    assert_eq!(actions(&ask(Some(&dev), json!({ "subjectId": held.id, "action": "subscription.created" })).await).len(), 1);
+    let reader = app.member(&team, "reader@acme.example", AccessLevel::Read).await;
+    assert_eq!(ask(Some(&reader), Value::Null).await, Value::Null, "another area");
+    assert_eq!(ask(Some(&editor), Value::Null).await, Value::Null, "editors read no audit");
+    let everything = "query($team: ID) { provider { auditLog(filter: { teamId: $team }) { nodes { action } } } }";
+    let auditor = app.staff(StaffRole::Auditor).await;
+    let seen = app.data(Some(&auditor), everything, json!({ "team": team })).await;
+    assert_eq!(actions(&seen["provider"]["auditLog"]), actions(&all));
+    let refused = app.graphql(Some(&editor), everything, json!({})).await;
+    assert_eq!(refused["errors"][0]["extensions"]["code"], "FORBIDDEN");
+}
