@@ -40,7 +40,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let app = App::start(config, Env::new(std::sync::Arc::new(clock), std::sync::Arc::new(System))).await?;
     staff::ensure_owner(&app.domain, "known@provider.example").await?;
     let client = reqwest::Client::new();
-    let url = format!("http://{}/graphql", app.api);
+    let url = format!("{}/graphql", app.site.base_url);
     let (mut known, mut unknown) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         known.push(ask(&client, &url, "known@provider.example").await?);

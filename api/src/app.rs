@@ -20,7 +20,7 @@ pub use error::{StartError, reason};
 use crate::{
     config::Config,
     gateway::{self, Gateway},
-    graphql::{self, PorticoSchema, engine::Engine, request::Site},
+    graphql::{self, request::Site},
     http::{self, metrics::Metrics, origin::Origins},
     listen,
 };
@@ -64,19 +64,6 @@ pub struct App {
     stop: CancellationToken,
 }
 
-/// What every request handler shares.
-#[derive(Clone)]
-pub struct AppState {
-    pub domain: Domain,
-    pub config: Arc<Config>,
-    pub site: Arc<Site>,
-    pub graphql: Engine<PorticoSchema>,
-    pub origins: Origins,
-    pub metrics: Arc<Metrics>,
-    /// Cancelled when the process is to stop: what never ends by itself ends then.
-    pub stop: CancellationToken,
-}
-
 impl App {
     /// Everything in one process.
     pub async fn start(config: Config, env: Env) -> Result<Self, StartError> {
@@ -101,7 +88,7 @@ impl App {
         let mailer = Mailer::new(mail_settings(&config, &site, parts.delivery))?;
         let worker = parts.worker.then(|| jobs::start(domain.clone(), &mailer, &jobs::Settings::default()));
         let stop = CancellationToken::new();
-        let state = AppState {
+        let state = http::AppState {
             graphql: graphql::engine(config.introspection),
             origins: Origins::new(&site.base_url, &config.allowed_origins),
             metrics: Arc::new(Metrics::new(domain.now())),

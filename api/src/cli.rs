@@ -20,7 +20,7 @@ use crate::{
     app::{self, Role, StartError, storage},
     check,
     config::Config,
-    logging,
+    demo, logging,
 };
 
 /// A self-hosted API developer portal: GraphQL API, background workers and gateway in one program.
@@ -43,6 +43,12 @@ enum Command {
     Migrate {
         #[command(subcommand)]
         what: Option<Migrate>,
+    },
+    /// Walk a partner's whole journey on a throw-away instance, then serve it until Ctrl-C.
+    Demo {
+        /// End after the walk; an error where a step failed.
+        #[arg(long)]
+        once: bool,
     },
     /// Print the GraphQL schema.
     Sdl,
@@ -113,10 +119,18 @@ pub fn run(cli: Cli) -> ExitCode {
 }
 
 fn execute(command: Command) -> Result<ExitCode, StartError> {
-    if let Command::Sdl = command {
-        print!("{}", crate::graphql::sdl());
-        return Ok(ExitCode::SUCCESS);
+    match command {
+        Command::Sdl => {
+            print!("{}", crate::graphql::sdl());
+            Ok(ExitCode::SUCCESS)
+        }
+        // A throw-away instance has settings of its own.
+        Command::Demo { once } => Ok(app::runtime()?.block_on(demo::run(once))),
+        configured => execute_configured(configured),
     }
+}
+
+fn execute_configured(command: Command) -> Result<ExitCode, StartError> {
     let loaded = Config::load()?;
     logging::start(&loaded.config);
     for name in &loaded.unknown {
@@ -127,7 +141,7 @@ fn execute(command: Command) -> Result<ExitCode, StartError> {
         Command::Serve { role } => app::serve_until_signal(config, role)?,
         Command::Check => return app::runtime()?.block_on(say_check(&config)),
         Command::Migrate { what } => app::runtime()?.block_on(migrate(&config, what))?,
-        Command::Sdl => {}
+        Command::Sdl | Command::Demo { .. } => {}
         Command::Staff { what: Staff::Add { email, role } } => in_domain(&config, async |domain| {
             let cmd = staff::SetStaffRole { email, role: Some(role) };
             let user = staff::set_role(domain, &domain::Actor::system(), cmd).await?;

@@ -5,6 +5,7 @@ pub mod auth;
 pub mod check;
 pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod error;
 pub mod gateway;
 pub mod graphql;

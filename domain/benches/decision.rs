@@ -2,10 +2,7 @@
 //! Takes the number of credentials as its argument. On SQLite, or on PostgreSQL where `PORTICO_TEST_DATABASE_URL` names one: then
 //! the database must be empty.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use domain::{
     Domain, Tx,
@@ -19,7 +16,6 @@ use domain::{
     },
     snapshot::Live,
     tx::{Touch, Unaudited},
-    wake::Wake,
 };
 use entities::{
     enums::{Environment, RateWindow},
@@ -54,7 +50,7 @@ async fn run(dir: &std::path::Path, credentials: u64) -> Outcome<()> {
     let db = connect(dir).await?;
     migration::up(&db, None).await?;
     let keys = Keyring::parse(&"a-key-for-benchmarks-of-thirty-two".to_owned().into())?;
-    let ctx = Domain { db, env: Env::system(), keys: Arc::new(keys), wake: Arc::new(Wake::default()) };
+    let ctx = Domain::new(db, Env::system(), keys);
     let backend = ctx.db.get_database_backend();
     let begun = Instant::now();
     let (key, token) = fill(&ctx, credentials / 2).await?;

@@ -82,7 +82,8 @@ impl World {
             instance.change(&http, who, field, input_type, input, select).await.expect("an answer")
         };
         let input = json!({ "slug": "t", "name": "T", "summary": "t", "basePath": "t", "visibility": "MEMBERS" });
-        let product = change(&owner, "createProduct", "CreateProductInput", input, "product { id }").await["product"]["id"].take();
+        let product =
+            change(&owner, "createProduct", "CreateProductInput", input, "product { id }").await["product"]["id"].take();
         let input = json!({ "productId": product, "environment": "PRODUCTION", "backend": "UPSTREAM", "upstreamUrl": upstream });
         change(&owner, "setProductEnvironment", "SetProductEnvironmentInput", input, "product { id }").await;
         let input = json!({ "productId": product, "document": DOCUMENT, "publishEndpoints": true });
@@ -98,7 +99,9 @@ impl World {
         });
         let plan = change(&owner, "createPlan", "CreatePlanInput", input, "plan { id }").await["plan"]["id"].take();
         change(&owner, "setPlanStatus", "SetPlanStatusInput", json!({ "planId": plan, "status": "ACTIVE" }), "plan { id }").await;
-        let team = change(&developer, "createTeam", "CreateTeamInput", json!({ "name": "Acme" }), "team { id }").await["team"]["id"].take();
+        let team =
+            change(&developer, "createTeam", "CreateTeamInput", json!({ "name": "Acme" }), "team { id }").await["team"]["id"]
+                .take();
         let input = json!({ "planId": plan, "teamId": team, "name": "first" });
         let made = change(&developer, "subscribe", "SubscribeInput", input, "subscription { lanes { profile { id } } }").await;
         let input = json!({ "profileId": made["subscription"]["lanes"][0]["profile"]["id"] });
@@ -123,7 +126,8 @@ impl World {
             for n in 0.. {
                 let name = format!("round {round} number {n}");
                 let input = json!({ "planId": self.plan, "teamId": self.team, "name": name });
-                let made = instance.change(&self.http, &self.developer, "subscribe", "SubscribeInput", input, "subscription { id }");
+                let made =
+                    instance.change(&self.http, &self.developer, "subscribe", "SubscribeInput", input, "subscription { id }");
                 match made.await {
                     Some(made) => acknowledged.subscriptions.push(made["subscription"]["id"].as_str().expect("an id").to_owned()),
                     None => return,
@@ -131,7 +135,8 @@ impl World {
                 let address = format!("r{round}n{n}@acme.example");
                 let access = json!({ "team": "READ", "credentials": "READ", "billing": "NONE" });
                 let input = json!({ "teamId": self.team, "email": address, "access": access });
-                let made = instance.change(&self.http, &self.owner, "inviteMember", "InviteMemberInput", input, "invitation { id }");
+                let made =
+                    instance.change(&self.http, &self.owner, "inviteMember", "InviteMemberInput", input, "invitation { id }");
                 match made.await {
                     Some(_) => acknowledged.invitations.push(address),
                     None => return,
@@ -148,7 +153,8 @@ impl World {
             assert!(all.iter().any(|row| row.id.to_string() == *id), "{id} was answered and is gone");
         }
         for row in all {
-            let clients = client::Entity::find().filter(client::Column::SubscriptionId.eq(row.id)).all(db).await.expect("clients");
+            let clients =
+                client::Entity::find().filter(client::Column::SubscriptionId.eq(row.id)).all(db).await.expect("clients");
             assert_eq!(clients.len(), 1, "clients of {}", row.id);
             let profiles = profile::Entity::find().filter(profile::Column::ClientId.eq(clients[0].id)).count(db).await;
             let assigned = assignment::Entity::find().filter(assignment::Column::SubscriptionId.eq(row.id)).count(db).await;

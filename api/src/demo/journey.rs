@@ -109,7 +109,8 @@ pub async fn partner(report: &Report, owner: &Person, developer: &mut Person, pl
     report.title("The partner");
     let team = report
         .step("is invited by mail", async {
-            let made = owner.change("createPartnerTeam", "CreatePartnerTeamInput", json!({ "name": "Acme Logistics" }), "team { id }");
+            let made =
+                owner.change("createPartnerTeam", "CreatePartnerTeamInput", json!({ "name": "Acme Logistics" }), "team { id }");
             let team = text(&made.await?, "/team/id")?;
             let full = json!({ "team": "FULL", "credentials": "FULL", "billing": "FULL" });
             let input = json!({ "teamId": team, "email": developer.email, "access": full });
@@ -134,7 +135,8 @@ pub async fn partner(report: &Report, owner: &Person, developer: &mut Person, pl
     let key = report
         .step("makes an API key, shown once", async {
             let input = json!({ "profileId": profile, "name": "first key" });
-            let made = developer.change("createCredential", "CreateCredentialInput", input, "credential { masked } issued { secret }");
+            let made =
+                developer.change("createCredential", "CreateCredentialInput", input, "credential { masked } issued { secret }");
             let made = made.await?;
             Ok((text(&made, "/credential/masked")?, text(&made, "/issued/secret")?))
         })
@@ -182,7 +184,8 @@ pub async fn first_call(
     report.title("The call");
     let made = report
         .step("GET /shipping/shipments/SH-1001 with the key", async {
-            let made = call(http, Method::GET, format!("{}/shipping/shipments/SH-1001", places.gateway), Some(&access.key)).await?;
+            let made =
+                call(http, Method::GET, format!("{}/shipping/shipments/SH-1001", places.gateway), Some(&access.key)).await?;
             if made.status != StatusCode::OK {
                 return Err(format!("answered {} {}", made.status, made.code).into());
             }

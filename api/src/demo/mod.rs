@@ -5,9 +5,10 @@ mod person;
 mod report;
 mod upstream;
 
-use std::{net::TcpListener, path::Path, time::Duration};
+use std::{net::TcpListener, path::Path, process::ExitCode, time::Duration};
 
 use domain::env::Env;
+use jobs::mail::Delivery;
 use reqwest::{Client, redirect::Policy};
 
 use self::{
@@ -15,23 +16,39 @@ use self::{
     person::{Failure, Person},
     report::Report,
 };
-use crate::{app::App, config::Config};
+use crate::{
+    app::{App, Parts, Role},
+    config::Config,
+};
 
 const OWNER: &str = "olga@harbour.example";
 const DEVELOPER: &str = "dev@acme.example";
 
-/// Walks the journey; then serves until Ctrl-C, or ends at once. An error where a step failed.
-pub async fn run(once: bool) -> Result<(), Failure> {
-    let data = tempfile::Builder::new().prefix("portico-demo-").tempdir()?;
+/// Walks the journey; then serves until Ctrl-C, or ends at once. Fails where a step failed.
+pub async fn run(once: bool) -> ExitCode {
     let report = Report::new();
+    match try_run(&report, once).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            report.line(&format!("\nThe demo failed: {failure}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn try_run(report: &Report, once: bool) -> Result<(), Failure> {
+    let data = tempfile::Builder::new().prefix("portico-demo-").tempdir()?;
+    let mails = data.path().join("mail");
     report.line("Portico: from an empty instance to a partner's first call in production.");
-    let app = App::start(config(data.path()), Env::system()).await?;
+    let delivery = Some(Delivery::Files { directory: mails.clone(), print: false });
+    let parts = Parts { delivery, ..Parts::of(Role::All) };
+    let app = App::start_with(config(data.path()), Env::system(), parts).await?;
     let places = Places {
         portal: app.site.base_url.clone(),
         gateway: app.site.gateway_url.clone(),
         upstream: format!("http://{}", upstream::start().await?),
     };
-    let outcome = walk(&report, &places, &data.path().join("mail"), once).await;
+    let outcome = walk(report, &places, &mails, once).await;
     if outcome.is_ok() && !once {
         tokio::signal::ctrl_c().await?;
     }
@@ -65,7 +82,10 @@ async fn addresses(
     report.line("\nIt goes on serving. Open, or paste into another terminal:\n");
     report.line(&format!("  GraphiQL, as the provider   {}", owner.link_to("/graphql").await?));
     report.line(&format!("  GraphiQL, as the partner    {}", developer.link_to("/graphql").await?));
-    report.line(&format!("  a call through the gateway  curl -i {}/shipping/shipments -H 'X-API-Key: {}'", places.gateway, access.key));
+    report.line(&format!(
+        "  a call through the gateway  curl -i {}/shipping/shipments -H 'X-API-Key: {}'",
+        places.gateway, access.key
+    ));
     report.line(&format!("  the mails that were sent    {}", mails.display()));
     report.line("\nCtrl-C ends it and leaves nothing behind.");
     Ok(())

@@ -48,9 +48,8 @@ impl Person {
 
     /// Runs the mutation `field` and gives its payload.
     pub async fn change(&self, field: &str, input_type: &str, input: Value, select: &str) -> Result<Value, Failure> {
-        let query = format!(
-            "mutation($input: {input_type}!) {{ {field}(input: $input) {{ {select} userErrors {{ message path }} }} }}"
-        );
+        let query =
+            format!("mutation($input: {input_type}!) {{ {field}(input: $input) {{ {select} userErrors {{ message path }} }} }}");
         let mut payload = self.ask(&query, json!({ "input": input })).await?[field].take();
         if let Some(error) = payload.pointer("/userErrors/0") {
             return Err(format!("{field}: {error}").into());

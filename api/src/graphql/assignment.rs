@@ -14,6 +14,7 @@ use crate::graphql::{
     request::{RequestContext, id_of, id_referred_to},
     subscription::Subscription,
     team::Team,
+    tier::Tier,
     user::User,
 };
 
@@ -34,6 +35,12 @@ impl Assignment {
     }
     async fn product(&self, ctx: &Context<'_>) -> async_graphql::Result<Product> {
         found(ctx.loaders().products.load_one(self.0.product_id).await).map(Product)
+    }
+    async fn tier(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Tier>> {
+        match self.0.tier_id {
+            Some(id) => found(ctx.loaders().tiers.load_one(id).await).map(|row| Some(Tier(row))),
+            None => Ok(None),
+        }
     }
     async fn team(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Team>> {
         match self.0.team_id {

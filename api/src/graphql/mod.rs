@@ -58,8 +58,6 @@ pub struct Query(
     provider::ProviderQuery,
     subscription::SubscriptionQuery,
     decision::DecisionQuery,
-    product::ProductQuery,
-    category::CategoryQuery,
 );
 
 /// What can be changed.

@@ -61,12 +61,12 @@ impl SpecVersion {
     async fn download_url(
         &self,
         ctx: &Context<'_>,
-        #[graphql(default_with = "SpecFormat::Json")] format: SpecFormat,
+        #[graphql(default_with = "Some(SpecFormat::Json)")] format: Option<SpecFormat>,
     ) -> async_graphql::Result<Url> {
         let product = found(ctx.loaders().products.load_one(self.0.product_id).await)?;
         let extension = match format {
-            SpecFormat::Json => "json",
-            SpecFormat::Yaml => "yaml",
+            None | Some(SpecFormat::Json) => "json",
+            Some(SpecFormat::Yaml) => "yaml",
         };
         let base = &ctx.site().base_url;
         Ok(Url(format!("{base}/products/{}/openapi/{}.{extension}", product.slug, self.0.version)))

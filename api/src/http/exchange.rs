@@ -15,7 +15,7 @@ use entities::id::RequestId;
 use ipnet::IpNet;
 use tracing::Instrument;
 
-use crate::app::AppState;
+use crate::http::AppState;
 
 /// The answer's field with the request's id.
 pub const REQUEST_ID: &str = "x-request-id";

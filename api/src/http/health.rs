@@ -11,7 +11,7 @@ use axum::{
 use domain::queue;
 use serde_json::json;
 
-use crate::{app::AppState, http::metrics};
+use crate::{http::AppState, http::metrics};
 
 /// A database that does not answer within this is away.
 const PATIENCE: Duration = Duration::from_secs(2);

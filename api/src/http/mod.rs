@@ -8,6 +8,8 @@ pub mod metrics;
 pub mod origin;
 mod specs;
 
+use std::sync::Arc;
+
 use axum::{
     Router,
     http::StatusCode,
@@ -15,7 +17,27 @@ use axum::{
     routing::{any, get},
 };
 
-use crate::app::AppState;
+use domain::Domain;
+use tokio_util::sync::CancellationToken;
+
+use self::{metrics::Metrics, origin::Origins};
+use crate::{
+    config::Config,
+    graphql::{PorticoSchema, engine::Engine, request::Site},
+};
+
+/// What every request handler shares.
+#[derive(Clone)]
+pub struct AppState {
+    pub domain: Domain,
+    pub config: Arc<Config>,
+    pub site: Arc<Site>,
+    pub graphql: Engine<PorticoSchema>,
+    pub origins: Origins,
+    pub metrics: Arc<Metrics>,
+    /// Cancelled when the process is to stop: what never ends by itself ends then.
+    pub stop: CancellationToken,
+}
 
 pub fn router(state: AppState) -> Router {
     Router::new()

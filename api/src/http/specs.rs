@@ -18,9 +18,9 @@ use domain::{
 };
 
 use crate::{
-    app::AppState,
     auth,
     error::{log_fault, outside},
+    http::AppState,
 };
 
 /// `GET /products/{slug}/openapi/{version}.json` and `.yaml`. The document's servers are replaced by the gateway's address

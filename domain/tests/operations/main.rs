@@ -7,3 +7,4 @@ mod gateway;
 mod leases;
 mod log;
 mod snapshot;
+mod visibility;

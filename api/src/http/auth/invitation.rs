@@ -17,7 +17,7 @@ use super::{
     Token, Visit,
     page::{Button, Page},
 };
-use crate::{app::AppState, auth::cookie};
+use crate::{auth::cookie, http::AppState};
 
 const PATH: &str = "/auth/invitation";
 

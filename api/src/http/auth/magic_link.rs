@@ -12,7 +12,7 @@ use super::{
     Token, Visit,
     page::{Button, Page},
 };
-use crate::{app::AppState, auth::cookie};
+use crate::{auth::cookie, http::AppState};
 
 pub async fn show(State(state): State<AppState>, Visit { look, .. }: Visit, Query(link): Query<Token>) -> Response {
     match read::sign_in::magic_link(&state.domain, &state.domain.db, &link.token).await {

@@ -18,8 +18,8 @@ use serde::Deserialize;
 
 use self::page::Look;
 use crate::{
-    app::AppState,
     auth::{self, Caller, origin::is_foreign_form},
+    http::AppState,
     http::exchange::Exchange,
 };
 

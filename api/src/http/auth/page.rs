@@ -17,8 +17,8 @@ use serde::Serialize;
 use url::Url;
 
 use crate::{
-    app::AppState,
     error::{log_fault, outside},
+    http::AppState,
 };
 
 const TEMPLATE: &str = include_str!("page.html");

@@ -21,7 +21,7 @@ use super::{
     Visit,
     page::{Ask, Button, Link, Page, sentence},
 };
-use crate::{app::AppState, auth::cookie};
+use crate::{auth::cookie, http::AppState};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

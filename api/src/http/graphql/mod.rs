@@ -23,13 +23,13 @@ use axum::{
 use domain::DomainError;
 
 use crate::{
-    app::AppState,
     auth::{self, Caller},
     error::outside,
     graphql::{
         engine::{Answer, Outcome, coded},
         request::RequestData,
     },
+    http::AppState,
     http::exchange::Exchange,
 };
 

@@ -17,12 +17,12 @@ use domain::DomainError;
 
 use super::{parameters::MAX_BODY, request_data};
 use crate::{
-    app::AppState,
     auth,
     graphql::{
         PorticoSchema,
         engine::{Engine, Prepared},
     },
+    http::AppState,
     http::exchange::Exchange,
 };
 
