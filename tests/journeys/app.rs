@@ -109,7 +109,7 @@ impl TestApp {
     }
 
     pub fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.app.site.base_url)
+        format!("http://{}{path}", self.app.api.expect("the API is served"))
     }
 
     /// A person with a session, without the mail in between; `journeys::sign_in` walks that road.

@@ -15,8 +15,9 @@ pub fn is_foreign_form(headers: &HeaderMap, site: &Site) -> bool {
         (Some(from), _) => !matches!(from, "same-origin" | "none"),
         (None, None | Some("null")) => false,
         (None, Some(origin)) => {
-            let host = origin.split_once("://").map(|(_, host)| host);
-            let own = site.origins.first().is_some_and(|own| own == origin) || host == text(HOST.as_str());
+            let here = text(HOST.as_str());
+            let same_host = origin.split_once("://").is_some_and(|(_, host)| Some(host) == here);
+            let own = site.origins.first().is_some_and(|own| own == origin) || same_host;
             !own
         }
     }

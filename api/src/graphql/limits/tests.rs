@@ -71,7 +71,7 @@ fn each_limit_by_its_name() {
         ("{ products { nodes { products { nodes { products { nodes { name } } } } } } }".to_owned(), ""),
         (include_str!("introspection.graphql").to_owned(), ""),
         (
-            format!("{{ __schema {{ types {}name{} }} }}", "{ fields { type ".repeat(9), "}}".repeat(9))
+            format!("{{ __schema {{ types {}name{} }} }}", "{ fields { type ".repeat(8), "}}".repeat(8))
                 .replace("type name", "type { name }"),
             "introspection",
         ),
