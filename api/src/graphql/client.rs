@@ -13,8 +13,8 @@ use crate::{
     connection,
     graphql::{
         connection::HasCursor,
-        loaders::lists::{AuthorizedOf, ProductsOf, ProfilesOf, may, one},
         loaders::found,
+        loaders::lists::{AuthorizedOf, ProductsOf, ProfilesOf, may, one},
         payload::payload,
         policy::Policy,
         portal::change,

@@ -13,8 +13,8 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::{
     graphql::{
         enums::{AuthMethod, CredentialStatus, Environment},
-        loaders::lists::{TargetOf, one},
         loaders::found,
+        loaders::lists::{TargetOf, one},
         payload::{Payload, UserError, payload},
         profile::Profile,
         request::{RequestContext, id_of},

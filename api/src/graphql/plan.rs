@@ -11,8 +11,8 @@ use crate::{
     graphql::{
         call_limits::{QuotaLimit, QuotaLimitInput, RateLimit, RateLimitInput, draft},
         enums::{ApprovalLevel, AuthMethod, Environment, PlanStatus, PricingModel, ScopeGrantKind},
-        loaders::lists::{EnvironmentsOf, one},
         loaders::found,
+        loaders::lists::{EnvironmentsOf, one},
         payload::payload,
         portal::change,
         product::Product,

@@ -16,11 +16,11 @@ use entities::product;
 use crate::{
     graphql::{
         assignment::{Assignment, AssignmentConnection},
-        loaders::catalog::{CategoriesOf, CurrentSpecOf, EnvironmentsOf},
         category::Category,
         connection::HasCursor,
         endpoint::{Endpoint, EndpointConnection},
         enums::{ProductStatus, Visibility},
+        loaders::catalog::{CategoriesOf, CurrentSpecOf, EnvironmentsOf},
         loaders::lists::{HeldOf, PlansOf, one},
         loaders::loaded,
         payload::payload,
