@@ -16,7 +16,7 @@ const CRATES: [(&str, &[&str], &[&str]); 5] = [
 ];
 
 /// The only files of `api` that may name a crate that is put together there, or that reads its settings.
-const BUILDERS: [&str; 4] = ["main.rs", "app.rs", "cli.rs", "demo"];
+const BUILDERS: [&str; 6] = ["main.rs", "app.rs", "app", "check.rs", "cli.rs", "demo"];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

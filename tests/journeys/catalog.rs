@@ -422,7 +422,8 @@ async fn only_editors_change_the_catalog() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_environment_keeps_its_secrets() {
-    let app = TestApp::start().await;
+    let gateway = "https://api.harbour.example".parse().expect("a URL");
+    let app = TestApp::start_with(|config| config.gateway_url = Some(gateway)).await;
     let editor = app.staff(StaffRole::Editor).await;
     let id = product(&app, &editor, "pets", "PUBLIC", &["PUBLISHED"]).await;
     let select = "product { environments { environment baseUrl backend upstreamUrl timeoutMs logSink headers { name value } } }";
@@ -443,7 +444,7 @@ async fn an_environment_keeps_its_secrets() {
     [
       {
         "environment": "PRODUCTION",
-        "baseUrl": "http://127.0.0.1:0/pets",
+        "baseUrl": "https://api.harbour.example/pets",
         "backend": "UPSTREAM",
         "upstreamUrl": "http://10.1.2.3:8080/v1",
         "timeoutMs": 5000,

@@ -71,7 +71,38 @@ async fn both_sides_see_a_call_and_nobody_else() {
         all: requestLog(first: 20, after: $after, filter: { from: $from }) { totalCount nodes { status } pageInfo { hasNextPage endCursor } } } }";
     let ask = async |who, variables| app.data(who, query, variables).await["subscription"].clone();
     let seen = ask(Some(&dev), json!({ "id": held.id, "from": start + TimeDelta::seconds(2) })).await;
-    insta::assert_json_snapshot!(seen["requestLog"]["nodes"], @r#""#);
+    insta::assert_json_snapshot!(seen["requestLog"]["nodes"], @r#"
+    [
+      {
+        "method": "GET",
+        "path": "/ship/shipments",
+        "endpoint": "/shipments",
+        "status": 429,
+        "latencyMs": 1.5,
+        "denial": "RATE_LIMITED",
+        "environment": "SANDBOX",
+        "ip": "203.0.113.7",
+        "viaExplorer": false,
+        "requestHeaders": [
+          {
+            "name": "accept",
+            "value": "*/*"
+          },
+          {
+            "name": "x-api-key",
+            "value": null
+          }
+        ],
+        "client": {
+          "name": "Ours"
+        },
+        "product": {
+          "slug": "ship"
+        },
+        "credential": null
+      }
+    ]
+    "#);
     assert_eq!((&seen["all"]["totalCount"], seen["all"]["nodes"].as_array().map(Vec::len)), (&json!(29), Some(20)));
     let after = seen["all"]["pageInfo"]["endCursor"].clone();
     let rest = ask(Some(&dev), json!({ "id": held.id, "from": start + TimeDelta::seconds(2), "after": after })).await;
@@ -122,7 +153,31 @@ async fn the_audit_log_tells_who_did_what() {
     assert_eq!(all["totalCount"], 3);
     let mut suspended = all["nodes"][0].clone();
     assert_eq!((suspended["actor"]["id"].take(), suspended["subjectId"].take()), (json!(editor.id.to_string()), held.id.clone()));
-    insta::assert_json_snapshot!(suspended, @r#""#);
+    insta::assert_json_snapshot!(suspended, @r#"
+    {
+      "action": "subscription.suspended",
+      "actorKind": "STAFF",
+      "actor": {
+        "id": null
+      },
+      "subjectType": "sub",
+      "subjectId": null,
+      "team": {
+        "slug": "acme"
+      },
+      "ip": "127.0.0.1",
+      "changes": {
+        "status": {
+          "before": "ACTIVE",
+          "after": "SUSPENDED"
+        },
+        "statusReason": {
+          "before": null,
+          "after": "Unpaid"
+        }
+      }
+    }
+    "#);
     assert_eq!(actions(&ask(Some(&dev), json!({ "actorId": dev.id.to_string(), "to": midway })).await).len(), 2);
     assert_eq!(actions(&ask(Some(&dev), json!({ "from": midway })).await), ["subscription.suspended"]);
     assert_eq!(actions(&ask(Some(&dev), json!({ "subjectId": held.id, "action": "subscription.created" })).await).len(), 1);

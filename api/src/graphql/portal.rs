@@ -1,7 +1,7 @@
 //! The portal's name, look and settings.
 
 use async_graphql::{Context, InputObject, Object};
-use domain::ops::portal;
+use domain::{ops::portal, read};
 use entities::portal::Model;
 
 use crate::{
@@ -57,7 +57,7 @@ pub struct PortalQuery;
 #[Object]
 impl PortalQuery {
     async fn portal(&self, ctx: &Context<'_>) -> async_graphql::Result<Portal> {
-        portal::load(ctx.op()).await.map(Portal).or_graphql()
+        read::portal::load(ctx.op()).await.map(Portal).or_graphql()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The provider's side. Each area adds its own part to `Provider`.
 
 use async_graphql::{Context, MergedObject, Object, SimpleObject};
-use domain::{DomainError, access::require_staff, ops::portal, read, rules::policy::StaffRight};
+use domain::{DomainError, access::require_staff, read, rules::policy::StaffRight};
 
 use crate::{
     error::to_graphql,
@@ -63,7 +63,7 @@ impl ProviderPeople {
     }
     async fn settings(&self, ctx: &Context<'_>) -> async_graphql::Result<Settings> {
         require_staff(ctx.actor(), StaffRight::Read).or_graphql()?;
-        let portal = portal::load(ctx.op()).await.or_graphql()?;
+        let portal = read::portal::load(ctx.op()).await.or_graphql()?;
         Ok(Settings {
             magic_link_minutes: portal.magic_link_minutes,
             session_hours: portal.session_hours,

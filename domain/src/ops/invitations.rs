@@ -12,7 +12,7 @@ use crate::{
     Actor, Domain, DomainError, ProblemCode, Result, Tx,
     access::{held, require_member},
     audit::{Action, Audit},
-    ops::{members, portal, sessions::NewSession, sign_in, teams},
+    ops::{members, sessions::NewSession, sign_in, teams},
     outbox::SendInvitation,
     read,
     rules::{
@@ -104,7 +104,7 @@ pub(crate) async fn insert(tx: &Tx<'_>, actor: &Actor, new: NewInvitation) -> Re
 }
 
 async fn life(tx: &Tx<'_>) -> Result<TimeDelta> {
-    Ok(TimeDelta::days(portal::load_from(tx.db()).await?.invitation_days.into()))
+    Ok(TimeDelta::days(crate::read::portal::load_from(tx.db()).await?.invitation_days.into()))
 }
 
 /// Mails an invitation again, with its full life; the link that was mailed before is dead.
@@ -204,7 +204,7 @@ async fn waiting(ctx: &Domain, actor: &Actor, token: &str) -> Result<invitation:
 /// `None` once the link is too old, or has signed somebody in.
 async fn sign_in_by_link(ctx: &Domain, actor: &Actor, row: &invitation::Model) -> Result<Option<NewSession>> {
     let tx = Tx::begin(ctx).await?;
-    let minutes = portal::load_from(tx.db()).await?.magic_link_minutes;
+    let minutes = crate::read::portal::load_from(tx.db()).await?.magic_link_minutes;
     if !link_signs_in(row.sent_at, row.link_used_at, minutes, tx.now()) {
         return Ok(None);
     }

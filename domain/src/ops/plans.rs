@@ -155,13 +155,7 @@ async fn locked(tx: &Tx<'_>, id: PlanId) -> Result<Model> {
 /// A plan's environments, sandbox first.
 pub(crate) async fn environments(db: &impl ConnectionTrait, plan: PlanId) -> Result<Vec<plan_environment::Model>> {
     let rows = plan_environment::Entity::find().filter(plan_environment::Column::PlanId.eq(plan)).all(db).await?;
-    Ok(in_order(rows))
-}
-
-/// Sandbox first.
-pub(crate) fn in_order(mut rows: Vec<plan_environment::Model>) -> Vec<plan_environment::Model> {
-    rows.sort_by_key(|row| row.environment);
-    rows
+    Ok(crate::read::plans::in_order(rows))
 }
 
 /// How many subscriptions to it are not over.

@@ -11,17 +11,15 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::{
-    Actor, Domain, DomainError, Problem, ProblemCode, Result, Tx,
+    Actor, Domain, Problem, ProblemCode, Result, Tx,
     access::require_staff,
     audit::{Action, Audit},
     error::Problems,
     keyring::Keyring,
+    read::portal::{PORTAL, load, load_from},
     rules::{policy::StaffRight, text},
     tx::Unaudited,
 };
-
-/// The one row's id.
-const PORTAL: i32 = 1;
 
 /// An omitted field stays; `Some(None)` clears it.
 #[derive(Debug, Clone, Default)]
@@ -44,14 +42,6 @@ pub struct Settings {
     pub session_hours: Option<i32>,
     pub invitation_days: Option<i32>,
     pub request_log_days: Option<i32>,
-}
-
-pub async fn load(ctx: &Domain) -> Result<Model> {
-    load_from(&ctx.db).await
-}
-
-pub(crate) async fn load_from(db: &impl ConnectionTrait) -> Result<Model> {
-    Entity::find_by_id(PORTAL).one(db).await?.ok_or_else(|| DomainError::internal("the portal's row is missing"))
 }
 
 /// Whether one of the keys is the one that this database's secrets are sealed with. A new database takes the first key for

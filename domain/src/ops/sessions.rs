@@ -10,7 +10,7 @@ use crate::{
     Actor, Domain, DomainError, Result, Tx,
     audit::{Action, Audit},
     keyring::sha256,
-    ops::portal,
+    read::portal,
     tx::Unaudited,
 };
 

@@ -14,7 +14,7 @@ use crate::{
     audit::{Action, Audit},
     error::Problems,
     ops::{
-        invitations, members, portal,
+        invitations, members,
         sessions::{self, NewSession},
     },
     outbox::SendMagicLink,
@@ -67,7 +67,7 @@ pub(crate) async fn request(
     if !sign_in::may_ask(asked(&tx, actor, email).await?) {
         return tx.commit_unaudited(Unaudited::NothingChanged).await;
     }
-    let life = portal::load_from(tx.db()).await?.magic_link_minutes;
+    let life = crate::read::portal::load_from(tx.db()).await?.magic_link_minutes;
     let id: MagicLinkId = ctx.env.id();
     let row = magic_link::ActiveModel {
         id: Set(id),

@@ -58,7 +58,7 @@ pub async fn preview(ctx: &Domain, token: &str) -> Result<std::result::Result<Pr
         Some(id) => user::Entity::find_by_id(id).one(&ctx.db).await?,
         None => None,
     };
-    let minutes = crate::ops::portal::load(ctx).await?.magic_link_minutes;
+    let minutes = super::portal::load(ctx).await?.magic_link_minutes;
     Ok(Ok(Preview {
         team: team.name,
         invited_by: inviter.map(|user| person::display_name(user.name.as_deref(), Some(&user.email), user.staff_role)),

@@ -12,6 +12,7 @@ pub mod page;
 pub mod people;
 pub mod plans;
 pub mod policies;
+pub mod portal;
 pub mod request_log;
 pub mod sample_request;
 pub mod search;

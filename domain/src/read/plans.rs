@@ -10,7 +10,7 @@ use entities::{
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 
 use super::catalog;
-use crate::{Actor, Domain, Result, access::require_staff, ops::plans::in_order, rules::policy::StaffRight};
+use crate::{Actor, Domain, Result, access::require_staff, rules::policy::StaffRight};
 
 /// A plan by its id. Staff see all; others those that are offered, of products that they see, and those that their teams hold.
 pub async fn by_id(ctx: &Domain, actor: &Actor, id: PlanId) -> Result<Option<plan::Model>> {
@@ -62,4 +62,10 @@ async fn held_by_viewer(ctx: &Domain, actor: &Actor, plan: PlanId) -> Result<boo
         .filter(subscription::Column::PlanId.eq(plan))
         .filter(subscription::Column::TeamId.in_subquery(teams));
     Ok(held.one(&ctx.db).await?.is_some())
+}
+
+/// Sandbox first.
+pub(crate) fn in_order(mut rows: Vec<plan_environment::Model>) -> Vec<plan_environment::Model> {
+    rows.sort_by_key(|row| row.environment);
+    rows
 }

@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
-use domain::{DomainError, ProblemCode, ops::portal};
+use domain::{DomainError, ProblemCode, read};
 use minijinja::{Environment, context};
 use serde::Serialize;
 use url::Url;
@@ -74,7 +74,7 @@ pub struct Link {
 impl Look {
     /// The error is an answer already: without the portal's row there is no page to show.
     pub async fn load(state: &AppState) -> Result<Self, Response> {
-        let portal = portal::load(&state.domain).await.map_err(|error| {
+        let portal = read::portal::load(&state.domain).await.map_err(|error| {
             log_fault(&error, outside(&error));
             (outside(&error).status, "the portal cannot answer now: try again in a minute\n").into_response()
         })?;
