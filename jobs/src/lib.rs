@@ -3,12 +3,14 @@
 pub mod drain;
 pub mod handlers;
 pub mod mail;
+pub mod outcome;
 pub mod queue;
 pub mod runner;
 mod schedule;
 mod settle;
 pub mod table;
 
-pub use handlers::{Failure, Handlers, Outcome, Success};
+pub use handlers::Handlers;
 pub use mail::Mailer;
+pub use outcome::{Failure, Outcome, Success};
 pub use runner::{JobsHandle, Settings, start, start_with};

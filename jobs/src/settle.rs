@@ -18,7 +18,8 @@ use tokio::{
 };
 
 use crate::{
-    handlers::{Failure, Handlers, Outcome, Success},
+    handlers::Handlers,
+    outcome::{Failure, Outcome, Success},
     queue::stopped,
 };
 

@@ -140,7 +140,9 @@ impl TestApp {
     pub async fn stored(&self) -> String {
         let db = &self.domain().db;
         let backend = db.get_database_backend();
-        let (names, rows): (&str, fn(&str, &[String]) -> String) = match backend {
+        /// The statement that reads a table's rows, given its name and its columns.
+        type Lines = fn(&str, &[String]) -> String;
+        let (names, rows): (&str, Lines) = match backend {
             DatabaseBackend::Sqlite => ("SELECT name FROM sqlite_master WHERE type = 'table'", |table, columns| {
                 let hex = columns.iter().map(|c| format!("quote(\"{c}\")")).collect::<Vec<_>>().join(" || ' ' || ");
                 format!("SELECT {hex} AS line FROM \"{table}\"")

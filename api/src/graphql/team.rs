@@ -104,7 +104,6 @@ impl Team {
         Ok(member.map(|member| Access::of(&member).into()))
     }
     /// Newest first; empty for who is not in the team yet.
-    #[expect(clippy::too_many_arguments, reason = "the field's arguments")]
     async fn subscriptions(
         &self,
         ctx: &Context<'_>,
@@ -138,7 +137,6 @@ impl Team {
         Ok(Some(ClientConnection(clients.map(Client))))
     }
     /// Its clients' calls, newest first. Needs READ access to the credentials area.
-    #[expect(clippy::too_many_arguments, reason = "the field's arguments")]
     async fn request_log(
         &self,
         ctx: &Context<'_>,
@@ -151,7 +149,6 @@ impl Team {
         log(ctx, Calls::OfTeam(self.0.id), filter, page(ctx, first, after, last, before)).await
     }
     /// Every change of who may do what in the team, newest first. Needs READ access to the team area.
-    #[expect(clippy::too_many_arguments, reason = "the field's arguments")]
     async fn audit_log(
         &self,
         ctx: &Context<'_>,

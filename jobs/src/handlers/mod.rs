@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use domain::{
-    Domain, DomainError,
+    Domain,
     outbox::{Job, PruneRecords, SendInvitation, SendMagicLink},
 };
 use entities::outbox_job;
@@ -11,7 +11,10 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 use tokio::task::{AbortHandle, JoinHandle};
 
-use crate::Mailer;
+use crate::{
+    Mailer,
+    outcome::{Failure, Outcome},
+};
 
 mod prune_records;
 mod send_invitation;
@@ -20,40 +23,6 @@ mod send_magic_link;
 /// Within which a mail is handed over, waiting for others included.
 const MAIL_LIMIT: Duration = Duration::from_secs(120);
 const PRUNE_LIMIT: Duration = Duration::from_secs(600);
-
-/// How a job that did not fail ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Success {
-    Done,
-    /// Nothing was left to do, and why.
-    Dropped(&'static str),
-}
-
-/// How a job failed. The text is kept with the job and logged: no secret, no address.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
-    /// May go well another time.
-    Retry(String),
-    /// Will not go well by itself.
-    Park(String),
-}
-
-pub type Outcome = Result<Success, Failure>;
-
-impl From<DomainError> for Failure {
-    fn from(error: DomainError) -> Self {
-        match error {
-            DomainError::Internal(source) | DomainError::Unavailable(source) => {
-                tracing::error!(error = %source, "a job met a fault");
-                Self::Retry("a fault of ours or of the database: the log has it".to_owned())
-            }
-            DomainError::Conflict | DomainError::RateLimited { .. } => Self::Retry(error.to_string()),
-            DomainError::Refused(_) | DomainError::Unauthenticated | DomainError::Forbidden(_) | DomainError::NotFound(_) => {
-                Self::Park(error.to_string())
-            }
-        }
-    }
-}
 
 type Run = Box<dyn Fn(Domain, Value) -> BoxFuture<'static, Outcome> + Send + Sync>;
 

@@ -2,7 +2,7 @@
 
 use domain::{Domain, ops::retention};
 
-use super::{Outcome, Success};
+use crate::outcome::{Outcome, Success};
 
 pub async fn run(domain: Domain) -> Outcome {
     let gone = retention::prune(&domain).await?;

@@ -2,7 +2,7 @@
 
 use domain::{Domain, outbox::SendMagicLink, read};
 
-use super::{Outcome, Success};
+use crate::outcome::{Outcome, Success};
 use crate::{Mailer, mail};
 
 pub async fn run(domain: Domain, mailer: Mailer, job: SendMagicLink) -> Outcome {
