@@ -9,11 +9,8 @@ use domain::{
     ops::{access_tokens, staff},
     queue,
 };
-use entities::{
-    enums::{JobState, StaffRole},
-    id::JobId,
-    outbox_job,
-};
+use entities::{enums::StaffRole, id::JobId};
+use jobs::table::table;
 use secrecy::ExposeSecret;
 
 use crate::{
@@ -184,11 +181,12 @@ async fn migrate(config: &Config, what: Option<Migrate>) -> Result<(), StartErro
         .map_err(|source| StartError::DataDir { path: config.data_dir.clone(), source })?;
     let db = storage::connect(config, true).await.map_err(StartError::Database)?;
     let pending = migration::pending(&db).await.map_err(StartError::Migration)?;
+    drop(db);
     match what {
         Some(Migrate::Status) if pending.is_empty() => println!("up to date"),
         Some(Migrate::Status) => pending.iter().for_each(|name| println!("to apply  {name}")),
         None => {
-            migration::up(&db, Some(&config.data_dir.join("migrate.lock"))).await.map_err(StartError::Migration)?;
+            storage::up_to_date(config).await?;
             pending.iter().for_each(|name| println!("applied  {name}"));
             println!("up to date");
         }
@@ -199,28 +197,12 @@ async fn migrate(config: &Config, what: Option<Migrate>) -> Result<(), StartErro
 async fn jobs(domain: &Domain, what: Option<Jobs>) -> Result<(), DomainError> {
     match what.unwrap_or(Jobs::List) {
         Jobs::List => {
-            let rows = queue::list(domain, LISTED_JOBS).await?;
-            if rows.is_empty() {
-                println!("no job waits, runs or is dead");
-            }
-            rows.iter().for_each(say_job);
+            println!("{}", table(&queue::list(domain, LISTED_JOBS).await?, domain.now()));
         }
-        Jobs::Retry { id } => say_job(&queue::retry(domain, id).await?),
-        Jobs::Park { id } => say_job(&queue::park(domain, id).await?),
+        Jobs::Retry { id } => println!("{}", table(&[queue::retry(domain, id).await?], domain.now())),
+        Jobs::Park { id } => println!("{}", table(&[queue::park(domain, id).await?], domain.now())),
     }
     Ok(())
-}
-
-fn say_job(job: &outbox_job::Model) {
-    let state = match job.state {
-        JobState::Ready => "waiting",
-        JobState::Running => "running",
-        JobState::Dead => "dead",
-        JobState::Done => "done",
-    };
-    let due = job.due_at.format("%Y-%m-%d %H:%M:%SZ");
-    let error = job.last_error.as_deref().map(|text| format!("  {text}")).unwrap_or_default();
-    println!("{}  {state:<7}  {:<20}  {}/{} attempts  due {due}{error}", job.id, job.kind, job.attempts, job.max_attempts);
 }
 
 /// An enum's value as the contract writes it.

@@ -48,7 +48,7 @@ async fn connect(dir: &std::path::Path) -> Outcome<DatabaseConnection> {
 
 async fn run(dir: &std::path::Path, credentials: u64) -> Outcome<()> {
     let db = connect(dir).await?;
-    migration::up(&db, None).await?;
+    migration::up(&db).await?;
     let keys = Keyring::parse(&"a-key-for-benchmarks-of-thirty-two".to_owned().into())?;
     let ctx = Domain::new(db, Env::system(), keys);
     let backend = ctx.db.get_database_backend();

@@ -47,7 +47,7 @@ async fn open(dir: &std::path::Path) -> Outcome<Domain> {
     options.max_connections(4).sqlx_logging(false);
     options.map_sqlx_sqlite_opts(|sqlite| sqlite.journal_mode(SqliteJournalMode::Wal));
     let db = Database::connect(options).await?;
-    migration::up(&db, None).await?;
+    migration::up(&db).await?;
     let keys = Keyring::parse(&"a-key-for-measuring-of-32-letters".to_owned().into())?;
     Ok(Domain::new(db, Env::system(), keys))
 }

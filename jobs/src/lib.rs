@@ -8,6 +8,7 @@ pub mod queue;
 pub mod runner;
 mod schedule;
 mod settle;
+mod stop;
 pub mod table;
 
 pub use handlers::Handlers;

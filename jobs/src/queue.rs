@@ -23,7 +23,7 @@ use sea_orm::{DatabaseBackend, sqlx::postgres::PgListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tower::layer::util::Identity;
 
-use crate::settle::Shift;
+use crate::{settle::Shift, stop::stopped};
 
 /// How often the table is looked at whatever hints came.
 const POLL: Duration = Duration::from_secs(1);
@@ -171,12 +171,6 @@ impl Claimer {
         }
         Ok(full)
     }
-}
-
-/// Returns when it was asked to stop, or nobody is left to ask.
-pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // An error says that the sender is gone.
-    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// Passes on what other processes say over PostgreSQL's channel; returns at once on SQLite.

@@ -15,6 +15,7 @@ use crate::{
     queue::{self, Claimed, Outbox},
     schedule,
     settle::{Ended, Shift},
+    stop::stopped,
 };
 
 /// After the drain: time to write what ended.
@@ -54,17 +55,17 @@ pub fn start(domain: Domain, mailer: &Mailer, settings: &Settings) -> JobsHandle
 
 /// The same, with handlers of the caller's.
 pub fn start_with(domain: Domain, handlers: Handlers, settings: &Settings) -> JobsHandle {
-    let (stop, stopped) = watch::channel(false);
+    let (stop, stopping) = watch::channel(false);
     let (keep, kept) = watch::channel(false);
     let (ended, endings) = mpsc::channel(settings.slots.max(1) * 4);
     let shift = Arc::new(Shift::new(domain.clone(), handlers, settings.lease));
     let settler = tokio::spawn(shift.clone().settle(endings));
     tokio::spawn(shift.clone().keep(kept));
-    tokio::spawn(queue::listen(domain.clone(), stopped.clone()));
+    tokio::spawn(queue::listen(domain.clone(), stopping.clone()));
     if settings.schedule {
-        tokio::spawn(schedule::run(domain, stopped.clone()));
+        tokio::spawn(schedule::run(domain, stopping.clone()));
     }
-    let monitor = tokio::spawn(work(Work { shift: shift.clone(), ended }, settings.slots.max(1), settings.drain, stopped));
+    let monitor = tokio::spawn(work(Work { shift: shift.clone(), ended }, settings.slots.max(1), settings.drain, stopping));
     JobsHandle { stop, keep, monitor, settler, shift }
 }
 
@@ -104,7 +105,7 @@ async fn work(work: Work, slots: usize, drain: Duration, mut stop: watch::Receiv
         .with_terminator(async move { tokio::time::sleep(drain).await });
     let ended = monitor
         .run_with_signal(async move {
-            queue::stopped(&mut stop).await;
+            stopped(&mut stop).await;
             Ok(())
         })
         .await;

@@ -11,7 +11,7 @@ use domain::{
 };
 use tokio::sync::watch;
 
-use crate::queue::stopped;
+use crate::stop::stopped;
 
 /// How often the clock is looked at.
 const LOOK: Duration = Duration::from_secs(30);

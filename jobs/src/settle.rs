@@ -20,7 +20,7 @@ use tokio::{
 use crate::{
     handlers::Handlers,
     outcome::{Failure, Outcome, Success},
-    queue::stopped,
+    stop::stopped,
 };
 
 /// Settlements that one batch takes at most.

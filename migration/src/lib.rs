@@ -21,8 +21,8 @@ impl MigratorTrait for Migrator {
 /// Names PostgreSQL's advisory lock that a migrating process holds.
 const LOCK: i64 = 0x706f_7274_6963_6f00;
 
-/// Brings the database up to date. `lock` is a file that SQLite's processes lock; PostgreSQL has locks of its own.
-pub async fn up(db: &DatabaseConnection, lock: Option<&Path>) -> Result<(), DbErr> {
+/// Brings the database up to date. On SQLite the caller keeps other processes out, by [`alone`]; PostgreSQL has locks of its own.
+pub async fn up(db: &DatabaseConnection) -> Result<(), DbErr> {
     match db.get_database_backend() {
         DatabaseBackend::Postgres => {
             let holder = db.begin().await?;
@@ -30,10 +30,7 @@ pub async fn up(db: &DatabaseConnection, lock: Option<&Path>) -> Result<(), DbEr
             Migrator::up(db, None).await?;
             holder.commit().await
         }
-        _ => {
-            let _held = lock.map(lock_file).transpose()?;
-            Migrator::up(db, None).await
-        }
+        _ => Migrator::up(db, None).await,
     }
 }
 
@@ -43,7 +40,9 @@ pub async fn pending(db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
     Ok(pending.iter().map(|m| m.name().to_owned()).collect())
 }
 
-fn lock_file(path: &Path) -> Result<File, DbErr> {
+/// Waits until no other process opens the same SQLite file for the first time or migrates it, and keeps them out until the
+/// file is dropped. Taken before connecting: the switch to write-ahead logging does not wait for another's.
+pub fn alone(path: &Path) -> Result<File, DbErr> {
     let refused = |e: std::io::Error| DbErr::Custom(format!("cannot lock {}: {e}", path.display()));
     let file = File::create(path).map_err(refused)?;
     file.lock().map_err(refused)?;

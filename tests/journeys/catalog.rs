@@ -471,7 +471,6 @@ async fn an_environment_keeps_its_secrets() {
     let seen = app.data(None, select, json!({})).await;
     insta::assert_json_snapshot!(seen["product"], @r#"
     {
-      "assignments": null,
       "environments": [
         {
           "environment": "PRODUCTION",
@@ -481,7 +480,8 @@ async fn an_environment_keeps_its_secrets() {
           "logSink": null,
           "headers": null
         }
-      ]
+      ],
+      "assignments": null
     }
     "#);
 }

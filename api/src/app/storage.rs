@@ -3,12 +3,11 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
-use domain::{Domain, env::Env, keyring::Keyring, ops::portal, wake::Wake};
+use domain::{Domain, env::Env, keyring::Keyring, ops::portal};
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DbErr,
     sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
@@ -25,9 +24,7 @@ const CONNECTIONS: u32 = 16;
 pub async fn open(config: &Config, env: Env) -> Result<Domain, StartError> {
     prepare_directory(&config.data_dir).map_err(|source| StartError::DataDir { path: config.data_dir.clone(), source })?;
     let keys = keyring(config, &env)?;
-    let db = connect(config, true).await.map_err(StartError::Database)?;
-    migration::up(&db, Some(&config.data_dir.join("migrate.lock"))).await.map_err(StartError::Migration)?;
-    let domain = Domain { db, env, keys: Arc::new(keys), wake: Arc::new(Wake::default()), documents: Arc::default() };
+    let domain = Domain::new(up_to_date(config).await?, env, keys);
     if !portal::keep_key(&domain).await? {
         let given = match &config.secret_key {
             Some(_) => "PORTICO_SECRET_KEY".to_owned(),
@@ -36,6 +33,14 @@ pub async fn open(config: &Config, env: Env) -> Result<Domain, StartError> {
         return Err(StartError::OtherKey { given });
     }
     Ok(domain)
+}
+
+/// Connects, and brings the database up to date; one process at a time.
+pub async fn up_to_date(config: &Config) -> Result<DatabaseConnection, StartError> {
+    let _alone = migration::alone(&config.data_dir.join("migrate.lock")).map_err(StartError::Migration)?;
+    let db = connect(config, true).await.map_err(StartError::Database)?;
+    migration::up(&db).await.map_err(StartError::Migration)?;
+    Ok(db)
 }
 
 /// Makes the directory and sees that it can be written.

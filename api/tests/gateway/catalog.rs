@@ -58,7 +58,7 @@ pub async fn open(folder: &Path) -> Domain {
             .foreign_keys(true)
     });
     let db = Database::connect(options).await.unwrap();
-    migration::up(&db, None).await.unwrap();
+    migration::up(&db).await.unwrap();
     let keys = Keyring::parse(&"a-key-for-tests-of-thirty-two-letters".to_owned().into()).unwrap();
     Domain::new(db, Env::system(), keys)
 }

@@ -99,7 +99,7 @@ impl Fixture {
     }
 
     async fn on(db: DatabaseConnection, files: Files) -> Self {
-        migration::up(&db, None).await.unwrap();
+        migration::up(&db).await.unwrap();
         let clock = Arc::new(TestClock(Mutex::new(start())));
         let seeded = Seeded(Mutex::new(StdRng::seed_from_u64(7)));
         let keys = Keyring::parse(&"a-key-for-tests-of-thirty-two-letters".to_owned().into()).unwrap();

@@ -94,7 +94,7 @@ impl Fixture {
             None => format!("sqlite://{}?mode=rwc", directory.join("portico.db").display()),
         };
         let db = connect(&url).await;
-        migration::up(&db, Some(&directory.join("lock"))).await.expect("migrations");
+        migration::up(&db).await.expect("migrations");
         Self { domain: domain(db, env), clock, url, directory, server }
     }
 
