@@ -20,9 +20,10 @@ pub use error::{StartError, reason};
 use crate::{
     config::Config,
     gateway::{self, Gateway},
-    graphql::{self, request::Site},
+    graphql,
     http::{self, metrics::Metrics, origin::Origins},
     listen,
+    site::Site,
 };
 
 /// Which parts one process runs.

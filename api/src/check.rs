@@ -11,7 +11,7 @@ use url::Url;
 use crate::{
     app::{StartError, mail_settings, reason, storage},
     config::Config,
-    graphql::request::Site,
+    site::Site,
 };
 
 /// What was found of one part.

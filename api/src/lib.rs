@@ -12,3 +12,4 @@ pub mod graphql;
 pub mod http;
 pub mod listen;
 pub mod logging;
+pub mod site;

@@ -147,7 +147,7 @@ async fn commands_make_staff_and_tokens_that_work() {
     let settings = Settings::new(data.path(), crate::app::database().await);
     assert_eq!(settings.print(&["staff", "add", "Ada@Example.com", "owner"]), "ada@example.com is OWNER");
     let token = settings.print(&["token", "ada@example.com", "--name", "first"]);
-    assert_eq!(settings.print(&["jobs", "list"]), "no job waits, runs or is dead");
+    assert_eq!(settings.print(&["jobs", "list"]), "The queue is empty.");
     let instance = Instance::serve(&settings);
     let http = reqwest::Client::new();
     let input = serde_json::json!({ "name": "Harbour" });

@@ -4,7 +4,7 @@ use domain::ops::sessions::NewSession;
 use secrecy::ExposeSecret;
 
 use super::SESSION_COOKIE;
-use crate::graphql::request::Site;
+use crate::site::Site;
 
 /// `Set-Cookie` for a session: out of reach of scripts, not sent along from other sites but when a link is followed.
 pub fn set(session: &NewSession, site: &Site) -> String {

@@ -5,7 +5,7 @@ use axum::http::{
     header::{HOST, ORIGIN},
 };
 
-use crate::graphql::request::Site;
+use crate::site::Site;
 
 /// Whether a browser says that the form it sends is on a foreign page. `Sec-Fetch-Site` decides where it is sent: our pages
 /// have no referrer, and with their forms browsers send the origin `null`.

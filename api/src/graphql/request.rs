@@ -12,6 +12,7 @@ use crate::{
     auth::{Caller, cookie},
     error::to_graphql,
     graphql::loaders::Loaders,
+    site::Site,
 };
 
 /// What each request is executed with.
@@ -28,16 +29,6 @@ impl RequestData {
     pub fn new(domain: &Domain, caller: Caller, site: Arc<Site>) -> Self {
         Self { loaders: Loaders::new(domain), domain: domain.clone(), caller, site, signed_in: OnceLock::new() }
     }
-}
-
-/// Where this instance is reached.
-#[derive(Debug, Clone)]
-pub struct Site {
-    /// Without a trailing slash.
-    pub base_url: String,
-    pub gateway_url: String,
-    /// Serialised origins that a browser may come from and be sent back to: our own, the portal's, the allowed ones.
-    pub origins: Vec<String>,
 }
 
 pub trait RequestContext {

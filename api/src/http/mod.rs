@@ -23,7 +23,8 @@ use tokio_util::sync::CancellationToken;
 use self::{metrics::Metrics, origin::Origins};
 use crate::{
     config::Config,
-    graphql::{PorticoSchema, engine::Engine, request::Site},
+    graphql::{PorticoSchema, engine::Engine},
+    site::Site,
 };
 
 /// What every request handler shares.
