@@ -80,6 +80,8 @@ pub async fn create(ctx: &Domain, actor: &Actor, cmd: CreatePlan) -> Result<Mode
         .set("name", &row.name)
         .set("scopes", &row.scopes)
         .set("environments", environments.iter().map(shown).collect::<Vec<_>>());
+    // Its limits: a gateway that did not know them would let its subscribers call without any.
+    tx.touch_gateway(Touch::Plan(row.id));
     tx.commit(entry).await?;
     Ok(row)
 }

@@ -1,4 +1,4 @@
-//! Who may sign in for a client: its portal switch and authorised addresses (product.md section 2).
+//! Who may sign in for a client: its portal switch and authorised addresses.
 
 use std::collections::BTreeMap;
 

@@ -195,7 +195,7 @@ pub(crate) async fn person(tx: &Tx<'_>, email: &str) -> Result<(user::Model, boo
     Ok((row, true))
 }
 
-/// Brings a person into the teams of the clients that their address is authorised for (product.md §2, portal access).
+/// Brings a person into the teams of the clients that their address is authorised for.
 async fn join_authorised(tx: &Tx<'_>, user: &user::Model) -> Result<Vec<TeamId>> {
     let authorised =
         authorized_email::Entity::find().filter(authorized_email::Column::Email.eq(&user.email)).all(tx.db()).await?;

@@ -1,4 +1,4 @@
-//! The gateway's decision on one call: product.md section 4, steps 1 to 9, in that order; the first failure answers.
+//! The gateway's decision on one call: its checks in their order; the first failure answers.
 //! Pure, and on the path of every call: an admitted one copies nothing but a few counted references.
 
 mod checks;

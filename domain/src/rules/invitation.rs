@@ -1,4 +1,4 @@
-//! The state machine of an invitation (product.md §3), and when its link signs in.
+//! The state machine of an invitation, and when its link signs in.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entities::enums::InvitationStatus;

@@ -36,7 +36,7 @@ pub enum LaneLock {
     NotActive,
 }
 
-/// The first status and phase (product.md section 3): the first row that matches.
+/// The first status and phase: the first row that matches.
 pub fn first(approval: ApprovalLevel, pricing: PricingModel, has_sandbox: bool) -> (SubscriptionStatus, Option<PipelinePhase>) {
     let approved = match approval {
         ApprovalLevel::Automatic => true,
