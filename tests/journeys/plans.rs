@@ -153,9 +153,9 @@ async fn a_plan_that_is_held_keeps_its_promises_and_changes_its_limits() {
         let changes = gateway_change::Entity::find().filter(gateway_change::Column::Subject.eq(GatewaySubject::Plan));
         changes.count(&app.domain().db).await.expect("changes")
     };
-    assert_eq!(touched().await, 0);
+    assert_eq!(touched().await, 1);
     assert_eq!(update(json!({ "expectedVersion": 2, "environments": environment("API_KEY", 5) })).await, "");
-    assert_eq!(touched().await, 1, "gateways hear of it");
+    assert_eq!(touched().await, 2, "gateways hear of it");
     let status = json!({ "planId": plan, "status": "DEPRECATED" });
     app.mutate(Some(&editor), "setPlanStatus", status, "plan { id }").await;
     let away =
