@@ -60,6 +60,7 @@ fn run(plan: &Plan) {
     let stage = contenders::Stage::set(plan);
     let contenders = stage.contenders();
     report::about(plan, &contenders);
+    contenders.iter().for_each(|contender| load::warm(contender, stage.keys()));
     let mut results: Vec<Vec<load::Result>> = contenders.iter().map(|_| Vec::new()).collect();
     for round in 0..plan.rounds {
         // Each begins a round in its turn, so that none is always the one after the idle pause.

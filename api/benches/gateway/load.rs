@@ -37,6 +37,23 @@ pub fn steady(contender: &Contender, keys: &[String], plan: &Plan, rate: usize) 
     own(contender.address, keys, plan, rate)
 }
 
+/// Uses every key once, so that what is made for a client's first call is there. A call that came too early is made again.
+pub fn warm(contender: &Contender, keys: &[String]) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut stream = TcpStream::connect(contender.address).await.unwrap();
+        let mut buffer = Vec::with_capacity(8192);
+        for request in keys.iter().map(|key| request(key)) {
+            for _ in 0..50 {
+                stream.write_all(&request).await.unwrap();
+                if answered(&mut stream, &mut buffer).await {
+                    break;
+                }
+            }
+        }
+    });
+}
+
 fn wrk(address: SocketAddr, keys: &[String], plan: &Plan) -> Option<Result> {
     let script = std::env::temp_dir().join(format!("portico-wrk-{}.lua", std::process::id()));
     let list: String = keys.iter().map(|key| format!("\"{key}\",")).collect();
