@@ -13,7 +13,7 @@ use sea_orm::{
 use crate::{Domain, DomainError, Problem, ProblemCode, Result, Tx, rules::backoff, tx::Unaudited};
 
 /// Rows that one statement settles at most.
-const CHUNK: usize = 256;
+const CHUNK: usize = 512;
 /// Characters of a failure's reason that are kept.
 const REASON: usize = 500;
 
@@ -54,7 +54,14 @@ pub enum Fate {
 pub async fn claim(ctx: &Domain, limit: u64, lease: TimeDelta) -> Result<Claims> {
     let now = ctx.now();
     // Claimers on PostgreSQL pass each other's rows by; on SQLite the statement has the one write lock from its start.
-    let lock = if ctx.db.get_database_backend() == DatabaseBackend::Postgres { "for update skip locked" } else { "" };
+    // A claim need not reach the disk before its jobs start: a server that fails and forgets it makes them due again, as
+    // the end of a lease would. What settles a job is written with all care.
+    let (lock, unwaited) = match ctx.db.get_database_backend() {
+        DatabaseBackend::Postgres => {
+            ("for update skip locked", "and (select set_config('synchronous_commit', 'off', true)) = 'off'")
+        }
+        _ => ("", ""),
+    };
     let sql = format!(
         "with picked as materialized (
             select id from outbox_jobs where state = $1 and due_at <= $2 order by due_at, id limit $3 {lock}
@@ -65,7 +72,7 @@ pub async fn claim(ctx: &Domain, limit: u64, lease: TimeDelta) -> Result<Claims>
             finished_at = case when attempts < max_attempts then null else $2 end,
             attempts = case when attempts < max_attempts then attempts + 1 else attempts end,
             fence = fence + 1
-        where id in (select id from picked)
+        where id in (select id from picked) {unwaited}
         returning *"
     );
     let values: [Value; 6] = [
