@@ -13,7 +13,7 @@ use sea_orm::{
 use crate::{Domain, DomainError, Problem, ProblemCode, Result, Tx, rules::backoff, tx::Unaudited};
 
 /// Rows that one statement settles at most.
-const CHUNK: usize = 256;
+const CHUNK: usize = 512;
 /// Characters of a failure's reason that are kept.
 const REASON: usize = 500;
 
@@ -54,7 +54,14 @@ pub enum Fate {
 pub async fn claim(ctx: &Domain, limit: u64, lease: TimeDelta) -> Result<Claims> {
     let now = ctx.now();
     // Claimers on PostgreSQL pass each other's rows by; on SQLite the statement has the one write lock from its start.
-    let lock = if ctx.db.get_database_backend() == DatabaseBackend::Postgres { "for update skip locked" } else { "" };
+    // A claim need not reach the disk before its jobs start: a server that fails and forgets it makes them due again, as
+    // the end of a lease would. What settles a job is written with all care.
+    let (lock, unwaited) = match ctx.db.get_database_backend() {
+        DatabaseBackend::Postgres => {
+            ("for update skip locked", "and (select set_config('synchronous_commit', 'off', true)) = 'off'")
+        }
+        _ => ("", ""),
+    };
     let sql = format!(
         "with picked as materialized (
             select id from outbox_jobs where state = $1 and due_at <= $2 order by due_at, id limit $3 {lock}
@@ -65,7 +72,7 @@ pub async fn claim(ctx: &Domain, limit: u64, lease: TimeDelta) -> Result<Claims>
             finished_at = case when attempts < max_attempts then null else $2 end,
             attempts = case when attempts < max_attempts then attempts + 1 else attempts end,
             fence = fence + 1
-        where id in (select id from picked)
+        where id in (select id from picked) {unwaited}
         returning *"
     );
     let values: [Value; 6] = [
@@ -100,9 +107,8 @@ pub async fn renew(ctx: &Domain, tickets: &[Ticket], lease: TimeDelta) -> Result
     let mut held = Vec::with_capacity(tickets.len());
     for chunk in tickets.chunks(CHUNK) {
         let mut values: Vec<Value> = vec![(ctx.now() + lease).into(), JobState::Running.into()];
-        let pairs = pairs(chunk, &mut values);
-        let sql =
-            format!("update outbox_jobs set lease_until = $1 where state = $2 and (id, fence) in (values {pairs}) returning *");
+        let these = these(chunk, &mut values);
+        let sql = format!("update outbox_jobs set lease_until = $1 where state = $2 and {these} returning *");
         let rows = outbox_job::Entity::find().from_raw_sql(statement(ctx, sql, values)).all(&ctx.db).await?;
         held.extend(rows.iter().map(|row| row.id));
     }
@@ -115,16 +121,16 @@ pub async fn complete(ctx: &Domain, tickets: &[Ticket]) -> Result<u64> {
     let mut settled = 0;
     for chunk in plain.chunks(CHUNK) {
         let mut values: Vec<Value> = vec![JobState::Running.into()];
-        let pairs = pairs(chunk, &mut values);
-        let sql = format!("delete from outbox_jobs where state = $1 and (id, fence) in (values {pairs})");
+        let these = these(chunk, &mut values);
+        let sql = format!("delete from outbox_jobs where state = $1 and {these}");
         settled += ctx.db.execute_raw(statement(ctx, sql, values)).await?.rows_affected();
     }
     for chunk in keyed.chunks(CHUNK) {
         let mut values: Vec<Value> = vec![JobState::Running.into(), JobState::Done.into(), ctx.now().into()];
-        let pairs = pairs(chunk, &mut values);
+        let these = these(chunk, &mut values);
         let sql = format!(
             "update outbox_jobs set state = $2, finished_at = $3, lease_until = null, last_error = null
-            where state = $1 and (id, fence) in (values {pairs})"
+            where state = $1 and {these}"
         );
         settled += ctx.db.execute_raw(statement(ctx, sql, values)).await?.rows_affected();
     }
@@ -136,10 +142,10 @@ pub async fn give_back(ctx: &Domain, tickets: &[Ticket]) -> Result<u64> {
     let mut given = 0;
     for chunk in tickets.chunks(CHUNK) {
         let mut values: Vec<Value> = vec![JobState::Running.into(), JobState::Ready.into()];
-        let pairs = pairs(chunk, &mut values);
+        let these = these(chunk, &mut values);
         let sql = format!(
             "update outbox_jobs set state = $2, attempts = attempts - 1, lease_until = null
-            where state = $1 and (id, fence) in (values {pairs})"
+            where state = $1 and {these}"
         );
         given += ctx.db.execute_raw(statement(ctx, sql, values)).await?.rows_affected();
     }
@@ -266,17 +272,19 @@ fn wrong_state(job: &outbox_job::Model, step: &str) -> DomainError {
     Problem::new(ProblemCode::WrongState, "id", format!("{} cannot be {step}: it is {state}", job.id)).into()
 }
 
-/// `($3, $4), ($5, $6)…` for the tickets, whose values are appended. Filled up to a power of two with the last pair, so that
-/// there are few statements to prepare.
-fn pairs(tickets: &[Ticket], values: &mut Vec<Value>) -> String {
-    let mut text = String::new();
+/// A condition that holds for the tickets' rows as they were claimed; the values are appended. Ids stand in it a second time,
+/// alone, so that PostgreSQL finds them by the primary key whatever it believes of the table's size. Filled up to a power of two
+/// with the last ticket, so that there are few statements to prepare.
+fn these(tickets: &[Ticket], values: &mut Vec<Value>) -> String {
     let filled = tickets.iter().chain(tickets.last().into_iter().cycle()).take(tickets.len().next_power_of_two());
+    let (mut ids, mut pairs) = (Vec::new(), Vec::new());
     for ticket in filled {
-        let separator = if text.is_empty() { "" } else { ", " };
-        text += &format!("{separator}(${}, ${})", values.len() + 1, values.len() + 2);
+        let (id, fence) = (values.len() + 1, values.len() + 2);
+        ids.push(format!("${id}"));
+        pairs.push(format!("(${id}, ${fence})"));
         values.extend([ticket.id.into(), ticket.fence.into()]);
     }
-    text
+    format!("id in ({}) and (id, fence) in (values {})", ids.join(", "), pairs.join(", "))
 }
 
 fn one_line(reason: &str) -> String {

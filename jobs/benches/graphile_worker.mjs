@@ -42,14 +42,17 @@ const count = async () => {
 while ((await count()) > 0) await sleep(1);
 const perSecond = drained / ((performance.now() - begin) / 1000);
 
-const latencies = [];
+const [starts, wakes] = [[], []];
 for (let n = 0; n < single; n += 1) {
   await sleep(7);
   const begun = new Promise((done) => { started = () => done(performance.now()); });
   const asked = performance.now();
   await utils.addJob("noop", {});
-  latencies.push((await begun) - asked);
+  const enqueued = performance.now();
+  const start = await begun;
+  starts.push(start - asked);
+  wakes.push(Math.max(start - enqueued, 0));
 }
 await runner.stop();
 await utils.release();
-console.log(JSON.stringify({ enqueued, perSecond, latencies }));
+console.log(JSON.stringify({ enqueued, perSecond, starts, wakes }));

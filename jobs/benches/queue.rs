@@ -45,7 +45,9 @@ struct Figures {
     enqueued: f64,
     per_second: f64,
     /// Milliseconds from before the enqueue to the handler's first line.
-    latencies: Vec<f64>,
+    starts: Vec<f64>,
+    /// The same from after the enqueue.
+    wakes: Vec<f64>,
 }
 
 fn main() {
@@ -81,13 +83,18 @@ async fn compare() {
         }
     }
     println!("{ROUNDS} rounds, {DRAINED} no-op jobs drained and {SINGLE} started one by one in each, 64 at a time");
-    println!("{:50} {:>12} {:>12} {:>10} {:>10}", "", "enqueued/s", "drained/s", "start p50", "p99");
+    println!(
+        "{:50} {:>12} {:>12} {:>10} {:>10} {:>10} {:>10}",
+        "", "enqueued/s", "drained/s", "start p50", "p99", "wake p50", "p99"
+    );
     for (name, rounds) in table {
-        let starts = rounds.iter().flat_map(|round| round.latencies.iter().copied()).collect();
-        let [p50, p99] = percentiles(starts, [0.5, 0.99]);
+        let all = |of: fn(&Figures) -> &Vec<f64>| percentiles(rounds.iter().flat_map(of).copied().collect(), [0.5, 0.99]);
+        let ([start50, start99], [wake50, wake99]) = (all(|round| &round.starts), all(|round| &round.wakes));
         let [enqueued] = percentiles(rounds.iter().map(|round| round.enqueued).collect(), [0.5]);
         let [drained] = percentiles(rounds.iter().map(|round| round.per_second).collect(), [0.5]);
-        println!("{name:50} {enqueued:>12.0} {drained:>12.0} {p50:>7.2} ms {p99:>7.2} ms");
+        println!(
+            "{name:50} {enqueued:>12.0} {drained:>12.0} {start50:>7.2} ms {start99:>7.2} ms {wake50:>7.2} ms {wake99:>7.2} ms"
+        );
     }
 }
 
@@ -124,7 +131,7 @@ async fn portico(fixture: Fixture, from_outside: bool) -> Figures {
     }
     let per_second = DRAINED as f64 / start.elapsed().as_secs_f64();
 
-    let mut latencies = Vec::new();
+    let (mut starts, mut wakes) = (Vec::new(), Vec::new());
     // Another process shares the database and nothing else.
     let enqueuer = match from_outside {
         true => fixture::domain(fixture::connect(&fixture.url).await, domain.env.clone()),
@@ -132,21 +139,25 @@ async fn portico(fixture: Fixture, from_outside: bool) -> Figures {
     };
     for _ in 0..SINGLE {
         tokio::time::sleep(Duration::from_millis(7)).await;
-        latencies.push(start_one(&enqueuer, &mut begins).await);
+        let (start, wake) = start_one(&enqueuer, &mut begins).await;
+        starts.push(start);
+        wakes.push(wake);
     }
     worker.stop().await;
     if from_outside {
         enqueuer.db.close().await.expect("closed");
     }
     fixture.close().await;
-    Figures { enqueued, per_second, latencies }
+    Figures { enqueued, per_second, starts, wakes }
 }
 
-async fn start_one(domain: &Domain, begins: &mut mpsc::UnboundedReceiver<Instant>) -> f64 {
+async fn start_one(domain: &Domain, begins: &mut mpsc::UnboundedReceiver<Instant>) -> (f64, f64) {
     let asked = Instant::now();
     fixture::enqueue(domain, Noop, domain::outbox::When::default()).await;
+    let enqueued = Instant::now();
     let begun = begins.recv().await.expect("the worker is there");
-    begun.duration_since(asked).as_secs_f64() * 1_000.0
+    let since = |then: Instant| begun.saturating_duration_since(then).as_secs_f64() * 1_000.0;
+    (since(asked), since(enqueued))
 }
 
 async fn graphile_worker(server: &str, mode: &str) -> Figures {

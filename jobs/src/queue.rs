@@ -1,6 +1,7 @@
 //! apalis' backend over the outbox table.
 //!
-//! A claimer takes what is due for the slots that are free and offers it to the worker. It looks when a commit in this process
+//! A claimer takes what is due for the slots that are free, and more where jobs end faster than it asks, and offers it to the
+//! worker. It looks when a commit in this process
 //! says so, when PostgreSQL's channel does, and once a second whatever happened. Its error is `Infallible`: a fault of the
 //! database is logged, and tried again after a wait. Closing gives back what was claimed and not begun.
 
@@ -20,7 +21,7 @@ use domain::{Domain, queue, wake::JOBS_CHANNEL};
 use entities::outbox_job;
 use futures_util::{FutureExt, future::BoxFuture};
 use sea_orm::{DatabaseBackend, sqlx::postgres::PgListener};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tower::layer::util::Identity;
 
 use crate::{settle::Shift, stop::stopped};
@@ -30,11 +31,11 @@ const POLL: Duration = Duration::from_secs(1);
 /// The longest wait after faults of the database.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// A job that this process holds, and the slot that it fills.
-pub struct Claimed {
-    pub job: outbox_job::Model,
-    _slot: OwnedSemaphorePermit,
-}
+/// Jobs that are claimed and not begun, at most.
+const AHEAD: usize = 512;
+
+/// A job that this process holds.
+pub struct Claimed(pub outbox_job::Model);
 
 /// The queue as apalis polls it. Dropped, it stops claiming.
 pub struct Outbox {
@@ -46,11 +47,11 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// Starts to claim for `shift`, at most `slots` jobs at a time.
+    /// Starts to claim for `shift`, which runs `slots` jobs at a time.
     pub(crate) fn open(shift: Arc<Shift>, slots: usize) -> Self {
-        let (offer, offers) = mpsc::channel(slots);
+        let (offer, offers) = mpsc::channel(AHEAD.max(slots));
         let (stop, stopped) = watch::channel(false);
-        let claimer = Claimer { shift: shift.clone(), slots: Arc::new(Semaphore::new(slots)), offer };
+        let claimer = Claimer { shift: shift.clone(), slots, offer };
         tokio::spawn(claimer.run(stopped));
         Self { offers, stop, shift, closing: None, unbegun: Vec::new() }
     }
@@ -72,8 +73,8 @@ impl Backend for Outbox {
         if self.closing.is_none() {
             self.stop.send_replace(true);
             // Ends when the claimer has: a claim under way is waited for, or its rows would be held until their lease ends.
-            while let Some(claimed) = ready!(self.offers.poll_recv(cx)) {
-                self.unbegun.push(claimed.job);
+            while let Some(Claimed(job)) = ready!(self.offers.poll_recv(cx)) {
+                self.unbegun.push(job);
             }
             let (shift, unbegun) = (self.shift.clone(), std::mem::take(&mut self.unbegun));
             self.closing = Some(async move { shift.give_back(&unbegun).await }.boxed());
@@ -103,7 +104,7 @@ impl BackendConfig for Outbox {
 
 struct Claimer {
     shift: Arc<Shift>,
-    slots: Arc<Semaphore>,
+    slots: usize,
     offer: mpsc::Sender<Claimed>,
 }
 
@@ -115,12 +116,11 @@ impl Claimer {
             let woken = self.shift.domain.wake.jobs.notified();
             tokio::pin!(woken);
             woken.as_mut().enable();
-            let slots = tokio::select! {
+            let wanted = tokio::select! {
                 () = stopped(&mut stop) => return,
-                slots = self.free_slots() => slots,
+                wanted = self.wanted() => wanted,
             };
-            let Some(slots) = slots else { return };
-            let wait = match self.claim(slots).await {
+            let wait = match self.claim(wanted).await {
                 Ok(true) => continue,
                 Ok(false) => {
                     faults = 0;
@@ -140,30 +140,32 @@ impl Claimer {
         }
     }
 
-    /// Waits until one is free, then takes all that are.
-    async fn free_slots(&self) -> Option<OwnedSemaphorePermit> {
-        let mut slots = self.slots.clone().acquire_owned().await.ok()?;
-        let more = u32::try_from(self.slots.available_permits()).unwrap_or(u32::MAX);
-        if let Ok(more) = self.slots.clone().try_acquire_many_owned(more) {
-            slots.merge(more);
+    /// Waits until there is room. Slow jobs are claimed for free slots alone, so that no job waits here while another process
+    /// could run it; quick ones twice as many as ended since the last claim, so that claiming keeps up.
+    async fn wanted(&self) -> usize {
+        loop {
+            let waiting = self.offer.max_capacity() - self.offer.capacity();
+            let free = self.slots.saturating_sub(self.shift.running());
+            let wanted = free.max(2 * self.shift.ended()).min(AHEAD).saturating_sub(waiting);
+            if wanted > 0 {
+                return wanted;
+            }
+            self.shift.room.notified().await;
         }
-        Some(slots)
     }
 
     /// Whether there may be more.
-    async fn claim(&self, mut slots: OwnedSemaphorePermit) -> domain::Result<bool> {
-        let free = slots.num_permits();
-        let claims = queue::claim(&self.shift.domain, free as u64, self.shift.lease).await?;
+    async fn claim(&self, wanted: usize) -> domain::Result<bool> {
+        let claims = queue::claim(&self.shift.domain, wanted as u64, self.shift.lease).await?;
         for dead in &claims.dead {
             tracing::error!(job.id = %dead.id, job.kind = dead.kind, attempts = dead.attempts, "a job is dead: its workers stopped before it was done");
         }
-        let full = claims.held.len() + claims.dead.len() == free;
+        let full = claims.held.len() + claims.dead.len() == wanted;
         self.shift.hold(&claims.held);
         let mut refused = Vec::new();
         for job in claims.held {
-            let Some(slot) = slots.split(1) else { break };
-            if let Err(mpsc::error::SendError(claimed)) = self.offer.send(Claimed { job, _slot: slot }).await {
-                refused.push(claimed.job);
+            if let Err(mpsc::error::SendError(Claimed(job))) = self.offer.send(Claimed(job)).await {
+                refused.push(job);
             }
         }
         if !refused.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use apalis::prelude::{Data, Monitor, WorkerBuilder};
+use apalis::prelude::{Data, Monitor, WorkerBuilder, WorkerBuilderExt};
 use chrono::TimeDelta;
 use domain::Domain;
 use tokio::{
@@ -18,6 +18,8 @@ use crate::{
     stop::stopped,
 };
 
+/// Runs that ended and are not written yet, at most: beyond that, runs wait.
+const ENDED: usize = 1_024;
 /// After the drain: time to write what ended.
 const LAST_WRITES: Duration = Duration::from_secs(5);
 
@@ -57,7 +59,7 @@ pub fn start(domain: Domain, mailer: &Mailer, settings: &Settings) -> JobsHandle
 pub fn start_with(domain: Domain, handlers: Handlers, settings: &Settings) -> JobsHandle {
     let (stop, stopping) = watch::channel(false);
     let (keep, kept) = watch::channel(false);
-    let (ended, endings) = mpsc::channel(settings.slots.max(1) * 4);
+    let (ended, endings) = mpsc::channel(ENDED);
     let shift = Arc::new(Shift::new(domain.clone(), handlers, settings.lease));
     let settler = tokio::spawn(shift.clone().settle(endings));
     tokio::spawn(shift.clone().keep(kept));
@@ -98,7 +100,11 @@ async fn work(work: Work, slots: usize, drain: Duration, mut stop: watch::Receiv
     let monitor = Monitor::new()
         .register(move |restarts| {
             let outbox = Outbox::open(work.shift.clone(), slots);
-            WorkerBuilder::new(format!("outbox-{restarts}").as_str()).backend(outbox).data(work.clone()).build(run_one)
+            WorkerBuilder::new(format!("outbox-{restarts}").as_str())
+                .backend(outbox)
+                .data(work.clone())
+                .concurrency(slots)
+                .build(run_one)
         })
         .should_restart(|_, _| true)
         // Its time starts when it is first polled, which is after the signal.
@@ -114,8 +120,8 @@ async fn work(work: Work, slots: usize, drain: Duration, mut stop: watch::Receiv
     }
 }
 
-async fn run_one(claimed: Claimed, work: Data<Work>) {
-    let outcome = work.shift.run(&claimed.job).await;
+async fn run_one(Claimed(job): Claimed, work: Data<Work>) {
+    let outcome = work.shift.run(&job).await;
     // Fails only when the settler is gone, which outlives every sender.
-    let _ = work.ended.send(Ended { job: claimed.job, outcome }).await;
+    let _ = work.ended.send(Ended { job, outcome }).await;
 }

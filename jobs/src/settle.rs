@@ -2,7 +2,10 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -13,7 +16,7 @@ use domain::{
 };
 use entities::{enums::JobState, id::JobId, outbox_job};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Notify, mpsc, watch},
     task::AbortHandle,
 };
 
@@ -24,7 +27,7 @@ use crate::{
 };
 
 /// Settlements that one batch takes at most.
-const BATCH: usize = 256;
+const BATCH: usize = 512;
 /// Between two tries to write a settlement while the database is away.
 const AGAIN: Duration = Duration::from_millis(500);
 /// How often expired leases, of whichever process, are looked for.
@@ -36,6 +39,10 @@ pub(crate) struct Shift {
     pub handlers: Handlers,
     pub lease: TimeDelta,
     held: Mutex<HashMap<JobId, Held>>,
+    running: AtomicUsize,
+    ended: AtomicUsize,
+    /// A run ended.
+    pub room: Notify,
 }
 
 struct Held {
@@ -52,7 +59,15 @@ pub(crate) struct Ended {
 
 impl Shift {
     pub fn new(domain: Domain, handlers: Handlers, lease: TimeDelta) -> Self {
-        Self { domain, handlers, lease, held: Mutex::default() }
+        Self {
+            domain,
+            handlers,
+            lease,
+            held: Mutex::default(),
+            running: AtomicUsize::new(0),
+            ended: AtomicUsize::new(0),
+            room: Notify::new(),
+        }
     }
 
     pub fn hold(&self, jobs: &[outbox_job::Model]) {
@@ -64,7 +79,18 @@ impl Shift {
         if let Some(held) = self.held().get_mut(&job.id).filter(|held| held.job.fence == job.fence) {
             held.run = Some(run.abort_handle());
         }
+        let _running = Running::start(self);
         run.outcome().await
+    }
+
+    /// How many run now.
+    pub fn running(&self) -> usize {
+        self.running.load(Ordering::Relaxed)
+    }
+
+    /// How many have ended since this was asked last.
+    pub fn ended(&self) -> usize {
+        self.ended.swap(0, Ordering::Relaxed)
     }
 
     /// Returns what was not begun to the queue. Where the database is away, its lease does so later.
@@ -197,6 +223,24 @@ impl Shift {
 
     fn held(&self) -> MutexGuard<'_, HashMap<JobId, Held>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts a run, however it ends.
+struct Running<'a>(&'a Shift);
+
+impl<'a> Running<'a> {
+    fn start(shift: &'a Shift) -> Self {
+        shift.running.fetch_add(1, Ordering::Relaxed);
+        Self(shift)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::Relaxed);
+        self.0.ended.fetch_add(1, Ordering::Relaxed);
+        self.0.room.notify_one();
     }
 }
 
