@@ -3,6 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
+    net::SocketAddr,
     pin::{Pin, pin},
     rc::Rc,
     sync::Arc,
@@ -11,6 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use domain::rules::upstream;
 use http::{HeaderValue, Method, Request, Response, header::HOST};
 use http_body::{Body, Frame, SizeHint};
 use hyper::{
@@ -20,7 +22,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use tokio::{
-    net::TcpStream,
+    net::{TcpStream, lookup_host},
     time::{Instant, timeout_at},
 };
 use tokio_rustls::{TlsConnector, rustls};
@@ -283,7 +285,8 @@ impl Upstream {
 
     async fn connect(&self) -> Result<SendRequest<Outgoing>, Fault> {
         let unreachable = |e: std::io::Error| Fault::Unreachable(e.to_string());
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(unreachable)?;
+        let addresses = lookup_host((self.host.as_str(), self.port)).await.map_err(unreachable)?;
+        let stream = TcpStream::connect(&*allowed(addresses)?).await.map_err(unreachable)?;
         stream.set_nodelay(true).map_err(unreachable)?;
         match &self.secure {
             None => open(TokioIo::new(stream)).await,
@@ -299,6 +302,17 @@ impl Upstream {
             .and_then(|text| text.split(',').find_map(|part| part.trim().strip_prefix("timeout=")?.parse::<u64>().ok()));
         // A second less than it says, so that it does not close while a request is on its way.
         seconds.map_or(self.limits.idle, |s| Duration::from_secs(s.saturating_sub(1)).min(self.limits.idle))
+    }
+}
+
+/// Those an upstream may have. What is connected to is what was checked: a name that leads elsewhere the next time gains nothing.
+fn allowed(addresses: impl Iterator<Item = SocketAddr>) -> Result<Vec<SocketAddr>, Fault> {
+    let (allowed, refused): (Vec<_>, Vec<_>) = addresses.partition(|address| upstream::may_connect(address.ip()));
+    match refused.first() {
+        Some(first) if allowed.is_empty() => {
+            Err(Fault::Unreachable(format!("its address {} is link-local, metadata, multicast or unspecified", first.ip())))
+        }
+        _ => Ok(allowed),
     }
 }
 

@@ -26,6 +26,18 @@ async fn nobody_listens() {
     assert!(!reply.text().contains(&closed.port().to_string()), "the upstream's address is told");
 }
 
+/// The unspecified address leads to this machine: without the check, the upstream would answer.
+#[tokio::test]
+async fn an_address_that_upstreams_must_not_have_is_not_connected_to() {
+    let (address, seen) = upstream::behaving().await;
+    for host in ["0.0.0.0", "[::ffff:0.0.0.0]"] {
+        let behind = Behind { upstream: format!("http://{host}:{}", address.port()), ..Behind::at(address) };
+        let front = Front::with(behind, PlanLimits::default(), |_| {}).await;
+        assert_eq!(front.call("GET /pay/echo", "").await.code(), "UPSTREAM_UNREACHABLE", "{host}");
+    }
+    assert_eq!(seen.connections.load(Ordering::SeqCst), 0);
+}
+
 #[tokio::test]
 async fn an_upstream_behind_tls_is_called_where_its_certificate_is_good() {
     let address = upstream::secure().await;
