@@ -72,7 +72,10 @@ impl App {
     }
 
     pub async fn start_with(config: Config, env: Env, parts: Parts) -> Result<Self, StartError> {
-        let domain = storage::open(&config, env).await?;
+        let mut domain = storage::open(&config, env).await?;
+        let metrics = Arc::new(Metrics::new(domain.now()));
+        let counting = Arc::clone(&metrics);
+        domain.db.set_metric_callback(move |statement| counting.statement(statement.elapsed));
         if let Some(email) = &config.admin_email {
             staff::ensure_owner(&domain, email).await?;
         }
@@ -92,7 +95,8 @@ impl App {
         let state = http::AppState {
             graphql: graphql::engine(config.introspection),
             origins: Origins::new(&site.base_url, &config.allowed_origins),
-            metrics: Arc::new(Metrics::new(domain.now())),
+            metrics,
+            calls: gateway.as_ref().map(|gateway| Arc::clone(gateway.counts())),
             stop: stop.clone(),
             domain: domain.clone(),
             config: Arc::new(config),

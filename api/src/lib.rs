@@ -1,5 +1,6 @@
 //! Everything that listens: GraphQL, the HTTP routes, the gateway; and the commands of the one binary.
 
+mod address;
 pub mod app;
 pub mod auth;
 pub mod check;

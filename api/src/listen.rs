@@ -56,11 +56,8 @@ impl Default for Limits {
     }
 }
 
-/// The largest head of a request.
+/// The largest head of a request. Fields may be 100: hyper reads so many without asking for memory.
 pub const MAX_HEAD: usize = 64 * 1024;
-
-/// The most fields in a head.
-pub const MAX_FIELDS: usize = 128;
 
 /// How many connections beyond the cap are told so at a time; the rest are closed without a word.
 const TURNED_AWAY_AT_ONCE: usize = 64;

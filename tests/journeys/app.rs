@@ -81,6 +81,15 @@ impl TestApp {
     }
 
     pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_parts(true, change).await
+    }
+
+    /// One whose database nothing asks but its own requests.
+    pub async fn start_without_gateway() -> Self {
+        Self::start_parts(false, |_| {}).await
+    }
+
+    async fn start_parts(gateway: bool, change: impl FnOnce(&mut Config)) -> Self {
         let data = tempfile::tempdir().expect("a temporary directory");
         let mut config = Config {
             data_dir: data.path().to_owned(),
@@ -94,7 +103,8 @@ impl TestApp {
         // Monday, 5 January 2026, 09:00 UTC.
         let clock = Arc::new(TestClock(AtomicI64::new(1_767_603_600_000_000)));
         let env = Env::new(clock.clone(), Arc::new(Seeded(AtomicU64::new(1))));
-        let parts = Parts { worker: false, delivery: Some(Delivery::Memory(SentMails::default())), ..Parts::of(Role::All) };
+        let parts =
+            Parts { gateway, worker: false, delivery: Some(Delivery::Memory(SentMails::default())), ..Parts::of(Role::All) };
         let app = App::start_with(config, env, parts).await.expect("the instance starts");
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())

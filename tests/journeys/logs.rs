@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A call a second, the last one refused; the refused one's request id.
-async fn calls(app: &TestApp, team: &Value, product: &Value, held: &Held, count: u32) -> String {
+pub async fn calls(app: &TestApp, team: &Value, product: &Value, held: &Held, count: u32) -> String {
     let domain = app.domain();
     let client: ClientId = held.client.as_str().and_then(|id| id.parse().ok()).expect("a client's id");
     let product: ProductId = product.as_str().and_then(|id| id.parse().ok()).expect("a product's id");

@@ -21,5 +21,6 @@ mod socket;
 mod specs;
 mod staff;
 mod starting;
+mod statements;
 mod subscriptions;
 mod teams;

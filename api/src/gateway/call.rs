@@ -1,6 +1,6 @@
 //! One call: decided on, limited, forwarded, noted. Every way out carries the request's id and leaves one record.
 
-use std::{net::SocketAddr, rc::Rc};
+use std::rc::Rc;
 
 use domain::{
     limits::Refused,
@@ -23,16 +23,21 @@ use hyper::{body::Incoming, upgrade::OnUpgrade};
 use tokio::time::Instant;
 
 use super::{
-    Core, address,
+    Core,
     answer::Answer,
     framing::{self, Heads},
     headers, identity,
-    meter::{self, Call, Known, Record},
+    meter::{self, Call},
+    record::{Known, Record},
     refusal::{self, REQUEST_ID, Refusal},
     request_id, tunnel,
     upstream::{self, Fault, Lease, Outgoing},
+    wire::Wire,
 };
-use crate::listen::{AnswerGuard, GuardedBody};
+use crate::{
+    address,
+    listen::{AnswerGuard, GuardedBody},
+};
 
 static CLIENT_ID: HeaderName = HeaderName::from_static("x-client-id");
 static PROFILE_ID: HeaderName = HeaderName::from_static("x-profile-id");
@@ -44,24 +49,6 @@ const HEALTH: &str = "/_portico/healthz";
 #[derive(Debug, thiserror::Error)]
 #[error("the caller is gone")]
 pub struct HungUp;
-
-/// The connection that a call came on.
-pub struct Wire {
-    pub peer: SocketAddr,
-    /// The peer's address as a header's value.
-    pub peer_text: HeaderValue,
-    /// `None` for HTTP/2, whose framing cannot be doubtful in these ways.
-    pub heads: Option<Heads>,
-}
-
-impl Wire {
-    pub fn new(peer: SocketAddr, heads: Option<Heads>) -> Self {
-        let text = peer.ip().to_canonical().to_string();
-        // Addresses are ASCII.
-        let peer_text = HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""));
-        Self { peer, peer_text, heads }
-    }
-}
 
 /// Answers one call.
 pub async fn answer(
@@ -274,7 +261,8 @@ impl Forward {
             let fields = request.headers_mut();
             headers::for_upstream(&record.request_headers, self.credential_in_authorization(&record.request_headers), fields);
             fields.insert(HOST, upstream.authority().clone());
-            identity::tell_upstream(&self.admitted, record, &self.wire, &self.core.settings.trusted_proxies, fields);
+            let core = &self.core;
+            identity::tell_upstream(&self.admitted, &core.vouched, record, &self.wire, &core.settings.trusted_proxies, fields);
             if let Some(protocol) = protocol {
                 fields.insert(CONNECTION, HeaderValue::from_static("upgrade"));
                 fields.insert(UPGRADE, protocol.clone());

@@ -8,48 +8,34 @@ use domain::{
         view::Client,
     },
 };
-use entities::enums::Environment;
 use http::{HeaderMap, HeaderName, HeaderValue, header::HOST};
 use ipnet::IpNet;
 use secrecy::ExposeSecret;
 
 use super::{
-    call::Wire,
-    meter::{Call, Known, Record},
+    meter::Call,
+    record::{Known, Record},
     refusal::REQUEST_ID,
-    request_id,
+    vouched::Vouched,
+    wire::Wire,
 };
 
-static CLIENT: HeaderName = HeaderName::from_static("x-portico-client-id");
-static TEAM: HeaderName = HeaderName::from_static("x-portico-team-id");
-static PROFILE: HeaderName = HeaderName::from_static("x-portico-profile");
-static PLAN: HeaderName = HeaderName::from_static("x-portico-plan-id");
-static ENVIRONMENT: HeaderName = HeaderName::from_static("x-portico-environment");
-static SCOPES: HeaderName = HeaderName::from_static("x-portico-scopes");
 static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// Adds what the gateway vouches for, and then the environment's own headers, which go before everything else.
-pub fn tell_upstream(admitted: &Admitted, record: &Record, wire: &Wire, trusted: &[IpNet], into: &mut HeaderMap) {
-    let client = &admitted.client;
+pub fn tell_upstream(
+    admitted: &Admitted,
+    vouched: &Vouched,
+    record: &Record,
+    wire: &Wire,
+    trusted: &[IpNet],
+    into: &mut HeaderMap,
+) {
     into.insert(&REQUEST_ID, record.id_header.clone());
-    into.insert(&CLIENT, request_id::header(client.id));
-    into.insert(&TEAM, request_id::header(client.team));
-    if let Some(subscription) = client.subscription {
-        into.insert(&PLAN, request_id::header(subscription.plan));
-    }
-    // Names may be beyond ASCII; control characters they cannot have.
-    if let Ok(profile) = HeaderValue::from_bytes(admitted.profile().name.as_bytes()) {
-        into.insert(&PROFILE, profile);
-    }
-    let environment = match admitted.environment {
-        Environment::Sandbox => "sandbox",
-        Environment::Production => "production",
-    };
-    into.insert(&ENVIRONMENT, HeaderValue::from_static(environment));
-    if let Ok(scopes) = HeaderValue::try_from(admitted.scopes().collect::<Vec<_>>().join(" ")) {
-        into.insert(&SCOPES, scopes);
+    for (name, value) in vouched.headers(admitted).iter() {
+        into.insert(*name, value.clone());
     }
     tell_origin(record, wire, trusted, into);
     for (name, value) in admitted.upstream().map(|u| &*u.headers).unwrap_or_default() {

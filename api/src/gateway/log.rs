@@ -1,16 +1,17 @@
-//! The request log's writer: batches off the cores, to the database, to standard output, or both. While the database is away it
+//! The request log's writer: batches from the cores, to the database, to standard output, or both. While the database is away it
 //! keeps what it can and counts what it cannot.
 
 mod row;
 
 use std::{
     collections::HashSet,
-    io::Write,
+    io::{self, Write},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
         mpsc,
     },
+    thread,
     time::Duration,
 };
 
@@ -21,12 +22,12 @@ use domain::{
 use entities::{enums::LogSink, request_log};
 use http::StatusCode;
 use tokio::{
-    sync::Notify,
-    time::{Instant, sleep, timeout},
+    sync::{Notify, oneshot},
+    time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::meter::Record;
+use super::record::Record;
 
 /// How the log is batched and bounded.
 #[derive(Debug, Clone)]
@@ -47,21 +48,77 @@ impl Default for LogLimits {
     }
 }
 
-/// Lines that may wait for standard output, in batches.
+/// Batches of lines that may wait for standard output.
 const OUTPUT_WAITING: usize = 64;
+
+/// How long an ending process waits for its last lines to be read.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Between two attempts while the database cannot be written.
 const AWAY: Duration = Duration::from_secs(1);
 
-/// What the cores hand their records to.
+/// What a core has noted and not handed over: already as it will be written, so that nothing of the call itself is kept.
+#[derive(Default)]
+pub struct Batch {
+    rows: Vec<request_log::Model>,
+    /// For standard output.
+    lines: Vec<u8>,
+    line_count: usize,
+    used: Vec<Used>,
+}
+
+/// Calls in one batch.
+const BATCH: usize = 256;
+
+impl Batch {
+    pub fn add(&mut self, record: &Record) {
+        if record.sink != LogSink::Stdout {
+            self.rows.push(row::row(record));
+        }
+        if record.sink != LogSink::Database {
+            row::write_line(record, &mut self.lines);
+            self.line_count += 1;
+        }
+    }
+
+    pub fn add_use(&mut self, used: Used) {
+        self.used.push(used);
+    }
+
+    /// An empty one with room for as much.
+    pub fn next(&self) -> Self {
+        Self { rows: Vec::with_capacity(self.rows.len()), lines: Vec::with_capacity(self.lines.len()), ..Self::default() }
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.rows.len() + self.line_count >= BATCH
+    }
+}
+
+/// What the cores hand their batches to.
 pub struct Log {
-    waiting: Mutex<Vec<Record>>,
+    waiting: Mutex<Waiting>,
+    output: mpsc::SyncSender<Lines>,
     most: usize,
     batch: usize,
     full: Notify,
     /// Rows that the writer has in hand: taken off `waiting`, not in the database yet.
     in_hand: AtomicUsize,
-    counts: Counts,
+    counts: Arc<Counts>,
+}
+
+/// For standard output.
+struct Lines {
+    text: Vec<u8>,
+    /// Dropped when all before it is written.
+    written: Option<oneshot::Sender<()>>,
+}
+
+/// For the database.
+#[derive(Default)]
+struct Waiting {
+    rows: Vec<request_log::Model>,
+    used: HashSet<Used>,
 }
 
 /// Totals since the start.
@@ -74,18 +131,19 @@ pub struct Counts {
 }
 
 impl Log {
-    pub fn new(limits: &LogLimits) -> Self {
-        Self {
+    pub fn new(limits: &LogLimits) -> io::Result<Self> {
+        Ok(Self {
             waiting: Mutex::default(),
+            output: output()?,
             most: limits.waiting,
             batch: limits.batch,
             full: Notify::new(),
             in_hand: AtomicUsize::new(0),
-            counts: Counts::default(),
-        }
+            counts: Arc::default(),
+        })
     }
 
-    pub fn counts(&self) -> &Counts {
+    pub fn counts(&self) -> &Arc<Counts> {
         &self.counts
     }
 
@@ -98,13 +156,22 @@ impl Log {
         self.counts.log_dropped.fetch_add(records as u64, Relaxed);
     }
 
-    pub fn take(&self, mut records: Vec<Record>) {
+    pub fn take(&self, mut batch: Batch) {
+        let lines = Lines { text: batch.lines, written: None };
+        if batch.line_count > 0 && self.output.try_send(lines).is_err() {
+            // Nobody reads the output: the calls go on, their lines are lost.
+            self.drop_records(batch.line_count);
+        }
+        if batch.rows.is_empty() && batch.used.is_empty() {
+            return;
+        }
         let mut waiting = self.lock();
-        let room = self.most.saturating_sub(waiting.len() + self.in_hand.load(Relaxed));
-        let over = records.len().saturating_sub(room);
-        records.truncate(room);
-        waiting.append(&mut records);
-        let full = waiting.len() >= self.batch;
+        let room = self.most.saturating_sub(waiting.rows.len() + self.in_hand.load(Relaxed));
+        let over = batch.rows.len().saturating_sub(room);
+        batch.rows.truncate(room);
+        waiting.rows.append(&mut batch.rows);
+        waiting.used.extend(batch.used);
+        let full = waiting.rows.len() >= self.batch;
         drop(waiting);
         if over > 0 {
             self.drop_records(over);
@@ -114,14 +181,23 @@ impl Log {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Record>> {
+    /// Waits until the lines that were handed over are written: a while, for nobody may be reading them.
+    pub async fn lines_written(&self) {
+        let (sender, written) = oneshot::channel();
+        if self.output.try_send(Lines { text: Vec::new(), written: Some(sender) }).is_ok() {
+            // The thread drops the sender behind the lines before it.
+            let _ = timeout(LAST_LINES, written).await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Writes until `stop`, then what is left.
 pub async fn write(ctx: Domain, log: Arc<Log>, limits: LogLimits, stop: CancellationToken) {
-    let mut writer = Writer { ctx, log, batch: limits.batch, output: output(), rows: Vec::new(), uses: Uses::new() };
+    let mut writer = Writer { ctx, log, batch: limits.batch, rows: Vec::new(), used: Vec::new() };
     let mut away = false;
     loop {
         let stopping = tokio::select! {
@@ -142,47 +218,28 @@ struct Writer {
     ctx: Domain,
     log: Arc<Log>,
     batch: usize,
-    output: mpsc::SyncSender<Vec<Record>>,
-    /// For the database.
     rows: Vec<request_log::Model>,
-    uses: Uses,
+    used: Vec<Used>,
 }
 
 impl Writer {
-    /// Takes what waits, and deals it out to where its product wants it.
     fn take(&mut self) {
-        let records = std::mem::take(&mut *self.log.lock());
-        let mut lines = Vec::new();
-        for record in records {
-            self.uses.add(record.used);
-            match record.sink {
-                LogSink::Database => self.rows.push(row::row(&record)),
-                LogSink::Stdout => lines.push(record),
-                LogSink::Both => {
-                    self.rows.push(row::row(&record));
-                    lines.push(record);
-                }
-            }
-        }
+        let mut waiting = self.log.lock();
+        self.rows.append(&mut waiting.rows);
+        self.used.extend(waiting.used.drain());
         self.log.in_hand.store(self.rows.len(), Relaxed);
-        let count = lines.len();
-        if count > 0 && self.output.try_send(lines).is_err() {
-            // Nobody reads the output: the calls go on, their lines are lost.
-            self.log.drop_records(count);
-        }
     }
 
     /// False where the database does not take them.
     async fn store(&mut self) -> bool {
-        let mut used = self.uses.fresh();
-        while !self.rows.is_empty() || !used.is_empty() {
+        while !self.rows.is_empty() || !self.used.is_empty() {
             let batch = self.rows.len().min(self.batch);
-            if let Err(error) = operation::append(&self.ctx, &self.rows[..batch], &used).await {
+            if let Err(error) = operation::append(&self.ctx, &self.rows[..batch], &self.used).await {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, rows = self.rows.len(), "the request log cannot be written; its rows wait");
                 return false;
             }
-            used.clear();
+            self.used.clear();
             self.log.counts.logged.fetch_add(batch as u64, Relaxed);
             self.rows.drain(..batch);
             self.log.in_hand.store(self.rows.len(), Relaxed);
@@ -191,59 +248,17 @@ impl Writer {
     }
 }
 
-/// Which credentials were used lately: each is marked once in a while, not with every call.
-struct Uses {
-    seen: HashSet<Used>,
-    fresh: Vec<Used>,
-    since: Instant,
-}
-
-/// A credential that is used all the time is marked this often.
-const MARK_EVERY: Duration = Duration::from_secs(10);
-
-impl Uses {
-    fn new() -> Self {
-        Self { seen: HashSet::new(), fresh: Vec::new(), since: Instant::now() }
-    }
-
-    fn add(&mut self, used: Option<Used>) {
-        if let Some(used) = used
-            && self.seen.insert(used)
-        {
-            self.fresh.push(used);
-        }
-    }
-
-    /// What has to be marked now.
-    fn fresh(&mut self) -> Vec<Used> {
-        if self.since.elapsed() > MARK_EVERY {
-            self.seen.clear();
-            self.since = Instant::now();
-        }
-        std::mem::take(&mut self.fresh)
-    }
-}
-
 /// A thread for standard output, where a pipe that nobody reads may block.
-fn output() -> mpsc::SyncSender<Vec<Record>> {
-    let (sender, batches) = mpsc::sync_channel::<Vec<Record>>(OUTPUT_WAITING);
+fn output() -> io::Result<mpsc::SyncSender<Lines>> {
+    let (sender, batches) = mpsc::sync_channel::<Lines>(OUTPUT_WAITING);
     let run = move || {
-        let mut text = Vec::new();
-        for batch in batches {
-            text.clear();
-            for record in &batch {
-                if serde_json::to_writer(&mut text, &row::line(record)).is_ok() {
-                    text.push(b'\n');
-                }
-            }
-            let mut out = std::io::stdout().lock();
+        for Lines { text, written: _written } in batches {
+            let mut out = io::stdout().lock();
             if out.write_all(&text).and_then(|()| out.flush()).is_err() {
                 return;
             }
         }
     };
-    if let Err(error) = std::thread::Builder::new().name("request-log".to_owned()).spawn(run) {
-        tracing::warn!(%error, "no thread for the request log's lines");
-    }
-    sender
+    thread::Builder::new().name("request-log".to_owned()).spawn(run)?;
+    Ok(sender)
 }

@@ -1,74 +1,38 @@
-//! One record a call, kept on its core until a batch goes to the log: the hot path neither formats nor waits.
+//! One record a call. When the call ends it becomes a row or a line on its core, and what the call held is freed there, for
+//! the next one to use; the rest is the log's work.
 
 use std::{
     cell::{Cell, RefCell},
-    net::IpAddr,
     rc::Rc,
     sync::Arc,
-    time::Duration,
 };
 
 use chrono::{DateTime, Utc};
-use domain::ops::request_log::Used;
-use entities::{
-    enums::{DenialReason, Environment, LogSink},
-    id::{ClientId, CredentialId, EndpointId, ProductId, ProfileId, RequestId, TeamId},
-};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+use entities::enums::{DenialReason, LogSink};
+use http::{HeaderMap, StatusCode};
 use tokio::time::Instant;
 
-use super::log::Log;
+use super::{
+    log::{Batch, Log},
+    record::{MOST_HEADERS, Record},
+    uses::Uses,
+};
 use crate::listen::AnswerGuard;
-
-/// A call as it is noted while it goes on. What is not known stays empty.
-pub struct Record {
-    pub id: RequestId,
-    /// The id as both sides are told it.
-    pub id_header: HeaderValue,
-    pub at: DateTime<Utc>,
-    pub method: Method,
-    pub target: Uri,
-    pub ip: IpAddr,
-    pub status: StatusCode,
-    pub latency: Duration,
-    pub denial: Option<DenialReason>,
-    /// What a refusal was about, or how the answer ended; never a secret.
-    pub detail: Option<Box<str>>,
-    pub known: Known,
-    /// What let the call in.
-    pub used: Option<Used>,
-    pub sink: LogSink,
-    pub request_headers: HeaderMap,
-    pub response_headers: Vec<(HeaderName, HeaderValue)>,
-}
-
-/// Whose call it was and what it was for, as far as the decision got.
-#[derive(Debug, Clone, Default)]
-pub struct Known {
-    pub team: Option<TeamId>,
-    pub client: Option<ClientId>,
-    pub profile: Option<ProfileId>,
-    pub credential: Option<CredentialId>,
-    pub product: Option<ProductId>,
-    pub endpoint: Option<EndpointId>,
-    pub template: Option<Arc<str>>,
-    pub environment: Option<Environment>,
-}
 
 /// The caller went away before the answer's head. Not a registered status; the field has learned to read it.
 const HUNG_UP: u16 = 499;
 
 /// A call in flight. Dropping it, wherever that happens, ends the call and notes it.
 pub struct Call {
-    /// `None` for a call that is not noted.
-    record: Option<Record>,
+    /// `None` for a call that is not noted. In a box: a call is handed on many times.
+    record: Option<Box<Record>>,
     noting: Option<(Rc<Meter>, Instant)>,
     _answering: AnswerGuard,
 }
 
 impl Call {
     pub fn begin(record: Record, started: Instant, meter: Rc<Meter>, answering: AnswerGuard) -> Self {
-        Self { record: Some(record), noting: Some((meter, started)), _answering: answering }
+        Self { record: Some(Box::new(record)), noting: Some((meter, started)), _answering: answering }
     }
 
     /// One that leaves no record: the health check's.
@@ -78,11 +42,11 @@ impl Call {
 
     /// What is noted so far; `None` for a call that is not noted.
     pub fn record(&self) -> Option<&Record> {
-        self.record.as_ref()
+        self.record.as_deref()
     }
 
     pub fn record_mut(&mut self) -> Option<&mut Record> {
-        self.record.as_mut()
+        self.record.as_deref_mut()
     }
 
     pub fn refused(&mut self, reason: DenialReason, about: Option<&str>) {
@@ -97,7 +61,9 @@ impl Call {
     pub fn answered(&mut self, status: StatusCode, headers: &HeaderMap) {
         if let Some(record) = &mut self.record {
             record.status = status;
-            record.response_headers = headers.iter().take(MOST_HEADERS).map(|(n, v)| (n.clone(), v.clone())).collect();
+            if record.sink != LogSink::Stdout {
+                record.response_headers = headers.iter().take(MOST_HEADERS).map(|(n, v)| (n.clone(), v.clone())).collect();
+            }
         }
     }
 
@@ -113,46 +79,47 @@ impl Drop for Call {
     fn drop(&mut self) {
         if let (Some(mut record), Some((meter, started))) = (self.record.take(), &self.noting) {
             record.latency = started.elapsed();
-            meter.note(record);
+            meter.note(&record);
         }
     }
 }
-
-/// Headers that a record keeps of either side.
-pub const MOST_HEADERS: usize = 30;
 
 /// The status of a call that nobody has answered yet.
 pub fn unanswered() -> StatusCode {
     StatusCode::from_u16(HUNG_UP).unwrap_or(StatusCode::BAD_REQUEST)
 }
 
-/// A core's records on their way to the log.
+/// A core's calls on their way to the log.
 pub struct Meter {
-    buffer: RefCell<Vec<Record>>,
+    batch: RefCell<Batch>,
+    uses: RefCell<Uses>,
     /// Records of nobody's calls that may still be kept in this second.
     strangers: Cell<(i64, u32)>,
     strangers_a_second: u32,
     log: Arc<Log>,
 }
 
-/// A core hands its records over when it has this many, or when its tick comes.
-const BATCH: usize = 256;
-
 impl Meter {
     pub fn new(log: Arc<Log>, strangers_a_second: u32) -> Self {
-        Self { buffer: RefCell::default(), strangers: Cell::new((0, 0)), strangers_a_second, log }
+        Self { batch: RefCell::default(), uses: RefCell::new(Uses::new()), strangers: Cell::new((0, 0)), strangers_a_second, log }
     }
 
-    fn note(&self, record: Record) {
+    fn note(&self, record: &Record) {
         self.log.count(record.status);
         if record.known.client.is_none() && !self.has_room_for_a_stranger(record.at) {
             self.log.drop_records(1);
             return;
         }
-        let mut buffer = self.buffer.borrow_mut();
-        buffer.push(record);
-        if buffer.len() >= BATCH {
-            self.log.take(std::mem::replace(&mut *buffer, Vec::with_capacity(BATCH)));
+        let mut batch = self.batch.borrow_mut();
+        if let Some(used) = record.used
+            && self.uses.borrow_mut().is_due(used)
+        {
+            batch.add_use(used);
+        }
+        batch.add(record);
+        if batch.is_full() {
+            let next = batch.next();
+            self.log.take(std::mem::replace(&mut *batch, next));
         }
     }
 
@@ -169,9 +136,7 @@ impl Meter {
 
     /// Hands over what there is.
     pub fn flush(&self) {
-        let records = self.buffer.take();
-        if !records.is_empty() {
-            self.log.take(records);
-        }
+        self.uses.borrow_mut().sweep();
+        self.log.take(self.batch.take());
     }
 }

@@ -1,7 +1,6 @@
 //! The gateway: a thread a core, each with a runtime, a listening socket and connections to upstreams of its own. They share the
 //! snapshot, the limits' keeper and the log, and wait for none of these.
 
-mod address;
 mod answer;
 mod call;
 mod framing;
@@ -9,10 +8,14 @@ mod headers;
 mod identity;
 mod log;
 mod meter;
+mod record;
 mod refusal;
 mod request_id;
 mod tunnel;
 mod upstream;
+mod uses;
+mod vouched;
+mod wire;
 
 use std::{io, net::SocketAddr, num::NonZeroUsize, rc::Rc, sync::Arc, thread, time::Duration};
 
@@ -29,12 +32,13 @@ use tokio_rustls::rustls;
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    call::Wire,
     framing::{Heads, Scanner},
     log::Log,
     meter::Meter,
     request_id::RequestIds,
     upstream::Upstreams,
+    vouched::Vouched,
+    wire::Wire,
 };
 use crate::listen::{self, Door, Guarded, Limits, Place, Vitals};
 
@@ -95,6 +99,7 @@ struct Core {
     ids: RequestIds,
     meter: Rc<Meter>,
     upstreams: Upstreams,
+    vouched: Vouched,
     stop: CancellationToken,
 }
 
@@ -115,7 +120,7 @@ pub fn start(ctx: Domain, live: Live, keeper: Arc<Keeper>, settings: Settings) -
     for _ in 1..settings.threads.get() {
         sockets.push(listen::bind(address, true)?);
     }
-    let log = Arc::new(Log::new(&settings.log));
+    let log = Arc::new(Log::new(&settings.log)?);
     let stop_writer = CancellationToken::new();
     let writer = tokio::spawn(log::write(ctx.clone(), log.clone(), settings.log.clone(), stop_writer.clone()));
     let shared = Shared {
@@ -139,7 +144,7 @@ impl Gateway {
     }
 
     /// Totals since the start.
-    pub fn counts(&self) -> &Counts {
+    pub fn counts(&self) -> &Arc<Counts> {
         self.shared.log.counts()
     }
 
@@ -159,6 +164,7 @@ impl Gateway {
         if let Err(error) = self.writer.await {
             tracing::error!(%error, "the request log's writer did not end well");
         }
+        self.shared.log.lines_written().await;
     }
 }
 
@@ -188,6 +194,7 @@ async fn serve(socket: std::net::TcpListener, shared: Shared) -> io::Result<()> 
         ids: RequestIds::new(shared.ctx.env.clone()),
         meter: Rc::new(Meter::new(shared.log, shared.settings.log.strangers_a_second)),
         upstreams: Upstreams::new(shared.settings.upstream.clone(), shared.tls),
+        vouched: Vouched::default(),
         ctx: shared.ctx,
         live: shared.live,
         keeper: shared.keeper,

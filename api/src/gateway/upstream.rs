@@ -28,7 +28,7 @@ use tokio::{
 use tokio_rustls::{TlsConnector, rustls};
 use url::Url;
 
-use crate::listen::{GuardedBody, MAX_FIELDS, MAX_HEAD};
+use crate::listen::{GuardedBody, MAX_HEAD};
 
 /// How connections to upstreams are kept.
 #[derive(Debug, Clone)]
@@ -246,7 +246,8 @@ impl Upstream {
         loop {
             let (mut sender, kept) = match self.pooled() {
                 Some(sender) if !retried => (sender, true),
-                _ => (self.connect().await?, false),
+                // In a box: what TLS needs room for is not carried along by every call.
+                _ => (Box::pin(self.connect()).await?, false),
             };
             let head = request()?;
             let repeatable = matches!(body, Outgoing::None) && is_idempotent(head.method());
@@ -319,7 +320,6 @@ fn allowed(addresses: impl Iterator<Item = SocketAddr>) -> Result<Vec<SocketAddr
 async fn open<T: Read + Write + Unpin + Send + 'static>(io: T) -> Result<SendRequest<Outgoing>, Fault> {
     let (sender, connection) = http1::Builder::new()
         .max_buf_size(MAX_HEAD)
-        .max_headers(MAX_FIELDS)
         .handshake::<T, Outgoing>(io)
         .await
         .map_err(|e| Fault::Unreachable(e.to_string()))?;

@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::{
     error::{BAD_USER_INPUT, INTERNAL, UNAVAILABLE},
     graphql::{
+        batches::Batches,
         complete::{self, Asked},
         limits::{self, MAX_VARIABLE_DEPTH, Refusal},
         shape::Shape,
@@ -39,6 +40,7 @@ pub struct Parameters {
 pub struct Engine<E> {
     executor: E,
     shape: Arc<Shape>,
+    introspection_budget: u64,
     introspection: bool,
     time_limit: Duration,
 }
@@ -48,6 +50,8 @@ pub struct Prepared {
     request: Request,
     asked: Asked,
     pub operation: OperationType,
+    /// What its loaders fetch.
+    pub batches: Batches,
 }
 
 /// `data` is absent where nothing was executed.
@@ -87,7 +91,8 @@ impl Prepared {
 impl<E: Executor> Engine<E> {
     /// `sdl` is the executor's own.
     pub fn new(executor: E, sdl: &str, introspection: bool, time_limit: Duration) -> Self {
-        Self { executor, shape: Arc::new(Shape::of(sdl)), introspection, time_limit }
+        let shape = Arc::new(Shape::of(sdl));
+        Self { executor, introspection_budget: limits::introspection_budget(&shape), shape, introspection, time_limit }
     }
 
     /// Parses and measures; nothing is executed.
@@ -96,7 +101,7 @@ impl<E: Executor> Engine<E> {
         let name = parameters.operation_name.as_deref().filter(|name| !name.is_empty());
         let operation = executed(&document, name)?;
         let variables = variables(operation, parameters.variables)?;
-        let introspects = limits::check(&document, &self.shape, &variables)?;
+        let introspects = limits::check(&document, &self.shape, self.introspection_budget, &variables)?;
         if introspects && !self.introspection {
             return Err(Refusal::new("introspection is switched off here: ask the portal's operator for the schema"));
         }
@@ -111,13 +116,13 @@ impl<E: Executor> Engine<E> {
             request = request.operation_name(name);
         }
         request.set_parsed_query(document);
-        Ok(Prepared { request, asked, operation: kind })
+        Ok(Prepared { request, asked, operation: kind, batches: Batches::default() })
     }
 
     /// A query or a mutation.
     pub async fn execute(&self, prepared: Prepared) -> Answer {
-        let Prepared { request, asked, .. } = prepared;
-        let execution = AssertUnwindSafe(self.executor.execute(request)).catch_unwind();
+        let Prepared { request, asked, batches, .. } = prepared;
+        let execution = AssertUnwindSafe(batches.drive(self.executor.execute(request))).catch_unwind();
         match tokio::time::timeout(self.time_limit, execution).await {
             Ok(Ok(response)) => self.answer(&asked, response),
             Ok(Err(_)) => {
@@ -130,9 +135,9 @@ impl<E: Executor> Engine<E> {
 
     /// A subscription's answers, until it ends.
     pub fn stream(&self, prepared: Prepared) -> impl Stream<Item = Answer> + Send + use<E> {
-        let Prepared { request, asked, .. } = prepared;
+        let Prepared { request, asked, batches, .. } = prepared;
         let engine = self.clone();
-        let answers = self.executor.execute_stream(request, None);
+        let answers = batches.drive_all(self.executor.execute_stream(request, None));
         AssertUnwindSafe(answers).catch_unwind().map(move |response| match response {
             Ok(response) => engine.answer(&asked, response),
             Err(_) => Answer::failed(),

@@ -2,6 +2,7 @@
 
 pub mod assignment;
 pub mod audit;
+pub mod batches;
 pub mod call_limits;
 pub mod category;
 pub mod client;

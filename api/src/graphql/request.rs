@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use crate::{
     auth::{Caller, cookie},
     error::to_graphql,
-    graphql::loaders::Loaders,
+    graphql::{batches::Batches, loaders::Loaders},
     site::Site,
 };
 
@@ -26,8 +26,8 @@ pub struct RequestData {
 }
 
 impl RequestData {
-    pub fn new(domain: &Domain, caller: Caller, site: Arc<Site>) -> Self {
-        Self { loaders: Loaders::new(domain), domain: domain.clone(), caller, site, signed_in: OnceLock::new() }
+    pub fn new(domain: &Domain, batches: &Batches, caller: Caller, site: Arc<Site>) -> Self {
+        Self { loaders: Loaders::new(domain, batches), domain: domain.clone(), caller, site, signed_in: OnceLock::new() }
     }
 }
 

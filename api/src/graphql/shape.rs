@@ -8,16 +8,16 @@ use async_graphql::parser::{
 };
 use domain::read::page::DEFAULT_PAGE;
 
-use crate::graphql::limits;
-
 /// The types that every schema has and no SDL shows (GraphQL specification, section 4.2).
 const INTROSPECTION: &str = include_str!("introspection_types.graphql");
+
+/// The fields that tell of the schema itself; no SDL shows them.
+pub const INTROSPECTION_ROOTS: [&str; 2] = ["__schema", "__type"];
 
 pub struct Shape {
     types: HashMap<String, Composite>,
     roots: [Option<String>; 3],
     type_count: u64,
-    introspection_budget: u64,
 }
 
 /// An object, interface or union.
@@ -58,13 +58,12 @@ impl Shape {
     /// When `sdl` is not a schema: it comes from the schema itself, and each start reads it.
     #[expect(clippy::expect_used, reason = "the schema's own SDL, read by every test and every start")]
     pub fn of(sdl: &str) -> Self {
-        let mut shape = Self { types: HashMap::new(), roots: Default::default(), type_count: 0, introspection_budget: 0 };
+        let mut shape = Self { types: HashMap::new(), roots: Default::default(), type_count: 0 };
         for text in [sdl, INTROSPECTION] {
             for definition in parse_schema(text).expect("a schema in SDL").definitions {
                 shape.define(definition);
             }
         }
-        shape.introspection_budget = limits::introspection_budget(&shape);
         shape
     }
 
@@ -118,7 +117,7 @@ impl Shape {
     pub fn field(&self, parent: &str, field: &str) -> Option<&FieldShape> {
         self.types.get(parent)?.fields.get(field).or_else(|| {
             let at_root = self.roots[0].as_deref() == Some(parent);
-            if at_root && limits::INTROSPECTION_ROOTS.contains(&field) {
+            if at_root && INTROSPECTION_ROOTS.contains(&field) {
                 self.types.get("Introspection")?.fields.get(field)
             } else {
                 None
@@ -142,10 +141,6 @@ impl Shape {
 
     pub fn type_count(&self) -> u64 {
         self.type_count
-    }
-
-    pub fn introspection_budget(&self) -> u64 {
-        self.introspection_budget
     }
 }
 

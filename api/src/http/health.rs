@@ -30,6 +30,9 @@ pub async fn ready(State(state): State<AppState>) -> Response {
 
 pub async fn metrics(State(state): State<AppState>) -> Response {
     let mut text = state.metrics.text();
+    if let Some(counts) = &state.calls {
+        metrics::gateway(&mut text, counts);
+    }
     // Without the database the rest is worth having.
     if let Ok(Ok((counts, oldest))) = tokio::time::timeout(PATIENCE, queue::counts(&state.domain)).await {
         metrics::jobs(&mut text, &counts, oldest);

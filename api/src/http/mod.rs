@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use self::{metrics::Metrics, origin::Origins};
 use crate::{
     config::Config,
+    gateway::Counts,
     graphql::{PorticoSchema, engine::Engine},
     site::Site,
 };
@@ -36,6 +37,8 @@ pub struct AppState {
     pub graphql: Engine<PorticoSchema>,
     pub origins: Origins,
     pub metrics: Arc<Metrics>,
+    /// The gateway's calls, where this process runs one.
+    pub calls: Option<Arc<Counts>>,
     /// Cancelled when the process is to stop: what never ends by itself ends then.
     pub stop: CancellationToken,
 }

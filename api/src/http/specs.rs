@@ -1,9 +1,10 @@
 //! Downloads of products' OpenAPI documents.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
-    extract::{ConnectInfo, Path, State},
+    Extension,
+    extract::{Path, State},
     http::{
         HeaderMap, HeaderName, HeaderValue, StatusCode,
         header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY},
@@ -20,18 +21,18 @@ use domain::{
 use crate::{
     auth,
     error::{log_fault, outside},
-    http::AppState,
+    http::{AppState, exchange::Exchange},
 };
 
 /// `GET /products/{slug}/openapi/{version}.json` and `.yaml`. The document's servers are replaced by the gateway's address
 /// of the product; drafts are in it for staff only. What the caller may not see is 404.
 pub async fn download(
     State(state): State<AppState>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Extension(exchange): Extension<Exchange>,
     Path((slug, file)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Response {
-    match answer(&state, peer, &slug, &file, &headers).await {
+    match answer(&state, exchange.ip, &slug, &file, &headers).await {
         Ok(response) => response,
         Err(error) => {
             let outside = outside(&error);
@@ -41,8 +42,8 @@ pub async fn download(
     }
 }
 
-async fn answer(state: &AppState, peer: SocketAddr, slug: &str, file: &str, headers: &HeaderMap) -> Result<Response> {
-    let caller = auth::caller(&state.domain, headers, peer.ip(), None).await?;
+async fn answer(state: &AppState, ip: IpAddr, slug: &str, file: &str, headers: &HeaderMap) -> Result<Response> {
+    let caller = auth::caller(&state.domain, headers, ip, None).await?;
     let (version, format) = parse(file).ok_or(DomainError::NotFound("document"))?;
     let request = DownloadRequest { slug, version, format, gateway_url: &state.site.gateway_url };
     let download = specs::download(&state.domain, &caller.actor, &request).await?;

@@ -27,7 +27,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Limits, MAX_FIELDS, MAX_HEAD, Place};
+use super::{Limits, MAX_HEAD, Place};
 
 /// Nothing has come yet, or a request's head is coming: the head's limit counts.
 const HEAD: u8 = 0;
@@ -251,12 +251,8 @@ where
         drive(connection, http2::Connection::graceful_shutdown, &vitals, limits, drain).await;
     } else {
         // Not `pipeline_flush`: it holds answers back while anything is left unread, be it a stray line end.
-        let connection = http1::Builder::new()
-            .max_buf_size(MAX_HEAD)
-            .max_headers(MAX_FIELDS)
-            .header_read_timeout(None)
-            .serve_connection(io, service)
-            .with_upgrades();
+        let connection =
+            http1::Builder::new().max_buf_size(MAX_HEAD).header_read_timeout(None).serve_connection(io, service).with_upgrades();
         drive(connection, http1::UpgradeableConnection::graceful_shutdown, &vitals, limits, drain).await;
     }
 }

@@ -16,7 +16,7 @@ use crate::{
 /// How often idle leases are looked for.
 const SWEEP: Duration = Duration::from_secs(10);
 /// Most errands that one transaction settles.
-const BATCH: usize = 256;
+const BATCH: usize = 1_024;
 
 pub(super) async fn run(ctx: Domain, shards: Arc<Shards>, mut errands: mpsc::UnboundedReceiver<Errand>) {
     let mut lessor = Lessor { ctx, shards, away: false };
@@ -68,12 +68,7 @@ impl Lessor {
 
     async fn settle(&mut self, unspent: &[Unspent], wanted: &[(Key, Wanted)]) {
         let asks: Vec<Ask> = wanted.iter().map(|(key, want)| ask(key, want)).collect();
-        let answer = match quota::settle(&self.ctx, unspent, &asks).await {
-            // Nothing was written: the transaction lost a race.
-            Err(DomainError::Conflict) => quota::settle(&self.ctx, unspent, &asks).await,
-            other => other,
-        };
-        match answer {
+        match quota::settle(&self.ctx, unspent, &asks).await {
             Ok(grants) => {
                 self.log_return();
                 self.hand_out(wanted, &grants).await;
@@ -109,9 +104,7 @@ impl Lessor {
         for shard in &self.shards.0 {
             shard.lock().retain(|_, account| !account.is_idle(now) || !account.is_spent(now));
         }
-        for some in idle.chunks(BATCH) {
-            self.give_back(some).await;
-        }
+        self.give_back(&idle).await;
     }
 
     fn release(&self, which: impl Fn(&super::account::Account) -> bool) -> Vec<Unspent> {
@@ -126,12 +119,11 @@ impl Lessor {
 
     /// Once: what could not be given back is lost.
     async fn give_back(&mut self, unspent: &[Unspent]) {
-        if unspent.is_empty() {
-            return;
-        }
-        match quota::settle(&self.ctx, unspent, &[]).await {
-            Ok(_) => self.log_return(),
-            Err(error) => self.log_away(&error),
+        for some in unspent.chunks(BATCH) {
+            match quota::settle(&self.ctx, some, &[]).await {
+                Ok(_) => self.log_return(),
+                Err(error) => self.log_away(&error),
+            }
         }
     }
 

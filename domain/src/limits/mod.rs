@@ -15,7 +15,10 @@ use entities::{
     enums::{DenialReason, Environment},
     id::ClientId,
 };
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::{
+    sync::{Notify, mpsc, oneshot},
+    time::timeout,
+};
 
 use self::account::{Account, Verdict};
 use crate::{
@@ -134,7 +137,8 @@ impl Keeper {
         match self.try_take(now, client, environment, limits) {
             Take::Taken(standing) => Ok(standing),
             Take::Refused(refused) => Err(refused),
-            Take::NeedsLease => tokio::time::timeout(LEASE_WAIT, self.take_when_leased(now, client, environment, limits))
+            // In a box: few calls wait, and the others need no room for it.
+            Take::NeedsLease => Box::pin(timeout(LEASE_WAIT, self.take_when_leased(now, client, environment, limits)))
                 .await
                 .unwrap_or(Err(Refused { reason: DenialReason::Unavailable, retry_after: 1, standing: Standing::default() })),
         }

@@ -1,13 +1,15 @@
 //! Leases of quota: a slice is written to the database before any of it is spent, so that what several gateways spend, crash or
 //! not, is never more than the quota.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::{DateTime, Utc};
 use entities::{
     enums::{Environment, QuotaPeriod},
     id::ClientId,
     quota_window,
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect, Select, sea_query::Expr};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::OnConflict};
 
 use crate::{Domain, DomainError, Result, Tx, rules::quota, tx::Unaudited};
 
@@ -48,77 +50,79 @@ pub struct Unspent {
 /// whether it happened, it must not be repeated: then the calls are lost, where a second time they would be gained.
 pub async fn settle(ctx: &Domain, unspent: &[Unspent], asks: &[Ask]) -> Result<Vec<Grant>> {
     let tx = Tx::begin(ctx).await?;
-    // Rows are taken in one order by all, so that two gateways never wait for each other.
-    let mut unspent = unspent.to_vec();
-    unspent.sort_by_key(|back| back.window);
-    let mut order: Vec<usize> = (0..asks.len()).collect();
-    order.sort_by_key(|at| asks[*at].window);
-    let mut grants = vec![Grant { calls: 0, beyond: 0 }; asks.len()];
-    let mut backs = unspent.iter().peekable();
-    for at in order {
-        while let Some(back) = backs.next_if(|back| back.window <= asks[at].window) {
-            give_back(&tx, back).await?;
+    let windows = unspent.iter().map(|back| back.window).chain(asks.iter().map(|ask| ask.window));
+    let before = lock(&tx, windows.collect()).await?;
+    let mut leased = before.clone();
+    for back in unspent {
+        // More than was leased is somebody's error, and no reason to grant more.
+        if let Some(leased) = leased.get_mut(&back.window).filter(|leased| **leased >= back.calls) {
+            *leased -= back.calls;
         }
-        grants[at] = grant(&tx, &asks[at]).await?;
     }
-    for back in backs {
-        give_back(&tx, back).await?;
-    }
+    let grants = asks.iter().map(|ask| grant(&mut leased, ask)).collect();
+    leased.retain(|window, calls| before.get(window) != Some(calls));
+    write(&tx, &leased).await?;
     tx.commit_unaudited(Unaudited::Mark).await?;
     Ok(grants)
 }
 
-async fn grant(tx: &Tx<'_>, ask: &Ask) -> Result<Grant> {
-    let Window { client, environment, period, starts_at } = ask.window;
-    let row = quota_window::ActiveModel {
-        client_id: Set(client),
-        environment: Set(environment),
-        period: Set(period),
-        starts_at: Set(starts_at),
-        leased: Set(0),
-    };
+fn grant(leased: &mut BTreeMap<Window, u64>, ask: &Ask) -> Grant {
+    let leased = leased.entry(ask.window).or_default();
+    let left = ask.limit.saturating_sub(*leased);
+    let calls = quota::lease_size(left, ask.last);
+    *leased += calls;
+    Grant { calls, beyond: left - calls }
+}
+
+/// What is leased of each window. Nobody else changes it until the transaction ends; rows are made where there are none, and
+/// taken in one order by all, so that two gateways never wait for each other.
+async fn lock(tx: &Tx<'_>, windows: BTreeSet<Window>) -> Result<BTreeMap<Window, u64>> {
     use quota_window::Column::{ClientId, Environment, Period, StartsAt};
-    quota_window::Entity::insert(row)
+    if windows.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    quota_window::Entity::insert_many(windows.iter().map(|window| row(window, 0)))
         .on_conflict_do_nothing_on([ClientId, Environment, Period, StartsAt])
         .exec_without_returning(tx.db())
         .await?;
-    let leased: Option<i64> =
-        of(ask.window).select_only().column(quota_window::Column::Leased).lock_exclusive().into_tuple().one(tx.db()).await?;
-    let leased = u64::try_from(leased.unwrap_or(0)).unwrap_or(0);
-    let left = ask.limit.saturating_sub(leased);
-    let calls = quota::lease_size(left, ask.last);
-    if calls == 0 {
-        return Ok(Grant { calls: 0, beyond: 0 });
-    }
-    let small = |n: u64| i64::try_from(n).map_err(DomainError::internal);
-    let written = quota_window::Entity::update_many()
-        .col_expr(quota_window::Column::Leased, Expr::col(quota_window::Column::Leased).add(small(calls)?))
-        .filter(is(ask.window))
-        .filter(quota_window::Column::Leased.lte(small(ask.limit - calls)?))
-        .exec(tx.db())
+    let starts: BTreeSet<DateTime<Utc>> = windows.iter().map(|window| window.starts_at).collect();
+    // A few windows more than were asked for: a client's other environments.
+    let rows = quota_window::Entity::find()
+        .filter(ClientId.is_in(windows.iter().map(|window| window.client)))
+        .filter(StartsAt.is_in(starts))
+        .order_by_asc(ClientId)
+        .order_by_asc(Environment)
+        .order_by_asc(Period)
+        .order_by_asc(StartsAt)
+        .lock_exclusive()
+        .all(tx.db())
         .await?;
-    if written.rows_affected == 1 { Ok(Grant { calls, beyond: left - calls }) } else { Err(DomainError::Conflict) }
+    let leased = rows.into_iter().map(|row| {
+        let window = Window { client: row.client_id, environment: row.environment, period: row.period, starts_at: row.starts_at };
+        Ok((window, u64::try_from(row.leased).map_err(DomainError::internal)?))
+    });
+    leased.collect()
 }
 
-async fn give_back(tx: &Tx<'_>, back: &Unspent) -> Result<()> {
-    let calls = i64::try_from(back.calls).map_err(DomainError::internal)?;
-    quota_window::Entity::update_many()
-        .col_expr(quota_window::Column::Leased, Expr::col(quota_window::Column::Leased).sub(calls))
-        .filter(is(back.window))
-        .filter(quota_window::Column::Leased.gte(calls))
-        .exec(tx.db())
+async fn write(tx: &Tx<'_>, leased: &BTreeMap<Window, u64>) -> Result<()> {
+    use quota_window::Column::{ClientId, Environment, Leased, Period, StartsAt};
+    if leased.is_empty() {
+        return Ok(());
+    }
+    let rows = leased.iter().map(|(window, calls)| Ok(row(window, i64::try_from(*calls).map_err(DomainError::internal)?)));
+    quota_window::Entity::insert_many(rows.collect::<Result<Vec<_>>>()?)
+        .on_conflict(OnConflict::columns([ClientId, Environment, Period, StartsAt]).update_column(Leased).to_owned())
+        .exec_without_returning(tx.db())
         .await?;
     Ok(())
 }
 
-fn of(window: Window) -> Select<quota_window::Entity> {
-    quota_window::Entity::find().filter(is(window))
-}
-
-fn is(window: Window) -> sea_orm::Condition {
-    sea_orm::Condition::all()
-        .add(quota_window::Column::ClientId.eq(window.client))
-        .add(quota_window::Column::Environment.eq(window.environment))
-        .add(quota_window::Column::Period.eq(window.period))
-        .add(quota_window::Column::StartsAt.eq(window.starts_at))
+fn row(window: &Window, leased: i64) -> quota_window::ActiveModel {
+    quota_window::ActiveModel {
+        client_id: Set(window.client),
+        environment: Set(window.environment),
+        period: Set(window.period),
+        starts_at: Set(window.starts_at),
+        leased: Set(leased),
+    }
 }

@@ -1,14 +1,17 @@
 //! A first call for each profile, against a product and an endpoint that are really there.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::collections::{BTreeSet, HashMap};
 
 use entities::{
     endpoint,
-    enums::{EndpointStatus, Environment, SpecStatus},
-    id::{ClientId, ProductId, ProfileId},
+    enums::{EndpointStatus, SpecStatus},
+    id::{ClientId, ProfileId, SpecVersionId},
     product, profile, spec_version,
 };
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    sea_query::{Asterisk, Query, UnionType},
+};
 
 use super::clients::products_of;
 use crate::{
@@ -46,43 +49,48 @@ pub async fn targets(ctx: &Domain, ids: &[ProfileId]) -> Result<HashMap<ProfileI
     let clients: Vec<ClientId> = profiles.iter().map(|p| p.client_id).collect();
     let products = products_of(ctx, &clients).await?;
     let first = |profile: &profile::Model| products.get(&profile.client_id).and_then(|list| list.first());
-    let mut found: HashMap<(ProductId, Environment), Vec<endpoint::Model>> = HashMap::new();
-    let mut targets = HashMap::new();
-    for profile in &profiles {
-        let Some(product) = first(profile) else {
-            targets.insert(profile.id, Target::default());
-            continue;
-        };
-        let list = match found.entry((product.id, profile.environment)) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(endpoints(ctx, product, profile.environment).await?),
-        };
-        let endpoint = pick(list, profile);
-        targets.insert(profile.id, Target { base_path: Some(product.base_path.clone()), endpoint });
-    }
-    Ok(targets)
+    let specs = specs(ctx, profiles.iter().filter_map(first)).await?;
+    let spec = |profile: &profile::Model| {
+        let of_product = specs.iter().filter(|spec| first(profile).is_some_and(|product| product.id == spec.product_id));
+        of_product.into_iter().find(|spec| spec.served_by.contains(&profile.environment)).map(|spec| spec.id)
+    };
+    let endpoints = endpoints(ctx, profiles.iter().filter_map(spec).collect()).await?;
+    let target = |profile: &profile::Model| Target {
+        base_path: first(profile).map(|product| product.base_path.clone()),
+        endpoint: spec(profile).and_then(|spec| pick(endpoints.iter().filter(|e| e.spec_id == spec), profile)),
+    };
+    Ok(profiles.iter().map(|profile| (profile.id, target(profile))).collect())
 }
 
 /// The first that the profile may call: a GET before others, one without parameters before others.
-fn pick(endpoints: &[endpoint::Model], profile: &profile::Model) -> Option<(String, String)> {
+fn pick<'a>(endpoints: impl Iterator<Item = &'a endpoint::Model>, profile: &profile::Model) -> Option<(String, String)> {
     let allowed = |e: &&endpoint::Model| profile.allowed_methods.is_empty() || profile.allowed_methods.contains(&e.method);
-    let best = endpoints.iter().filter(allowed).min_by_key(|e| (e.method != "GET", e.path.contains('{'), e.position))?;
+    let best = endpoints.filter(allowed).min_by_key(|e| (e.method != "GET", e.path.contains('{'), e.position))?;
     Some((best.method.clone(), best.path.clone()))
 }
 
-async fn endpoints(ctx: &Domain, product: &product::Model, environment: Environment) -> Result<Vec<endpoint::Model>> {
+/// Versions of these products that may be served, newest first.
+async fn specs<'a>(ctx: &Domain, of: impl Iterator<Item = &'a product::Model>) -> Result<Vec<spec_version::Model>> {
     let specs = spec_version::Entity::find()
-        .filter(spec_version::Column::ProductId.eq(product.id))
+        .filter(spec_version::Column::ProductId.is_in(of.map(|product| product.id.0)))
         .filter(spec_version::Column::Status.ne(SpecStatus::Retired))
-        .order_by_desc(spec_version::Column::Id)
-        .all(&ctx.db)
-        .await?;
-    let Some(spec) = specs.iter().find(|spec| spec.served_by.contains(&environment)) else { return Ok(Vec::new()) };
-    let published = endpoint::Entity::find()
-        .filter(endpoint::Column::ProductId.eq(product.id))
-        .filter(endpoint::Column::SpecId.eq(spec.id))
-        .filter(endpoint::Column::Status.eq(EndpointStatus::Published))
-        .order_by_asc(endpoint::Column::Position)
-        .limit(LOOKED_AT);
-    Ok(published.all(&ctx.db).await?)
+        .order_by_desc(spec_version::Column::Id);
+    Ok(specs.all(&ctx.db).await?)
+}
+
+/// The first published ones of each version, in one statement.
+async fn endpoints(ctx: &Domain, of: BTreeSet<SpecVersionId>) -> Result<Vec<endpoint::Model>> {
+    let some = |spec: SpecVersionId| {
+        let published = endpoint::Entity::find()
+            .filter(endpoint::Column::SpecId.eq(spec))
+            .filter(endpoint::Column::Status.eq(EndpointStatus::Published))
+            .order_by_asc(endpoint::Column::Position)
+            .limit(LOOKED_AT);
+        // An order and a limit need a query of their own inside a union.
+        Query::select().column(Asterisk).from_subquery(published.into_query(), "published").take()
+    };
+    let all = of.into_iter().map(some).reduce(|mut all, more| all.union(UnionType::All, more).take());
+    let Some(all) = all else { return Ok(Vec::new()) };
+    let statement = ctx.db.get_database_backend().build(&all);
+    Ok(endpoint::Entity::find().from_raw_sql(statement).all(&ctx.db).await?)
 }

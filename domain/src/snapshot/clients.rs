@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use entities::{
     assignment, client,
     columns::Strings,
@@ -10,11 +11,11 @@ use entities::{
     profile, scope_grant, subscription, team,
 };
 use sea_orm::{
-    ConnectionTrait, DbErr, TryGetable,
+    ConnectionTrait, DbErr,
     sea_query::{Expr, ExprTrait, IntoColumnRef, Query, SelectStatement},
 };
 
-use super::rows::{self, Columns, Interner, group};
+use super::rows::{self, Columns, Interner, Reading, group};
 use crate::rules::{
     credential::Lookup,
     method::Methods,
@@ -114,65 +115,58 @@ pub(super) async fn clients(db: &impl ConnectionTrait, which: Which<'_, ClientId
     use client::Column as C;
     use subscription::Column as S;
     let (c, s) = (client::Entity, subscription::Entity);
-    let mut query = Query::select();
-    query
-        .columns([C::Id, C::TeamId, C::Enabled, C::PolicyId].map(|column| (c, column)))
-        .columns([S::Id, S::PlanId, S::ProductId, S::Status, S::Phase, S::ExpiresAt].map(|column| (s, column)))
-        .from(c)
-        .left_join(s, Expr::col((s, S::Id)).equals((c, C::SubscriptionId)));
-    which.limit(&mut query, (c, C::Id));
-    rows::all(db, query, (c, C::Id), |row| {
+    let mut reading = Reading::of(db)
+        .ids([C::Id, C::TeamId, C::PolicyId].map(|column| (c, column)))
+        .flags([(c, C::Enabled)])
+        .ids([S::Id, S::PlanId, S::ProductId].map(|column| (s, column)))
+        .texts([S::Status, S::Phase].map(|column| (s, column)))
+        .times([(s, S::ExpiresAt)]);
+    reading.select.from(c).left_join(s, Expr::col((s, S::Id)).equals((c, C::SubscriptionId)));
+    which.limit(&mut reading.select, (c, C::Id));
+    rows::all(db, reading, (c, C::Id), |row| {
         let id = row.take()?;
-        let (team, enabled, policy) = (row.take()?, row.take()?, row.take()?);
-        let subscription = match row.take::<Option<SubscriptionId>>()? {
-            Some(id) => Some((id, subscribed(row)?)),
-            None => None,
+        let (team, policy, enabled) = (row.take()?, row.take()?, row.take()?);
+        let held = (row.take::<Option<_>>()?, row.take::<Option<_>>()?, row.take::<Option<_>>()?, row.take::<Option<_>>()?);
+        let (phase, expires_at) = (row.take()?, end(row)?);
+        // The joined table's columns are null where there is no subscription, and only there.
+        let subscription = match held {
+            (Some(id), Some(plan), Some(product), Some(status)) => {
+                Some((id, Subscription { plan, product, status, phase, expires_at }))
+            }
+            _ => None,
         };
-        Ok((id, ClientRow { team, enabled, policy, subscription }))
+        Some((id, ClientRow { team, enabled, policy, subscription }))
     })
     .await
 }
 
-fn subscribed(row: &mut Columns<'_>) -> Result<Subscription, DbErr> {
-    let (plan, product, status, phase) = (row.take()?, row.take()?, row.take()?, row.take()?);
-    Ok(Subscription { plan, product, status, phase, expires_at: end(row)? })
-}
-
-fn end(row: &mut Columns<'_>) -> Result<Moment, DbErr> {
-    Ok(Moment::end(row.take()?))
+fn end(row: &mut Columns<'_>) -> Option<Moment> {
+    row.take().map(Moment::end)
 }
 
 pub(super) async fn profiles(db: &impl ConnectionTrait, which: Which<'_, ClientId>) -> Result<Vec<(ClientId, Profile)>, DbErr> {
     use profile::Column as P;
-    let mut query = Query::select();
-    query
-        .columns([
-            P::ClientId,
-            P::Id,
-            P::Name,
-            P::Environment,
-            P::AuthMethod,
-            P::Enabled,
-            P::AllowedMethods,
-            P::IpAllowlist,
-            P::PolicyId,
-        ])
-        .from(profile::Entity);
-    which.limit(&mut query, P::ClientId);
+    let mut reading = Reading::of(db)
+        .ids([P::ClientId, P::Id, P::PolicyId])
+        .texts([P::Name, P::Environment, P::AuthMethod])
+        .flags([P::Enabled])
+        .texts([P::AllowedMethods, P::IpAllowlist]);
+    reading.select.from(profile::Entity);
+    which.limit(&mut reading.select, P::ClientId);
     let mut shared = Interner::default();
-    rows::all(db, query, P::Id, |row| {
+    rows::all(db, reading, P::Id, |row| {
         let client = row.take()?;
-        let (id, name) = (row.take()?, shared.name(row.take()?));
+        let (id, policy, name) = (row.take()?, row.take()?, shared.name(row.take()?));
         let (environment, auth_method, enabled) = (row.take()?, row.take()?, row.take()?);
         let methods = Methods::allowed(list(row)?);
-        let (allowlist, policy) = (allowlist(&list(row)?), row.take()?);
-        Ok((client, Profile { id, name, environment, auth_method, enabled, methods, allowlist, policy }))
+        let allowlist = allowlist(&list(row)?);
+        Some((client, Profile { id, name, environment, auth_method, enabled, methods, allowlist, policy }))
     })
     .await
 }
 
-fn list(row: &mut Columns<'_>) -> Result<Vec<String>, DbErr> {
-    Ok(row.take::<Strings>()?.0)
+fn list(row: &mut Columns<'_>) -> Option<Vec<String>> {
+    row.take::<Strings>().map(|list| list.0)
 }
 
 fn allowlist(ranges: &[String]) -> Allowlist {
@@ -188,47 +182,43 @@ pub(super) async fn credentials(
     which: Which<'_, ClientId>,
 ) -> Result<Vec<(ClientId, CredentialRow)>, DbErr> {
     use credential::Column as C;
-    let mut query = Query::select();
-    query
-        .columns([C::ClientId, C::ProfileId, C::Id, C::Kind, C::Environment, C::Status, C::ExpiresAt, C::Scopes])
-        .from(credential::Entity);
-    which.limit(&mut query, C::ClientId);
+    let mut reading = Reading::of(db)
+        .ids([C::ClientId, C::ProfileId, C::Id])
+        .texts([C::Kind, C::Environment, C::Status])
+        .times([C::ExpiresAt])
+        .texts([C::Scopes]);
+    reading.select.from(credential::Entity);
+    which.limit(&mut reading.select, C::ClientId);
     let mut shared = Interner::default();
-    rows::all(db, query, C::Id, |row| {
+    rows::all(db, reading, C::Id, |row| {
         let (client, profile) = (row.take()?, row.take()?);
         let (id, kind, environment, status) = (row.take()?, row.take()?, row.take()?, row.take()?);
         let expires_at = end(row)?;
-        let scopes = optional::<Strings>(row)?.map(|scopes| shared.scopes(scopes.0));
+        let scopes = row.take::<Option<Strings>>()?.map(|scopes| shared.scopes(scopes.0));
         let credential = Credential { id, profile: 0, kind, environment, status, expires_at, scopes, secrets: Box::default() };
-        Ok((client, CredentialRow { profile, credential }))
+        Some((client, CredentialRow { profile, credential }))
     })
     .await
 }
 
-fn optional<T: TryGetable>(row: &mut Columns<'_>) -> Result<Option<T>, DbErr> {
-    row.take()
-}
-
 pub(super) async fn secrets(db: &impl ConnectionTrait, which: Which<'_, ClientId>) -> Result<Vec<(CredentialId, Secret)>, DbErr> {
     use credential_secret::Column as S;
-    let mut query = Query::select();
-    query.columns([S::CredentialId, S::Id, S::Lookup, S::Hash, S::ValidFrom, S::ValidUntil]).from(credential_secret::Entity);
+    let mut reading =
+        Reading::of(db).ids([S::CredentialId, S::Id]).texts([S::Lookup]).bytes([S::Hash]).times([S::ValidFrom, S::ValidUntil]);
+    reading.select.from(credential_secret::Entity);
     if let Which::Only(_) = which {
         let mut theirs = Query::select();
         theirs.column(credential::Column::Id).from(credential::Entity);
         which.limit(&mut theirs, credential::Column::ClientId);
-        query.and_where(Expr::col(S::CredentialId).in_subquery(theirs));
+        reading.select.and_where(Expr::col(S::CredentialId).in_subquery(theirs));
     }
-    let found = rows::all(db, query, S::Id, |row| {
+    let found = rows::all(db, reading, S::Id, |row| {
         let (credential, id) = (row.take()?, row.take()?);
         let lookup = row.take::<Option<String>>()?.as_deref().and_then(Lookup::parse);
-        let hash: [u8; 32] = match row.take::<Vec<u8>>()?.try_into() {
-            Ok(hash) => hash,
-            // No presented secret has such a hash: it is kept out.
-            Err(_) => return Ok(None),
-        };
-        let valid_from = row.take::<chrono::DateTime<chrono::Utc>>()?.into();
-        Ok(Some((credential, Secret { id, lookup, hash, valid_from, valid_until: end(row)? })))
+        let hash = <[u8; 32]>::try_from(row.take::<Vec<u8>>()?);
+        let (valid_from, valid_until) = (row.take::<DateTime<Utc>>()?.into(), end(row)?);
+        // No presented secret has a hash of another length: it is kept out.
+        Some(hash.ok().map(|hash| (credential, Secret { id, lookup, hash, valid_from, valid_until })))
     });
     Ok(found.await?.into_iter().flatten().collect())
 }
@@ -238,15 +228,15 @@ pub(super) async fn grants(
     which: Which<'_, ClientId>,
 ) -> Result<Vec<(SubscriptionId, String)>, DbErr> {
     use scope_grant::Column as G;
-    let mut query = Query::select();
-    query.columns([G::SubscriptionId, G::Scope]).from(scope_grant::Entity);
+    let mut reading = Reading::of(db).ids([G::SubscriptionId]).texts([G::Scope]);
+    reading.select.from(scope_grant::Entity);
     if let Which::Only(_) = which {
         let mut theirs = Query::select();
         theirs.column(client::Column::SubscriptionId).from(client::Entity);
         which.limit(&mut theirs, client::Column::Id);
-        query.and_where(Expr::col(G::SubscriptionId).in_subquery(theirs));
+        reading.select.and_where(Expr::col(G::SubscriptionId).in_subquery(theirs));
     }
-    rows::all(db, query, G::Id, |row| Ok((row.take()?, row.take()?))).await
+    rows::all(db, reading, G::Id, |row| Some((row.take()?, row.take()?))).await
 }
 
 pub(super) async fn assignments(
@@ -254,26 +244,23 @@ pub(super) async fn assignments(
     which: Which<'_, ClientId>,
 ) -> Result<Vec<(ClientId, ProductId)>, DbErr> {
     use assignment::Column as A;
-    let mut query = Query::select();
-    query.columns([A::ClientId, A::ProductId]).from(assignment::Entity).and_where(Expr::col(A::ClientId).is_not_null());
-    which.limit(&mut query, A::ClientId);
-    rows::all(db, query, A::Id, |row| Ok((row.take()?, row.take()?))).await
+    let mut reading = Reading::of(db).ids([A::ClientId, A::ProductId]);
+    reading.select.from(assignment::Entity).and_where(Expr::col(A::ClientId).is_not_null());
+    which.limit(&mut reading.select, A::ClientId);
+    rows::all(db, reading, A::Id, |row| Some((row.take()?, row.take()?))).await
 }
 
 /// What teams hold; those that hold nothing and have no tier are left out.
 pub(super) async fn teams(db: &impl ConnectionTrait, which: Which<'_, TeamId>) -> Result<Vec<(TeamId, Arc<Team>)>, DbErr> {
     use assignment::Column as A;
-    let mut tiers = Query::select();
-    tiers
-        .columns([team::Column::Id, team::Column::TierId])
-        .from(team::Entity)
-        .and_where(Expr::col(team::Column::TierId).is_not_null());
-    which.limit(&mut tiers, team::Column::Id);
-    let mut tiers = rows::all(db, tiers, team::Column::Id, |row| Ok((row.take::<TeamId>()?, row.take::<TierId>()?))).await?;
-    let mut assigned = Query::select();
-    assigned.columns([A::TeamId, A::ProductId]).from(assignment::Entity).and_where(Expr::col(A::TeamId).is_not_null());
-    which.limit(&mut assigned, A::TeamId);
-    let mut assigned = rows::all(db, assigned, A::Id, |row| Ok((row.take::<TeamId>()?, row.take::<ProductId>()?))).await?;
+    let mut tiers = Reading::of(db).ids([team::Column::Id, team::Column::TierId]);
+    tiers.select.from(team::Entity).and_where(Expr::col(team::Column::TierId).is_not_null());
+    which.limit(&mut tiers.select, team::Column::Id);
+    let mut tiers = rows::all(db, tiers, team::Column::Id, |row| Some((row.take::<TeamId>()?, row.take::<TierId>()?))).await?;
+    let mut assigned = Reading::of(db).ids([A::TeamId, A::ProductId]);
+    assigned.select.from(assignment::Entity).and_where(Expr::col(A::TeamId).is_not_null());
+    which.limit(&mut assigned.select, A::TeamId);
+    let mut assigned = rows::all(db, assigned, A::Id, |row| Some((row.take::<TeamId>()?, row.take::<ProductId>()?))).await?;
     tiers.sort_unstable();
     assigned.sort_unstable();
     let mut ids: Vec<TeamId> = tiers.iter().map(|(id, _)| *id).chain(assigned.iter().map(|(id, _)| *id)).collect();

@@ -1,5 +1,7 @@
 //! A record as the database keeps it, and as a line of standard output. What may be a secret goes into neither.
 
+use std::borrow::Cow;
+
 use entities::{
     columns::{LoggedHeader, LoggedHeaders},
     id::RequestLogId,
@@ -9,7 +11,7 @@ use http::{HeaderName, HeaderValue, header::USER_AGENT};
 
 use super::super::{
     headers,
-    meter::{MOST_HEADERS, Record},
+    record::{MOST_HEADERS, Record},
 };
 
 /// Longest value that a row keeps, in bytes.
@@ -28,14 +30,14 @@ pub fn row(record: &Record) -> request_log::Model {
         endpoint_id: known.endpoint,
         endpoint: known.template.as_deref().map(str::to_owned),
         environment: known.environment,
-        method: cut(record.method.as_str()),
-        path: path(record),
+        method: cut(record.method.as_str()).to_owned(),
+        path: path(record).to_owned(),
         status: i16::try_from(record.status.as_u16()).unwrap_or_default(),
         latency_us: latency_us(record),
         denial: record.denial,
-        denial_detail: record.detail.as_deref().map(cut),
+        denial_detail: record.detail.as_deref().map(|detail| cut(detail).to_owned()),
         ip: record.ip.to_string(),
-        user_agent: user_agent(record),
+        user_agent: user_agent(record).map(Cow::into_owned),
         request_headers: kept(record.request_headers.iter()),
         response_headers: kept(record.response_headers.iter().map(|(name, value)| (name, value))),
         via_explorer: false,
@@ -44,11 +46,11 @@ pub fn row(record: &Record) -> request_log::Model {
 
 /// A record as standard output shows it.
 #[derive(serde::Serialize)]
-pub struct Line<'a> {
+struct Line<'a> {
     at: chrono::DateTime<chrono::Utc>,
-    request_id: entities::id::RequestId,
+    request_id: &'a str,
     method: &'a str,
-    path: String,
+    path: &'a str,
     status: u16,
     latency_us: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,14 +64,24 @@ pub struct Line<'a> {
     endpoint: Option<&'a str>,
     environment: Option<entities::enums::Environment>,
     ip: std::net::IpAddr,
-    user_agent: Option<String>,
+    user_agent: Option<Cow<'a, str>>,
 }
 
-pub fn line(record: &Record) -> Line<'_> {
+/// Appends a record's line.
+pub fn write_line(record: &Record, into: &mut Vec<u8>) {
+    let start = into.len();
+    match serde_json::to_writer(&mut *into, &line(record)) {
+        Ok(()) => into.push(b'\n'),
+        // Nothing in a line can fail to be written; half a line would spoil the next.
+        Err(_) => into.truncate(start),
+    }
+}
+
+fn line(record: &Record) -> Line<'_> {
     let known = &record.known;
     Line {
         at: record.at,
-        request_id: record.id,
+        request_id: record.id_header.to_str().unwrap_or_default(),
         method: record.method.as_str(),
         path: path(record),
         status: record.status.as_u16(),
@@ -94,11 +106,11 @@ fn latency_us(record: &Record) -> i64 {
 /// Longest path that is kept, in bytes.
 const PATH_KEPT: usize = 2048;
 
-fn path(record: &Record) -> String {
+fn path(record: &Record) -> &str {
     cut_at(record.target.path(), PATH_KEPT)
 }
 
-fn user_agent(record: &Record) -> Option<String> {
+fn user_agent(record: &Record) -> Option<Cow<'_, str>> {
     record.request_headers.get(USER_AGENT).map(text)
 }
 
@@ -106,8 +118,8 @@ fn kept<'a>(fields: impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)>) -> 
     fields
         .take(MOST_HEADERS)
         .map(|(name, value)| LoggedHeader {
-            name: cut(name.as_str()),
-            value: (headers::is_loggable(name.as_str()) && !looks_secret(value)).then(|| text(value)),
+            name: cut(name.as_str()).to_owned(),
+            value: (headers::is_loggable(name.as_str()) && !looks_secret(value)).then(|| text(value).into_owned()),
         })
         .collect()
 }
@@ -118,14 +130,17 @@ fn looks_secret(value: &HeaderValue) -> bool {
     value.is_sensitive() || bytes.starts_with(b"Bearer ") || bytes.windows(4).any(|w| w == b"ptk_")
 }
 
-fn text(value: &HeaderValue) -> String {
-    cut(&String::from_utf8_lossy(value.as_bytes()))
+fn text(value: &HeaderValue) -> Cow<'_, str> {
+    match String::from_utf8_lossy(value.as_bytes()) {
+        Cow::Borrowed(text) => cut(text).into(),
+        Cow::Owned(text) => cut(&text).to_owned().into(),
+    }
 }
 
-fn cut(text: &str) -> String {
+fn cut(text: &str) -> &str {
     cut_at(text, VALUE_KEPT)
 }
 
-fn cut_at(text: &str, most: usize) -> String {
-    text[..text.floor_char_boundary(most)].to_owned()
+fn cut_at(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
 }

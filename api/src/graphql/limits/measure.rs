@@ -8,10 +8,7 @@ use async_graphql::{
 };
 
 use super::{MAX_COST, MAX_DEPTH, MAX_DIRECTIVES, MAX_INTROSPECTION_DEPTH, MAX_LEVELS, MAX_ROOTS, MAX_SELECTIONS, Refusal};
-use crate::graphql::shape::{FieldShape, Shape};
-
-/// The fields that tell of the schema itself.
-pub const INTROSPECTION_ROOTS: [&str; 2] = ["__schema", "__type"];
+use crate::graphql::shape::{FieldShape, INTROSPECTION_ROOTS, Shape};
 
 /// A list without page sizes is taken to have this many entries.
 const PLAIN_LIST: u64 = 10;

@@ -11,8 +11,6 @@ use async_graphql::{
 
 use crate::graphql::shape::Shape;
 
-pub use measure::INTROSPECTION_ROOTS;
-
 /// Bytes of a document; long values belong into variables.
 pub const MAX_DOCUMENT: usize = 64 * 1024;
 pub const MAX_TOKENS: usize = 2_000;
@@ -111,7 +109,7 @@ fn syntax(error: &async_graphql::parser::Error) -> String {
     }
 }
 
-/// What `__schema` may cost on this schema.
+/// What introspection may cost on this schema.
 pub fn introspection_budget(shape: &Shape) -> u64 {
     let Ok(document) = parse(include_str!("introspection.graphql")) else { return 0 };
     let none = async_graphql::Variables::default();
@@ -119,13 +117,18 @@ pub fn introspection_budget(shape: &Shape) -> u64 {
     measured.unwrap_or_default().saturating_mul(INTROSPECTION_ALLOWANCE)
 }
 
-/// Refuses a document that is too big, whichever of its operations will be executed.
-pub fn check(document: &ExecutableDocument, shape: &Shape, variables: &async_graphql::Variables) -> Result<bool, Refusal> {
+/// Refuses a document that is too big, whichever of its operations will be executed. True: it asks for the schema.
+pub fn check(
+    document: &ExecutableDocument,
+    shape: &Shape,
+    introspection_budget: u64,
+    variables: &async_graphql::Variables,
+) -> Result<bool, Refusal> {
     let size = measure::document(document, shape, variables)?;
-    if size.introspection_cost > shape.introspection_budget() {
+    if size.introspection_cost > introspection_budget {
         return Err(Refusal::over(
             "introspection",
-            shape.introspection_budget(),
+            introspection_budget,
             "this introspection is too large: ask for less of the schema at once",
         ));
     }

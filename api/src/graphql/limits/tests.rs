@@ -19,7 +19,7 @@ type Tag { name: String! }
 
 fn refused(text: &str) -> Option<Refusal> {
     let shape = Shape::of(SDL);
-    parse(text).and_then(|document| check(&document, &shape, &Variables::default())).err()
+    parse(text).and_then(|document| check(&document, &shape, introspection_budget(&shape), &Variables::default())).err()
 }
 
 fn limit_of(text: &str) -> &'static str {
@@ -101,8 +101,8 @@ fn pages_by_variable_count_as_the_variable_says() {
     let text = "query($n: Int) { products(first: $n) { nodes { products(first: $n) { nodes { products(first: $n) { nodes { name } } } } } } }";
     let document = parse(text).unwrap();
     let with = |n: i32| Variables::from_json(serde_json::json!({ "n": n }));
-    assert!(check(&document, &shape, &with(5)).is_ok());
-    assert!(check(&document, &shape, &with(i32::MAX)).is_err());
+    assert!(check(&document, &shape, introspection_budget(&shape), &with(5)).is_ok());
+    assert!(check(&document, &shape, introspection_budget(&shape), &with(i32::MAX)).is_err());
 }
 
 #[test]

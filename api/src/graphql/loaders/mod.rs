@@ -3,9 +3,9 @@
 pub mod catalog;
 pub mod lists;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use async_graphql::dataloader::{DataLoader, Loader};
+use async_graphql::dataloader::{DataLoader, Loader, NoCache};
 use domain::{Domain, DomainError, read};
 use entities::{
     client, credential,
@@ -14,22 +14,30 @@ use entities::{
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
+use crate::graphql::batches::Batches;
+
 /// Rows of one table by id, for what the viewer reached through something they may see.
 pub struct Rows(pub(super) Domain);
+
+fn loader<T>(of: T, batches: &Batches) -> DataLoader<T, NoCache> {
+    let batches = batches.clone();
+    DataLoader::new(of, move |batch| batches.add(batch)).delay(Duration::ZERO)
+}
 
 macro_rules! row_loaders {
     ($($field:ident: $id:ident => $module:ident)*) => {
         /// This request's loaders.
         pub struct Loaders {
-            $(pub $field: DataLoader<Rows, async_graphql::dataloader::NoCache>,)*
-            pub lists: DataLoader<lists::Lists, async_graphql::dataloader::NoCache>,
+            $(pub $field: DataLoader<Rows, NoCache>,)*
+            pub lists: DataLoader<lists::Lists, NoCache>,
         }
 
         impl Loaders {
-            pub fn new(domain: &Domain) -> Self {
+            /// `batches` decides when they fetch.
+            pub fn new(domain: &Domain, batches: &Batches) -> Self {
                 Self {
-                    $($field: DataLoader::new(Rows(domain.clone()), tokio::spawn),)*
-                    lists: DataLoader::new(lists::Lists(domain.clone()), tokio::spawn),
+                    $($field: loader(Rows(domain.clone()), batches),)*
+                    lists: loader(lists::Lists(domain.clone()), batches),
                 }
             }
         }

@@ -26,7 +26,7 @@ use crate::{
     auth::{self, Caller},
     error::outside,
     graphql::{
-        engine::{Answer, Outcome, coded},
+        engine::{Answer, Outcome, Prepared, coded},
         request::RequestData,
     },
     http::AppState,
@@ -101,13 +101,14 @@ async fn read_and_execute(
             Err(NotRead(Unread::NeedsSocket, "subscriptions are served at /graphql/ws (graphql-transport-ws)".to_owned()))
         }
         OperationType::Mutation if by_get => Err(NotRead(Unread::NotAQuery, "mutations are sent by POST".to_owned())),
-        _ => Ok(write(state.graphql.execute(prepared.with(request_data(state, caller))).await, media)),
+        _ => Ok(write(state.graphql.execute(with_data(prepared, state, caller)).await, media)),
     }
 }
 
-/// What resolvers find in their context.
-fn request_data(state: &AppState, caller: Caller) -> RequestData {
-    RequestData::new(&state.domain, caller, Arc::clone(&state.site))
+/// With what resolvers find in their context.
+fn with_data(prepared: Prepared, state: &AppState, caller: Caller) -> Prepared {
+    let data = RequestData::new(&state.domain, &prepared.batches, caller, Arc::clone(&state.site));
+    prepared.with(data)
 }
 
 fn write(mut answer: Answer, media: Media) -> Response {

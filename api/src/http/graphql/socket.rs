@@ -15,7 +15,7 @@ use axum::{
 };
 use domain::DomainError;
 
-use super::{parameters::MAX_BODY, request_data};
+use super::{parameters::MAX_BODY, with_data};
 use crate::{
     auth,
     graphql::{
@@ -88,6 +88,6 @@ impl Host for Visitor {
 
     async fn attach(&self, prepared: Prepared, authorization: Option<&str>) -> Result<Prepared, DomainError> {
         let caller = self.caller(authorization).await?;
-        Ok(prepared.with(request_data(&self.state, caller)))
+        Ok(with_data(prepared, &self.state, caller))
     }
 }
