@@ -197,7 +197,7 @@ impl Log {
 
 /// Writes until `stop`, then what is left.
 pub async fn write(ctx: Domain, log: Arc<Log>, limits: LogLimits, stop: CancellationToken) {
-    let mut writer = Writer { ctx, log, batch: limits.batch, rows: Vec::new(), used: Vec::new() };
+    let mut writer = Writer { ctx, log, batch: limits.batch, rows: Vec::new(), used: HashSet::new() };
     let mut away = false;
     loop {
         let stopping = tokio::select! {
@@ -219,7 +219,7 @@ struct Writer {
     log: Arc<Log>,
     batch: usize,
     rows: Vec<request_log::Model>,
-    used: Vec<Used>,
+    used: HashSet<Used>,
 }
 
 impl Writer {
@@ -234,7 +234,8 @@ impl Writer {
     async fn store(&mut self) -> bool {
         while !self.rows.is_empty() || !self.used.is_empty() {
             let batch = self.rows.len().min(self.batch);
-            if let Err(error) = operation::append(&self.ctx, &self.rows[..batch], &self.used).await {
+            let used: Vec<Used> = self.used.iter().copied().collect();
+            if let Err(error) = operation::append(&self.ctx, &self.rows[..batch], &used).await {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, rows = self.rows.len(), "the request log cannot be written; its rows wait");
                 return false;

@@ -1,6 +1,6 @@
 //! Clients with all that belongs to them, and what their teams hold: read all at once, or some.
 
-use std::sync::Arc;
+use std::{sync::Arc, thread};
 
 use chrono::{DateTime, Utc};
 use entities::{
@@ -36,6 +36,9 @@ impl<T: Copy + Into<sea_orm::Value>> Which<'_, T> {
         }
     }
 }
+
+/// Fewer clients than this are not worth a thread.
+const SHARE: usize = 10_000;
 
 /// What belongs to clients, apart: several tables can be read at once.
 #[derive(Default)]
@@ -75,19 +78,42 @@ impl Parts {
         })
     }
 
-    /// Puts together what belongs together.
+    /// Puts together what belongs together, on all cores where it is much.
     pub fn assemble(mut self, shared: &mut Interner) -> Vec<Arc<Client>> {
-        self.clients.sort_unstable_by_key(|(id, _)| *id);
-        self.profiles.sort_unstable_by_key(|(client, profile)| (*client, profile.id));
-        self.credentials.sort_unstable_by_key(|(client, row)| (*client, row.credential.id));
-        self.secrets.sort_unstable_by_key(|(credential, secret)| (*credential, secret.id));
-        self.grants.sort_unstable();
-        self.assignments.sort_unstable();
-        let clients = std::mem::take(&mut self.clients);
-        clients.into_iter().map(|(id, row)| Arc::new(self.client(id, row, shared))).collect()
+        self.sort();
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let share = self.clients.len().div_ceil(cores).max(SHARE);
+        let mut shares = self.clients.chunks(share);
+        let first = shares.next().unwrap_or_default();
+        let clients = |rows: &[(ClientId, ClientRow)], shared: &mut Interner| -> Vec<Arc<Client>> {
+            rows.iter().map(|(id, row)| Arc::new(self.client(*id, row, shared))).collect()
+        };
+        thread::scope(|scope| {
+            let others: Vec<_> = shares.map(|rows| scope.spawn(move || clients(rows, &mut Interner::default()))).collect();
+            let mut all = clients(first, shared);
+            for other in others {
+                all.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            }
+            all
+        })
     }
 
-    fn client(&self, id: ClientId, row: ClientRow, shared: &mut Interner) -> Client {
+    fn sort(&mut self) {
+        let Self { clients, profiles, credentials, secrets, grants, assignments } = self;
+        thread::scope(|scope| {
+            if credentials.len() > SHARE {
+                scope.spawn(|| sort_credentials(credentials, secrets));
+            } else {
+                sort_credentials(credentials, secrets);
+            }
+            clients.sort_unstable_by_key(|(id, _)| *id);
+            profiles.sort_unstable_by_key(|(client, profile)| (*client, profile.id));
+            grants.sort_unstable();
+            assignments.sort_unstable();
+        });
+    }
+
+    fn client(&self, id: ClientId, row: &ClientRow, shared: &mut Interner) -> Client {
         let profiles: Box<[Profile]> = group(&self.profiles, &id).iter().map(|(_, profile)| profile.clone()).collect();
         let credentials = group(&self.credentials, &id).iter().filter_map(|(_, row)| {
             let profile = profiles.iter().position(|p| p.id == row.profile)?;
@@ -109,6 +135,11 @@ impl Parts {
             credentials,
         }
     }
+}
+
+fn sort_credentials(credentials: &mut [(ClientId, CredentialRow)], secrets: &mut [(CredentialId, Secret)]) {
+    credentials.sort_unstable_by_key(|(client, row)| (*client, row.credential.id));
+    secrets.sort_unstable_by_key(|(credential, secret)| (*credential, secret.id));
 }
 
 pub(super) async fn clients(db: &impl ConnectionTrait, which: Which<'_, ClientId>) -> Result<Vec<(ClientId, ClientRow)>, DbErr> {

@@ -7,6 +7,7 @@ use std::{
         Arc, Weak,
         atomic::{AtomicI64, Ordering},
     },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -155,15 +156,18 @@ impl Refresher {
         let parts = self.read_all_clients().await?;
         let catalog = catalog(&self.ctx, db, &mut interner).await?;
         let teams = clients::teams(db, Which::All).await?;
+        let keys = parts.secrets.len();
         let clients = tokio::task::spawn_blocking(|| {
             let clients = parts.assemble(&mut interner);
             (clients, interner)
         });
         let (clients, interner) = clients.await.map_err(DomainError::internal)?;
         snapshot.catalog.store(Arc::new(catalog));
-        snapshot.teams.replace_all(teams.into_iter());
-        snapshot.keys.replace_all(clients.iter().flat_map(|client| keys_of(client)));
-        snapshot.clients.replace_all(clients.into_iter().map(|client| (client.id, client)));
+        snapshot.teams.replace_all(teams.len(), teams.into_iter());
+        thread::scope(|scope| {
+            scope.spawn(|| snapshot.keys.replace_all(keys, clients.iter().flat_map(|client| keys_of(client))));
+            snapshot.clients.replace_all(clients.len(), clients.iter().map(|client| (client.id, client.clone())));
+        });
         (self.applied, self.interner) = (revision, interner);
         Ok(())
     }

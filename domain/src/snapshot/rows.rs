@@ -86,6 +86,12 @@ impl Reading {
         self
     }
 
+    /// How many rows there are.
+    fn count(&self) -> Statement {
+        let rows = self.backend.build(&self.select);
+        Statement { sql: format!("select count(*) from ({}) as rows", rows.sql), ..rows }
+    }
+
     /// The rows after an id as one text.
     fn page(&self, id: &ColumnRef, after: Option<Uuid>) -> Statement {
         let mut rows = self.select.clone();
@@ -98,7 +104,7 @@ impl Reading {
             DatabaseBackend::Postgres => format!("json_agg(json_build_array({columns}))::text"),
             _ => format!("json_group_array(json_array({columns}))"),
         };
-        Statement { sql: format!("select {text} from ({}) as page", rows.sql).into(), ..rows }
+        Statement { sql: format!("select {text} from ({}) as page", rows.sql), ..rows }
     }
 }
 
@@ -126,6 +132,10 @@ pub(super) async fn all<T>(
             .map_err(|error| DbErr::Type(error.to_string()))?;
         if ((rows.len() - before) as u64) < PAGE {
             return Ok(rows);
+        }
+        if before == 0 {
+            let all = db.query_one_raw(reading.count()).await?.map(|row| row.try_get_by_index::<i64>(0)).transpose()?;
+            rows.reserve_exact(all.and_then(|all| usize::try_from(all).ok()).unwrap_or(0).saturating_sub(rows.len()));
         }
     }
 }

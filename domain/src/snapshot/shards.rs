@@ -32,9 +32,11 @@ impl<K: Spread, V: Clone> Sharded<K, V> {
         self.0.iter().map(|shard| shard.load().len()).sum()
     }
 
-    /// Puts these in the place of all that was there.
-    pub fn replace_all(&self, entries: impl Iterator<Item = (K, V)>) {
-        let mut maps: Vec<HashMap<K, V>> = (0..SHARDS).map(|_| HashMap::new()).collect();
+    /// Puts these, about as many as are `expected`, in the place of all that was there.
+    pub fn replace_all(&self, expected: usize, entries: impl Iterator<Item = (K, V)>) {
+        // A shard has its share, give or take: a map that grows is copied.
+        let share = expected / SHARDS * 9 / 8;
+        let mut maps: Vec<HashMap<K, V>> = (0..SHARDS).map(|_| HashMap::with_capacity(share)).collect();
         for (key, value) in entries {
             maps[key.spread() % SHARDS].insert(key, value);
         }
@@ -95,14 +97,14 @@ mod tests {
     fn changes_reach_their_keys_and_no_others() {
         let ids: Vec<ClientId> = (0..5_000u128).map(|i| ClientId(Uuid::from_u128(i * 0x9e37_79b9_7f4a_7c15))).collect();
         let map = Sharded::default();
-        map.replace_all(ids.iter().map(|id| (*id, 1)));
+        map.replace_all(ids.len(), ids.iter().map(|id| (*id, 1)));
         let changes = ids.iter().step_by(3).map(|id| (*id, None)).chain(ids.iter().skip(1).step_by(3).map(|id| (*id, Some(2))));
         map.change(changes.collect());
         for (i, id) in ids.iter().enumerate() {
             assert_eq!(map.get(id), [None, Some(2), Some(1)][i % 3]);
         }
         assert_eq!(map.len(), ids.len() - ids.len().div_ceil(3));
-        map.replace_all(std::iter::empty());
+        map.replace_all(0, std::iter::empty());
         assert_eq!(map.len(), 0);
     }
 }
