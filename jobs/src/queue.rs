@@ -1,9 +1,9 @@
 //! apalis' backend over the outbox table.
 //!
 //! A claimer takes what is due for the slots that are free, and more where jobs end faster than it asks, and offers it to the
-//! worker. It looks when a commit in this process
-//! says so, when PostgreSQL's channel does, and once a second whatever happened. Its error is `Infallible`: a fault of the
-//! database is logged, and tried again after a wait. Closing gives back what was claimed and not begun.
+//! worker. It looks when a commit in this process says so, when PostgreSQL's channel does, and once a second whatever happened.
+//! Its error is `Infallible`: a fault of the database is logged, and tried again after a wait. Closing gives back what was
+//! claimed and not begun.
 
 use std::{
     convert::Infallible,

@@ -211,10 +211,12 @@ fn multiply(more: usize) -> Vec<String> {
     let columns = |names: &str, from: &str| {
         format!("select {names} from copies, (select * from {from} order by rowid desc limit 1) as one")
     };
+    // As ids are: in the order of their making, and random behind it.
+    let id = "unhex(printf('%012x7000', 1767603600000 + i)) || randomblob(8)";
     vec![
         format!(
             "create table copies as with recursive n(i) as (select 1 union all select i + 1 from n where i < {more}) \
-             select i, randomblob(16) as subscription, randomblob(16) as client, randomblob(16) as profile, randomblob(16) as credential from n"
+             select i, {id} as subscription, {id} as client, {id} as profile, {id} as credential, {id} as secret from n"
         ),
         format!(
             "insert into subscriptions (id, team_id, plan_id, product_id, name, status, created_at, activated_at, version) {}",
@@ -243,7 +245,7 @@ fn multiply(more: usize) -> Vec<String> {
         ),
         format!(
             "insert into credential_secrets (id, credential_id, lookup, hash, valid_from) {}",
-            columns("randomblob(16), credential, lower(hex(randomblob(6))), randomblob(32), valid_from", "credential_secrets")
+            columns("secret, credential, lower(hex(randomblob(6))), randomblob(32), valid_from", "credential_secrets")
         ),
         "drop table copies".to_owned(),
     ]
