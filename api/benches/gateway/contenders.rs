@@ -212,7 +212,7 @@ fn multiply(more: usize) -> Vec<String> {
         format!("select {names} from copies, (select * from {from} order by rowid desc limit 1) as one")
     };
     // As ids are: in the order of their making, and random behind it.
-    let id = "unhex(printf('%012x7000', 1767603600000 + i)) || randomblob(8)";
+    let id = "unhex(printf('%012x7000', 1767603600000 + i) || hex(randomblob(8)))";
     vec![
         format!(
             "create table copies as with recursive n(i) as (select 1 union all select i + 1 from n where i < {more}) \
