@@ -31,7 +31,6 @@ pub struct Refusal<'a> {
     pub close: bool,
 }
 
-/// Whether there is a problem with the caller's framing, after which nothing more is read from it.
 impl Refusal<'_> {
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(denial::entry(self.reason).status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
