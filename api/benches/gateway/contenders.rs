@@ -206,48 +206,58 @@ async fn log_to_database(folder: &Path) {
     ctx.db.close().await.unwrap();
 }
 
-/// Statements that add so many clients like the last one, each with a profile, a credential and a secret of its own.
+/// Statements that add so many credentials: clients like the last one, each with a profile and a credential in it for sandbox and
+/// production, as a subscription makes them.
 fn multiply(more: usize) -> Vec<String> {
-    let columns = |names: &str, from: &str| {
-        format!("select {names} from copies, (select * from {from} order by rowid desc limit 1) as one")
+    let columns = |names: &str, copies: &str, from: &str| {
+        format!("select {names} from {copies}, (select * from {from} order by rowid desc limit 1) as one")
     };
     // As ids are: in the order of their making, and random behind it.
     let id = "unhex(printf('%012x7000', 1767603600000 + i) || hex(randomblob(8)))";
     vec![
         format!(
-            "create table copies as with recursive n(i) as (select 1 union all select i + 1 from n where i < {more}) \
-             select i, {id} as subscription, {id} as client, {id} as profile, {id} as credential, {id} as secret from n"
+            "create table copies as with recursive n(i) as (select 1 union all select i + 1 from n where i < {}) \
+             select i, {id} as subscription, {id} as client from n",
+            more / 2
+        ),
+        format!(
+            "create table lanes as select client, lane, {id} as profile, {id} as credential, {id} as secret \
+             from copies, (select 'sandbox' as lane union all select 'production') order by i"
         ),
         format!(
             "insert into subscriptions (id, team_id, plan_id, product_id, name, status, created_at, activated_at, version) {}",
             columns(
                 "subscription, team_id, plan_id, product_id, name, status, created_at, activated_at, version",
+                "copies",
                 "subscriptions"
             )
         ),
         format!(
             "insert into clients (id, team_id, subscription_id, name, enabled, portal_access, created_at, version) {}",
-            columns("client, team_id, subscription, name, enabled, portal_access, created_at, version", "clients")
+            columns("client, team_id, subscription, name, enabled, portal_access, created_at, version", "copies", "clients")
         ),
         format!(
             "insert into profiles (id, team_id, client_id, name, environment, auth_method, allowed_methods, ip_allowlist, enabled, created_at, version) {}",
             columns(
-                "profile, team_id, client, name, environment, auth_method, allowed_methods, ip_allowlist, enabled, created_at, version",
+                "profile, team_id, client, lane, lane, auth_method, allowed_methods, ip_allowlist, enabled, created_at, version",
+                "lanes",
                 "profiles"
             )
         ),
         format!(
             "insert into credentials (id, team_id, client_id, profile_id, kind, environment, status, masked, created_at, version) {}",
             columns(
-                "credential, team_id, client, profile, kind, environment, status, masked, created_at, version",
+                "credential, team_id, client, profile, kind, lane, status, masked, created_at, version",
+                "lanes",
                 "credentials"
             )
         ),
         format!(
             "insert into credential_secrets (id, credential_id, lookup, hash, valid_from) {}",
-            columns("secret, credential, lower(hex(randomblob(6))), randomblob(32), valid_from", "credential_secrets")
+            columns("secret, credential, lower(hex(randomblob(6))), randomblob(32), valid_from", "lanes", "credential_secrets")
         ),
         "drop table copies".to_owned(),
+        "drop table lanes".to_owned(),
     ]
 }
 
@@ -340,7 +350,7 @@ async fn pass(pool: Rc<Pool>, mut request: Request<Incoming>) -> Result<Response
 }
 
 fn portico(folder: &Path) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let began = Instant::now();
     let gateway = runtime.block_on(async {
         let ctx = catalog::open(folder).await;

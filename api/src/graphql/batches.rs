@@ -1,5 +1,5 @@
-//! When loaders fetch: as soon as every resolver that can go on has said what it needs, so that rows side by side share a
-//! statement, however long the machine takes to get to them.
+//! When loaders fetch: once every resolver that can go on has said what it needs and the batches before are in, so that rows
+//! side by side share a statement, however long the machine takes to get to them.
 
 use std::{
     pin::pin,
@@ -48,7 +48,10 @@ impl Batches {
             if let Poll::Ready(done) = resolvers(cx) {
                 return Poll::Ready(done);
             }
-            running.extend(self.lock().drain(..));
+            // In rounds: what one batch leads to waits for the others, since it may be asked for by them too.
+            if running.is_empty() {
+                running.extend(self.lock().drain(..));
+            }
             let mut fetched = false;
             while let Poll::Ready(Some(())) = running.poll_next_unpin(cx) {
                 fetched = true;
