@@ -17,7 +17,7 @@ use axum::{
     Extension,
     body::Body,
     extract::State,
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header},
     response::{Html, IntoResponse, Response},
 };
 use domain::DomainError;
@@ -41,6 +41,7 @@ pub async fn handle(
     State(state): State<AppState>,
     Extension(exchange): Extension<Exchange>,
     method: Method,
+    version: Version,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
@@ -51,12 +52,12 @@ pub async fn handle(
         Wanted::Answer(media) => media,
         Wanted::Nothing => {
             let message = "the answer is written as application/graphql-response+json or application/json".to_owned();
-            return not_read(NotRead(Unread::NothingAcceptable, message), Media::Json);
+            return not_read(NotRead(Unread::NothingAcceptable, message), Media::Json, version);
         }
     };
     match read_and_execute(&state, &exchange, &method, &uri, &headers, body, media).await {
         Ok(response) => response,
-        Err(refused) => not_read(refused, media),
+        Err(refused) => not_read(refused, media, version),
     }
 }
 
@@ -122,9 +123,13 @@ fn write(mut answer: Answer, media: Media) -> Response {
     response
 }
 
-fn not_read(NotRead(unread, message): NotRead, media: Media) -> Response {
+fn not_read(NotRead(unread, message): NotRead, media: Media, version: Version) -> Response {
     let (status, code) = status::of_unread(unread);
     let mut response = refusal(status, coded(message, code), media);
+    if unread.leaves_the_body() && version < Version::HTTP_2 {
+        // The connection ends with the unread body: a client that did not hear so would send its next request into it.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     let allow = match unread {
         Unread::Method => "GET, POST",
         Unread::NotAQuery => "POST",

@@ -44,6 +44,16 @@ pub enum Unread {
     TooLarge,
 }
 
+impl Unread {
+    /// Whether it is said before the body is read.
+    pub fn leaves_the_body(self) -> bool {
+        match self {
+            Self::ForeignOrigin | Self::Method | Self::NothingAcceptable | Self::ContentType | Self::TooLarge => true,
+            Self::Parameters | Self::NotAQuery | Self::NeedsSocket => false,
+        }
+    }
+}
+
 pub fn of_unread(unread: Unread) -> (StatusCode, &'static str) {
     match unread {
         Unread::Parameters | Unread::NeedsSocket => (StatusCode::BAD_REQUEST, BAD_USER_INPUT),
