@@ -1,12 +1,19 @@
 //! Whether an actor may do a thing: loads the facts, asks `rules::policy`. Outsiders learn nothing: for them it does not exist.
 
-use entities::{id::TeamId, membership};
-use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter};
+use entities::{
+    approval_group_member as group_member,
+    id::{ApprovalGroupId, TeamId, UserId},
+    membership,
+};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
 use crate::{
     Actor, DomainError, Result,
     actor::Who,
-    rules::policy::{self, Access, MemberRight, StaffRight},
+    rules::{
+        policy::{self, Access, MemberRight, StaffRight},
+        review::{self, Group},
+    },
 };
 
 /// Refuses who has no staff role with this right. The program itself may everything.
@@ -76,4 +83,26 @@ pub async fn allowed(db: &impl ConnectionTrait, actor: &Actor, team: TeamId, rig
         Err(DomainError::NotFound(_) | DomainError::Forbidden(_) | DomainError::Unauthenticated) => Ok(false),
         Err(other) => Err(other),
     }
+}
+
+/// Refuses who may not decide on what this team asks for under a plan with this approval group.
+pub async fn require_reviewer(
+    db: &impl ConnectionTrait,
+    actor: &Actor,
+    group: Option<ApprovalGroupId>,
+    team: TeamId,
+) -> Result<UserId> {
+    let user = actor.signed_in()?;
+    let group = match group {
+        None => Group::Unbound,
+        Some(group) => {
+            let member = group_member::Entity::find()
+                .filter(group_member::Column::GroupId.eq(group))
+                .filter(group_member::Column::UserId.eq(user));
+            if member.one(db).await?.is_some() { Group::Member } else { Group::Outsider }
+        }
+    };
+    let own_team = membership(db, actor, team).await?.is_some();
+    review::may_decide(actor.staff_role(), group, own_team).map_err(DomainError::Forbidden)?;
+    Ok(user)
 }

@@ -57,8 +57,13 @@ pub enum ProblemCode {
     WrongState,
     /// `expectedVersion` is behind.
     Stale,
+    /// Submitted for review without sandbox credentials.
+    CredentialsRequired,
     /// Production credentials before approval or payment.
     ProductionLocked,
+    NotesRequired,
+    ReasonRequired,
+    FormInvalid,
     LimitReached,
     PaymentProvider,
 }

@@ -3,7 +3,9 @@
 use sea_orm::FromJsonQueryResult;
 use serde::{Deserialize, Serialize};
 
-use crate::enums::{Environment, PricingModel, ScopeGrantKind};
+use serde_json::Value;
+
+use crate::enums::{Environment, FormTarget, PricingModel, PropertyType, ScopeGrantKind};
 
 macro_rules! json_list {
     ($($(#[$meta:meta])* $name:ident of $item:ty)*) => {$(
@@ -29,6 +31,8 @@ json_list! {
     ScopeAlternatives of Vec<String>
     PlanScopes of PlanScope
     PlanFeatures of PlanFeature
+    /// The answers to a form, in the order of its fields.
+    Answers of Answer
     /// Headers that the gateway adds on the way to an upstream.
     UpstreamHeaders of UpstreamHeader
     /// Headers as the request log keeps them: what may be secret is redacted before it gets here.
@@ -47,6 +51,46 @@ pub struct PlanScope {
 pub struct PlanFeature {
     pub name: String,
     pub value: String,
+}
+
+/// Something that a plan asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PropertyDefinition {
+    pub key: String,
+    pub label: String,
+    pub description: Option<String>,
+    #[serde(rename = "type")]
+    pub kind: PropertyType,
+    pub required: bool,
+    pub read_only: bool,
+    pub in_wizard: bool,
+    /// Of OPTION and OPTIONS.
+    pub options: Vec<String>,
+    pub applies_to: Option<FormTarget>,
+}
+
+/// What a team fills in when it submits its sandbox work for review.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
+pub struct SubmissionForm {
+    pub steps: Vec<FormStep>,
+}
+
+impl SubmissionForm {
+    pub fn fields(&self) -> impl Iterator<Item = &PropertyDefinition> {
+        self.steps.iter().flat_map(|step| &step.fields)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FormStep {
+    pub title: String,
+    pub fields: Vec<PropertyDefinition>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    pub key: String,
+    pub value: Value,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -41,6 +41,14 @@ stored_enum! {
         PendingApproval PendingPayment PaymentFailed Active Suspended PendingCancellation Cancelled Expired Rejected
     }
     PipelinePhase { Sandbox InReview Production Rejected }
+    SubmissionStatus { Received InReview Approved Rejected ChangesRequested Withdrawn }
+    /// Where a request for a decision stands.
+    RequestStatus { Pending Approved Declined Withdrawn }
+    /// What a decision is asked for.
+    QueueKind { Subscription Submission Scope }
+    PropertyType { String Text Number Boolean Option Options Url Email IpList }
+    /// Where an approved answer goes by itself.
+    FormTarget { IpAllowlist }
     CredentialStatus { Unclaimed Active Revoked Expired }
     ActorKind { User Staff System PaymentProvider }
     /// Why the gateway refused; the order of the checks is `domain::rules::admission`'s.

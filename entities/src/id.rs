@@ -119,6 +119,8 @@ macro_rules! typed_id {
 
 typed_id! {
     AccessTokenId "token"
+    ApprovalGroupId "group"
+    ApprovalGroupMemberId "reviewer"
     AssignmentId "assign"
     AuditEventId "event"
     AuthorizedEmailId "authmail"
@@ -139,11 +141,14 @@ typed_id! {
     ProductEnvironmentId "prodenv"
     ProductId "prod"
     ProfileId "prof"
+    QueueItemId "queue"
     RequestId "req"
     RequestLogId "log"
     ScopeGrantId "grant"
+    ScopeRequestId "scopereq"
     SessionId "sess"
     SpecVersionId "spec"
+    SubmissionId "submit"
     SubscriptionId "sub"
     TeamId "team"
     TierId "tier"

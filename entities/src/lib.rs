@@ -2,6 +2,8 @@
 //! Knows nothing of rules, HTTP or GraphQL.
 
 pub mod access_token;
+pub mod approval_group;
+pub mod approval_group_member;
 pub mod assignment;
 pub mod audit_event;
 pub mod authorized_email;
@@ -28,12 +30,15 @@ pub mod product;
 pub mod product_category;
 pub mod product_environment;
 pub mod profile;
+pub mod queue_item;
 pub mod quota_window;
 pub mod request_log;
 pub mod scope_grant;
+pub mod scope_request;
 pub mod session;
 pub mod spec_document;
 pub mod spec_version;
+pub mod submission;
 pub mod subscription;
 pub mod team;
 pub mod tier;

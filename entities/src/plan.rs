@@ -3,9 +3,9 @@
 use sea_orm::entity::prelude::*;
 
 use crate::{
-    columns::{PlanFeatures, PlanScopes, Pricing},
+    columns::{PlanFeatures, PlanScopes, Pricing, SubmissionForm},
     enums::{ApprovalLevel, PlanStatus},
-    id::{PlanId, ProductId},
+    id::{ApprovalGroupId, PlanId, ProductId},
 };
 
 #[derive(Debug, Clone, PartialEq, DeriveEntityModel)]
@@ -21,9 +21,12 @@ pub struct Model {
     pub version: i32,
     pub pricing: Pricing,
     pub approval: ApprovalLevel,
+    /// Who decides; `None`: any reviewer.
+    pub approval_group_id: Option<ApprovalGroupId>,
     pub has_sandbox: bool,
     pub scopes: PlanScopes,
     pub features: PlanFeatures,
+    pub submission_form: Option<SubmissionForm>,
     pub max_subscriptions_per_team: Option<i32>,
     pub created_at: DateTimeUtc,
 }

@@ -18,6 +18,14 @@ pub struct Model {
     pub session_hours: i32,
     pub invitation_days: i32,
     pub request_log_days: i32,
+    /// Of the IANA database, such as `Europe/Berlin`: what business hours are told in.
+    pub time_zone: String,
+    /// `09:00-17:00`, Monday to Friday.
+    pub business_hours: String,
+    /// Business hours within which STANDARD requests are decided.
+    pub standard_review_hours: i32,
+    /// Business days within which FORMAL requests are decided.
+    pub formal_review_days: i32,
     /// Fingerprint of the secret key that encrypts; a process with another does not start.
     pub key_fingerprint: Option<String>,
     pub version: i32,

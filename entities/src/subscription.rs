@@ -20,6 +20,8 @@ pub struct Model {
     pub status: SubscriptionStatus,
     /// `None` where the plan has no sandbox.
     pub phase: Option<PipelinePhase>,
+    /// A reviewer sent the last submission back.
+    pub changes_requested: bool,
     pub status_reason: Option<String>,
     pub created_at: DateTimeUtc,
     pub activated_at: Option<DateTimeUtc>,

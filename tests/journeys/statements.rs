@@ -15,7 +15,7 @@ const TYPES: &str = "{ __schema { types { name kind fields { name args { type { 
     type { kind name ofType { kind name ofType { kind name ofType { kind name } } } } } } } }";
 
 /// Fields that lead further below a row.
-const BELOW: usize = 2;
+const BELOW: usize = 1;
 /// A page inside of a row is read for each row: the page, its total, and who may read it.
 const PAGE_BELOW: u64 = 4;
 

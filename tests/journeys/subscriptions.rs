@@ -112,7 +112,8 @@ async fn a_developer_subscribes_and_starts_in_the_sandbox() {
           }
         ],
         "nextSteps": [
-          "MAKE_FIRST_SANDBOX_CALL"
+          "MAKE_FIRST_SANDBOX_CALL",
+          "SUBMIT_FOR_REVIEW"
         ]
       },
       "issued": {

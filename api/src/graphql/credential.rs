@@ -3,7 +3,10 @@
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use domain::{
-    ops::credentials::{self, Made},
+    ops::{
+        claims,
+        credentials::{self, Made},
+    },
     read::sample_request::curl,
     rules::{credential::state_at, profile::names_its_client},
 };
@@ -152,6 +155,14 @@ impl CredentialMutation {
     ) -> async_graphql::Result<Option<IssuedCredentialPayload>> {
         payload(create(ctx, input).await)
     }
+    /// One that was issued automatically: its secret is made and shown now, once.
+    async fn claim_credential(
+        &self,
+        ctx: &Context<'_>,
+        input: CredentialIdInput,
+    ) -> async_graphql::Result<Option<IssuedCredentialPayload>> {
+        payload(claim(ctx, &input).await)
+    }
     /// Refused by every gateway within a second.
     async fn revoke_credential(
         &self,
@@ -171,6 +182,10 @@ async fn create(ctx: &Context<'_>, input: CreateCredentialInput) -> domain::Resu
         idempotency_key: input.idempotency_key,
     };
     credentials::create(ctx.op(), ctx.actor(), cmd).await
+}
+
+async fn claim(ctx: &Context<'_>, input: &CredentialIdInput) -> domain::Result<Made> {
+    claims::claim(ctx.op(), ctx.actor(), id_of(&input.credential_id, "credential")?).await
 }
 
 async fn revoke(ctx: &Context<'_>, input: &CredentialIdInput) -> domain::Result<Credential> {

@@ -40,13 +40,23 @@ mirrored! {
         PendingApproval PendingPayment PaymentFailed Active Suspended PendingCancellation Cancelled Expired Rejected
     }
     PipelinePhase = "entities::enums::PipelinePhase" { Sandbox InReview Production Rejected }
+    StepState = "domain::rules::pipeline::StepState" { Done Current Upcoming Rejected }
+    SubmissionStatus = "entities::enums::SubmissionStatus" { Received InReview Approved Rejected ChangesRequested Withdrawn }
+    /// Where a request for a decision stands.
+    RequestStatus = "entities::enums::RequestStatus" { Pending Approved Declined Withdrawn }
+    /// What a decision is asked for.
+    QueueKind = "entities::enums::QueueKind" { Subscription Submission Scope }
+    PropertyType = "entities::enums::PropertyType" { String Text Number Boolean Option Options Url Email IpList }
+    /// Where an approved answer goes by itself.
+    FormTarget = "entities::enums::FormTarget" { IpAllowlist }
     CredentialStatus = "entities::enums::CredentialStatus" { Unclaimed Active Revoked Expired }
     ActorKind = "entities::enums::ActorKind" { User Staff System PaymentProvider }
     /// Why a lane takes no credentials and no calls.
     LaneLock = "domain::rules::subscription::LaneLock" { PendingApproval PendingPayment InSandbox InReview Rejected NotActive }
     /// What a developer can do now.
     NextStep = "domain::rules::subscription::NextStep" {
-        AwaitApproval Pay CreateSandboxCredential MakeFirstSandboxCall CreateProductionCredential MakeFirstProductionCall
+        AwaitApproval Pay CreateSandboxCredential MakeFirstSandboxCall SubmitForReview AwaitReview ApplyRequestedChanges
+        CreateProductionCredential MakeFirstProductionCall
     }
     /// MOCK answers from the document's own examples and schemas.
     Backend = "entities::enums::Backend" { Upstream Mock }
@@ -65,7 +75,7 @@ mirrored! {
     /// Who can put a refused call right.
     Fixer = "domain::rules::denial::Fixer" { Caller TeamAdmin Provider NobodyWait }
     UserErrorCode = "domain::ProblemCode" {
-        Invalid Required Taken TooLong TooShort NotFound Expired AlreadyDone WrongState Stale ProductionLocked LimitReached
-        PaymentProvider
+        Invalid Required Taken TooLong TooShort NotFound Expired AlreadyDone WrongState Stale CredentialsRequired ProductionLocked
+        NotesRequired ReasonRequired FormInvalid LimitReached PaymentProvider
     }
 }

@@ -1,5 +1,6 @@
 //! The GraphQL schema. A resolver parses, builds, calls and wraps; rules and SQL live in `domain`.
 
+pub mod approval_group;
 pub mod assignment;
 pub mod audit;
 pub mod batches;
@@ -13,6 +14,7 @@ pub mod decision;
 pub mod endpoint;
 pub mod engine;
 pub mod enums;
+pub mod form;
 pub mod invitation;
 pub mod limits;
 pub mod loaders;
@@ -29,11 +31,14 @@ pub mod provider;
 pub mod provider_access;
 pub mod request;
 pub mod request_log;
+pub mod review_queue;
 pub mod scalars;
+pub mod scope;
 pub mod session;
 pub mod shape;
 pub mod spec;
 pub mod staff;
+pub mod submission;
 pub mod subscription;
 pub mod team;
 pub mod tier;
@@ -64,8 +69,11 @@ pub struct Query(
 pub struct Mutation(
     portal::PortalMutation,
     plan::PlanMutation,
+    approval_group::ApprovalGroupMutation,
     policy::PolicyMutation,
     subscription::SubscriptionMutation,
+    submission::SubmissionMutation,
+    scope::ScopeMutation,
     client::ClientMutation,
     profile::ProfileMutation,
     credential::CredentialMutation,

@@ -3,12 +3,13 @@
 use async_graphql::{Context, ID, Interface, Object};
 use domain::read::{self, assignments, catalog, endpoints, specs};
 use entities::id::{
-    AccessTokenId, AssignmentId, AuditEventId, CategoryId, ClientId, CredentialId, EndpointId, InvitationId, MembershipId,
-    PlanId, PolicyId, ProductId, ProfileId, RequestLogId, SessionId, SpecVersionId, SubscriptionId, TeamId, TierId, TypedId,
-    UserId, prefix_of,
+    AccessTokenId, ApprovalGroupId, AssignmentId, AuditEventId, CategoryId, ClientId, CredentialId, EndpointId, InvitationId,
+    MembershipId, PlanId, PolicyId, ProductId, ProfileId, QueueItemId, RequestLogId, ScopeRequestId, SessionId, SpecVersionId,
+    SubmissionId, SubscriptionId, TeamId, TierId, TypedId, UserId, prefix_of,
 };
 
 use crate::graphql::{
+    approval_group::ApprovalGroup,
     assignment::Assignment,
     audit::AuditEvent,
     category::Category,
@@ -22,8 +23,11 @@ use crate::graphql::{
     profile::Profile,
     request::{OrGraphql, RequestContext},
     request_log::RequestLogEntry,
+    review_queue::QueueItem,
+    scope::ScopeRequest,
     session::{AccessToken, Session},
     spec::SpecVersion,
+    submission::Submission,
     subscription::Subscription,
     team::{Membership, Team},
     tier::Tier,
@@ -36,6 +40,10 @@ use crate::graphql::{
 pub enum Node {
     Subscription(Subscription),
     RequestLogEntry(RequestLogEntry),
+    ApprovalGroup(ApprovalGroup),
+    QueueItem(QueueItem),
+    ScopeRequest(ScopeRequest),
+    Submission(Submission),
     Profile(Profile),
     Policy(Policy),
     Plan(Plan),
@@ -91,6 +99,18 @@ impl NodeQuery {
             (Some(PolicyId::PREFIX), _) => found(&id, async |id| read::policies::by_id(op, actor, id).await, Policy).await,
             (Some(SubscriptionId::PREFIX), _) => {
                 found(&id, async |id| read::subscriptions::by_id(op, actor, id).await, Subscription).await
+            }
+            (Some(ApprovalGroupId::PREFIX), _) => {
+                found(&id, async |id| read::approval_groups::by_id(op, actor, id).await, ApprovalGroup).await
+            }
+            (Some(QueueItemId::PREFIX), _) => {
+                found(&id, async |id| read::review_queue::by_id(op, actor, id).await, QueueItem).await
+            }
+            (Some(ScopeRequestId::PREFIX), _) => {
+                found(&id, async |id| read::scopes::by_id(op, actor, id).await, ScopeRequest).await
+            }
+            (Some(SubmissionId::PREFIX), _) => {
+                found(&id, async |id| read::submissions::by_id(op, actor, id).await, Submission).await
             }
             (Some(ClientId::PREFIX), _) => found(&id, async |id| read::clients::by_id(op, actor, id).await, Client).await,
             (Some(ProfileId::PREFIX), _) => {

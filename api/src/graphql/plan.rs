@@ -3,16 +3,19 @@
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 use domain::{
     ops::plans,
+    read,
     rules::plan::{Draft, EnvironmentDraft, ScopeDraft},
 };
 use entities::{columns, plan, plan_environment};
 
 use crate::{
     graphql::{
+        approval_group::ApprovalGroup,
         call_limits::{QuotaLimit, QuotaLimitInput, RateLimit, RateLimitInput, draft},
         enums::{ApprovalLevel, AuthMethod, Environment, PlanStatus, PricingModel, ScopeGrantKind},
-        loaders::found,
+        form::{SubmissionForm, SubmissionFormInput},
         loaders::lists::{EnvironmentsOf, one},
+        loaders::{found, loaded},
         payload::payload,
         portal::change,
         product::Product,
@@ -55,6 +58,11 @@ impl Plan {
     async fn approval(&self) -> ApprovalLevel {
         self.0.approval.into()
     }
+    /// Who decides; null where any reviewer does, and for who is not staff.
+    async fn approval_group(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<ApprovalGroup>> {
+        let Some(group) = self.0.approval_group_id.filter(|_| read::plans::sees_all(ctx.actor())) else { return Ok(None) };
+        Ok(loaded(ctx.loaders().approval_groups.load_one(group).await)?.map(ApprovalGroup))
+    }
     /// With a sandbox, work there starts at once and production is locked until it is approved.
     async fn has_sandbox(&self) -> bool {
         self.0.has_sandbox
@@ -69,6 +77,10 @@ impl Plan {
     }
     async fn features(&self) -> Vec<PlanFeature> {
         self.0.features.iter().map(|f| PlanFeature { name: f.name.clone(), value: f.value.clone() }).collect()
+    }
+    /// What is filled in when sandbox work is submitted for review.
+    async fn submission_form(&self) -> Option<SubmissionForm> {
+        self.0.submission_form.clone().map(Into::into)
     }
     /// Null: no cap.
     async fn max_subscriptions_per_team(&self) -> Option<i32> {
@@ -113,6 +125,19 @@ pub struct Pricing {
 /// A scope that a plan can grant.
 pub struct PlanScope(pub columns::PlanScope);
 
+impl PlanScope {
+    /// As the plan defines it now; by its name alone where it does not any more.
+    pub fn named(plan: &plan::Model, name: &str) -> Self {
+        let defined = plan.scopes.iter().find(|scope| scope.name == name).cloned();
+        Self(defined.unwrap_or_else(|| columns::PlanScope {
+            name: name.to_owned(),
+            description: None,
+            grant: entities::enums::ScopeGrantKind::Optional,
+            environments: Vec::new(),
+        }))
+    }
+}
+
 #[Object]
 impl PlanScope {
     async fn name(&self) -> &str {
@@ -143,12 +168,15 @@ pub struct CreatePlanInput {
     name: String,
     description: Option<String>,
     pricing: PricingInput,
-    /// AUTOMATIC unless given.
+    /// AUTOMATIC unless given; with an approval group it is STANDARD at least.
     approval: Option<ApprovalLevel>,
+    /// Who decides; left out: any reviewer.
+    approval_group_id: Option<ID>,
     has_sandbox: bool,
     environments: Vec<PlanEnvironmentInput>,
     scopes: Option<Vec<PlanScopeInput>>,
     features: Option<Vec<PlanFeatureInput>>,
+    submission_form: Option<SubmissionFormInput>,
     max_subscriptions_per_team: Option<i32>,
 }
 
@@ -164,10 +192,14 @@ pub struct UpdatePlanInput {
     description: MaybeUndefined<String>,
     pricing: Option<PricingInput>,
     approval: Option<ApprovalLevel>,
+    #[graphql(default)]
+    approval_group_id: MaybeUndefined<ID>,
     has_sandbox: Option<bool>,
     environments: Option<Vec<PlanEnvironmentInput>>,
     scopes: Option<Vec<PlanScopeInput>>,
     features: Option<Vec<PlanFeatureInput>>,
+    #[graphql(default)]
+    submission_form: MaybeUndefined<SubmissionFormInput>,
     #[graphql(default)]
     max_subscriptions_per_team: MaybeUndefined<i32>,
 }
@@ -237,6 +269,7 @@ impl PlanMutation {
 async fn create(ctx: &Context<'_>, input: CreatePlanInput) -> domain::Result<Plan> {
     let cmd = plans::CreatePlan {
         product: id_referred_to(&input.product_id),
+        approval_group: input.approval_group_id.as_ref().map(id_referred_to),
         draft: Draft {
             slug: input.slug,
             name: input.name,
@@ -247,6 +280,7 @@ async fn create(ctx: &Context<'_>, input: CreatePlanInput) -> domain::Result<Pla
             environments: input.environments.into_iter().map(environment).collect(),
             scopes: input.scopes.unwrap_or_default().into_iter().map(scope).collect(),
             features: input.features.unwrap_or_default().into_iter().map(feature).collect(),
+            submission_form: input.submission_form.map(Into::into),
             max_subscriptions_per_team: input.max_subscriptions_per_team,
         },
     };
@@ -261,10 +295,12 @@ async fn update(ctx: &Context<'_>, input: UpdatePlanInput) -> domain::Result<Pla
         description: change(input.description, |text| text),
         pricing: input.pricing.map(|p| p.model.into()),
         approval: input.approval.map(Into::into),
+        approval_group: change(input.approval_group_id, |id| id_referred_to(&id)),
         has_sandbox: input.has_sandbox,
         environments: input.environments.map(|list| list.into_iter().map(environment).collect()),
         scopes: input.scopes.map(|list| list.into_iter().map(scope).collect()),
         features: input.features.map(|list| list.into_iter().map(feature).collect()),
+        submission_form: change(input.submission_form, Into::into),
         max_subscriptions_per_team: change(input.max_subscriptions_per_team, |cap| cap),
     };
     plans::update(ctx.op(), ctx.actor(), id_of(&input.plan_id, "plan")?, cmd).await.map(Plan)

@@ -88,6 +88,14 @@ pub struct SettingsInput {
     session_hours: Option<i32>,
     invitation_days: Option<i32>,
     request_log_days: Option<i32>,
+    /// Of the IANA database, such as Europe/Berlin.
+    time_zone: Option<String>,
+    /// Monday to Friday, such as 09:00-17:00.
+    business_hours: Option<String>,
+    /// Business hours within which STANDARD requests are decided.
+    standard_review_hours: Option<i32>,
+    /// Business days within which FORMAL requests are decided.
+    formal_review_days: Option<i32>,
 }
 
 impl From<SettingsInput> for portal::Settings {
@@ -97,6 +105,10 @@ impl From<SettingsInput> for portal::Settings {
             session_hours: input.session_hours,
             invitation_days: input.invitation_days,
             request_log_days: input.request_log_days,
+            time_zone: input.time_zone,
+            business_hours: input.business_hours,
+            standard_review_hours: input.standard_review_hours,
+            formal_review_days: input.formal_review_days,
         }
     }
 }

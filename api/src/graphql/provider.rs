@@ -6,10 +6,12 @@ use domain::{DomainError, access::require_staff, read, rules::policy::StaffRight
 use crate::{
     error::to_graphql,
     graphql::{
+        approval_group::ProviderApprovalGroups,
         enums::StaffRole,
         product::ProviderCatalog,
         provider_access::ProviderAccess,
         request::{OrGraphql, RequestContext, page},
+        review_queue::ProviderQueue,
         staff::StaffMember,
         team::{Team, TeamConnection},
         tier::Tier,
@@ -18,15 +20,21 @@ use crate::{
 
 /// What staff see; each field as far as their role goes.
 #[derive(MergedObject, Default)]
-pub struct Provider(ProviderPeople, ProviderCatalog, ProviderAccess);
+pub struct Provider(ProviderPeople, ProviderCatalog, ProviderAccess, ProviderApprovalGroups, ProviderQueue);
 
-/// How long things live.
+/// How long things live and take.
 #[derive(SimpleObject)]
 pub struct Settings {
     magic_link_minutes: i32,
     session_hours: i32,
     invitation_days: i32,
     request_log_days: i32,
+    /// What business hours are told in.
+    time_zone: String,
+    /// Monday to Friday.
+    business_hours: String,
+    standard_review_hours: i32,
+    formal_review_days: i32,
 }
 
 #[derive(Default)]
@@ -69,6 +77,10 @@ impl ProviderPeople {
             session_hours: portal.session_hours,
             invitation_days: portal.invitation_days,
             request_log_days: portal.request_log_days,
+            time_zone: portal.time_zone,
+            business_hours: portal.business_hours,
+            standard_review_hours: portal.standard_review_hours,
+            formal_review_days: portal.formal_review_days,
         })
     }
 }

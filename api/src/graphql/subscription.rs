@@ -5,14 +5,17 @@ use std::collections::HashMap;
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use domain::{
-    ops::subscriptions::{self, Subscribed},
+    ops::{
+        reviews,
+        subscriptions::{self, Subscribed},
+    },
     read::{
         lanes::{self, Lane},
         request_log::Calls,
     },
     rules::policy::MemberRight,
 };
-use entities::{scope_grant, subscription};
+use entities::{columns, scope_grant, subscription};
 
 use crate::{
     connection,
@@ -20,7 +23,7 @@ use crate::{
         client::Client,
         connection::HasCursor,
         credential::{Credential, IssuedSecret},
-        enums::{Environment, LaneLock, NextStep, SubscriptionStatus},
+        enums::{Environment, LaneLock, NextStep, RequestStatus, SubscriptionStatus},
         loaders::found,
         loaders::lists::{ClientOf, CredentialsOf, GrantsOf, ProfilesOf, may, one},
         payload::{Payload, UserError, payload},
@@ -28,6 +31,8 @@ use crate::{
         profile::Profile,
         request::{OrGraphql, RequestContext, id_of, id_referred_to, page},
         request_log::{RequestLogConnection, RequestLogFilter, log},
+        scope::{ScopeRequest, ScopeRequestConnection},
+        submission::Pipeline,
         team::Team,
         user::User,
     },
@@ -68,7 +73,7 @@ impl Subscription {
     async fn status(&self) -> SubscriptionStatus {
         self.0.status.into()
     }
-    /// What was said when it was suspended or cancelled.
+    /// What was said when it was decided on, suspended or cancelled.
     async fn status_reason(&self) -> Option<&str> {
         self.0.status_reason.as_deref()
     }
@@ -83,6 +88,10 @@ impl Subscription {
     }
     async fn expires_at(&self) -> Option<DateTime<Utc>> {
         self.0.expires_at
+    }
+    /// The road to production; null where the plan has no sandbox.
+    async fn pipeline(&self) -> Option<Pipeline> {
+        Pipeline::of(&self.0)
     }
     /// Sandbox first; one lane where the plan has no sandbox. Needs READ access to the credentials area.
     async fn lanes(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Vec<CredentialLane>>> {
@@ -100,6 +109,29 @@ impl Subscription {
         let grants = one(ctx, GrantsOf(self.0.id)).await?.unwrap_or_default();
         let defined = |name: &str| plan.scopes.iter().find(|scope| scope.name == name).cloned();
         Ok(grants.into_iter().filter_map(|grant| Some(ScopeGrant { scope: defined(&grant.scope)?, grant })).collect())
+    }
+    /// What can be asked for without a reason.
+    async fn available_scopes(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<PlanScope>> {
+        Ok(self.scopes_to_ask_for(ctx).await?.0.into_iter().map(PlanScope).collect())
+    }
+    /// What can be asked for with a reason.
+    async fn restricted_scopes(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<PlanScope>> {
+        Ok(self.scopes_to_ask_for(ctx).await?.1.into_iter().map(PlanScope).collect())
+    }
+    /// What was asked for, newest first.
+    async fn scope_requests(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        status: Option<RequestStatus>,
+    ) -> async_graphql::Result<ScopeRequestConnection> {
+        let page = page(ctx, first, after, last, before);
+        let rows =
+            domain::read::scopes::of_subscription(ctx.op(), self.0.id, status.map(Into::into), &page).await.or_graphql()?;
+        Ok(ScopeRequestConnection(rows.map(ScopeRequest)))
     }
     /// Its calls, newest first. Needs READ access to the credentials area.
     async fn request_log(
@@ -124,6 +156,15 @@ impl Subscription {
 impl Subscription {
     async fn load_client(&self, ctx: &Context<'_>) -> async_graphql::Result<Client> {
         found(ctx.loaders().lists.load_one(ClientOf(self.0.id)).await).map(Client)
+    }
+
+    async fn scopes_to_ask_for(
+        &self,
+        ctx: &Context<'_>,
+    ) -> async_graphql::Result<(Vec<columns::PlanScope>, Vec<columns::PlanScope>)> {
+        let plan = found(ctx.loaders().plans.load_one(self.0.plan_id).await)?;
+        let grants = one(ctx, GrantsOf(self.0.id)).await?.unwrap_or_default();
+        Ok(domain::read::scopes::to_ask_for(&plan, &grants))
     }
 
     async fn load_lanes(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<Lane>> {
@@ -229,6 +270,11 @@ pub struct DecideSubscriptionInput {
     notes: Option<String>,
 }
 
+#[derive(InputObject)]
+pub struct SubscriptionIdInput {
+    pub subscription_id: ID,
+}
+
 payload_type! { SubscriptionPayload { subscription: Subscription } }
 
 #[derive(SimpleObject)]
@@ -272,6 +318,22 @@ impl SubscriptionMutation {
         input: UpdateSubscriptionInput,
     ) -> async_graphql::Result<Option<SubscriptionPayload>> {
         payload(update(ctx, &input).await)
+    }
+    /// Reviewers: it begins; its production credential is issued, and claimed by a developer of the team.
+    async fn approve_subscription(
+        &self,
+        ctx: &Context<'_>,
+        input: DecideSubscriptionInput,
+    ) -> async_graphql::Result<Option<SubscriptionPayload>> {
+        payload(approve(ctx, &input).await)
+    }
+    /// Reviewers: it does not begin.
+    async fn reject_subscription(
+        &self,
+        ctx: &Context<'_>,
+        input: DecideSubscriptionInput,
+    ) -> async_graphql::Result<Option<SubscriptionPayload>> {
+        payload(reject(ctx, &input).await)
     }
     /// Staff: its credentials refuse until it is reinstated.
     async fn suspend_subscription(
@@ -319,4 +381,14 @@ async fn suspend(ctx: &Context<'_>, input: &DecideSubscriptionInput) -> domain::
 async fn reinstate(ctx: &Context<'_>, input: &DecideSubscriptionInput) -> domain::Result<Subscription> {
     let id = id_of(&input.subscription_id, "subscription")?;
     subscriptions::reinstate(ctx.op(), ctx.actor(), id, input.notes.as_deref()).await.map(Subscription)
+}
+
+async fn approve(ctx: &Context<'_>, input: &DecideSubscriptionInput) -> domain::Result<Subscription> {
+    let id = id_of(&input.subscription_id, "subscription")?;
+    reviews::approve_subscription(ctx.op(), ctx.actor(), id, input.notes.as_deref()).await.map(Subscription)
+}
+
+async fn reject(ctx: &Context<'_>, input: &DecideSubscriptionInput) -> domain::Result<Subscription> {
+    let id = id_of(&input.subscription_id, "subscription")?;
+    reviews::reject_subscription(ctx.op(), ctx.actor(), id, input.notes.as_deref()).await.map(Subscription)
 }

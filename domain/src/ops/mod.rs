@@ -1,8 +1,10 @@
 //! Operations: one public function per use case, one transaction, one audit row.
 
 pub mod access_tokens;
+pub mod approval_groups;
 pub mod assignments;
 pub mod categories;
+pub mod claims;
 pub mod clients;
 pub mod credentials;
 mod idempotency;
@@ -14,15 +16,20 @@ pub mod policies;
 pub mod portal;
 pub mod portal_access;
 pub mod product_environments;
+mod production;
 pub mod products;
 pub mod profiles;
 pub mod quota;
 pub mod request_log;
 pub mod retention;
+mod review_queue;
+pub mod reviews;
+pub mod scopes;
 pub mod sessions;
 pub mod sign_in;
 pub mod specs;
 pub mod staff;
+pub mod submissions;
 pub mod subscriptions;
 pub mod teams;
 pub mod tiers;

@@ -75,6 +75,7 @@ async fn onboard_once(ctx: &Domain, actor: &Actor, cmd: &OnboardPartner) -> Resu
     let mut of_plan = None;
     if let Some(plan) = &checked.plan {
         let held = subscriptions::insert(&tx, actor.user_id(), &team, plan, checked.client_name.clone()).await?;
+        subscriptions::await_approval(&tx, actor, &held.subscription, plan).await?;
         entry = subscriptions::described(entry, &held);
         subscription = Some(held.subscription);
         of_plan = Some(held.client);

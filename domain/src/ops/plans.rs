@@ -1,9 +1,9 @@
 //! Plans: what a product is offered under.
 
 use entities::{
-    columns::{PlanFeature, PlanFeatures, PlanScopes, Pricing},
+    columns::{PlanFeature, PlanFeatures, PlanScopes, Pricing, SubmissionForm},
     enums::{ApprovalLevel, PlanStatus, PricingModel, ProductStatus},
-    id::{PlanEnvironmentId, PlanId, ProductId},
+    id::{ApprovalGroupId, PlanEnvironmentId, PlanId, ProductId},
     plan::{Column, Entity, Model},
     plan_environment, product, subscription,
 };
@@ -11,6 +11,7 @@ use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QuerySelect,
 };
 
+use super::approval_groups;
 use crate::{
     Actor, Domain, DomainError, ProblemCode, Result, Tx,
     access::require_staff,
@@ -27,6 +28,8 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct CreatePlan {
     pub product: ProductId,
+    /// `None`: any reviewer decides.
+    pub approval_group: Option<ApprovalGroupId>,
     pub draft: Draft,
 }
 
@@ -39,10 +42,12 @@ pub struct UpdatePlan {
     pub description: Option<Option<String>>,
     pub pricing: Option<PricingModel>,
     pub approval: Option<ApprovalLevel>,
+    pub approval_group: Option<Option<ApprovalGroupId>>,
     pub has_sandbox: Option<bool>,
     pub environments: Option<Vec<EnvironmentDraft>>,
     pub scopes: Option<Vec<ScopeDraft>>,
     pub features: Option<Vec<PlanFeature>>,
+    pub submission_form: Option<Option<SubmissionForm>>,
     pub max_subscriptions_per_team: Option<Option<i32>>,
 }
 
@@ -55,6 +60,7 @@ pub async fn create(ctx: &Domain, actor: &Actor, cmd: CreatePlan) -> Result<Mode
     let product = product.filter(|p| p.status != ProductStatus::Retired);
     let product = product.ok_or_else(|| DomainError::refused(ProblemCode::NotFound, "productId", "no such product in use"))?;
     free_slug(&tx, product.id, &checked.slug, None).await?;
+    approval_groups::require(&tx, cmd.approval_group).await?;
     let row = tx
         .insert(Model {
             id: ctx.env.id(),
@@ -66,9 +72,11 @@ pub async fn create(ctx: &Domain, actor: &Actor, cmd: CreatePlan) -> Result<Mode
             version: 1,
             pricing: Pricing { model: cmd.draft.pricing },
             approval: cmd.draft.approval,
+            approval_group_id: cmd.approval_group,
             has_sandbox: cmd.draft.has_sandbox,
             scopes: PlanScopes(checked.scopes.clone()),
             features: PlanFeatures(checked.features.clone()),
+            submission_form: checked.submission_form.clone(),
             max_subscriptions_per_team: cmd.draft.max_subscriptions_per_team,
             created_at: tx.now(),
         })
@@ -78,6 +86,8 @@ pub async fn create(ctx: &Domain, actor: &Actor, cmd: CreatePlan) -> Result<Mode
         .set("product", row.product_id)
         .set("slug", &row.slug)
         .set("name", &row.name)
+        .set("approval", row.approval)
+        .set("approvalGroup", row.approval_group_id)
         .set("scopes", &row.scopes)
         .set("environments", environments.iter().map(shown).collect::<Vec<_>>());
     // Its limits: a gateway that did not know them would let its subscribers call without any.
@@ -105,12 +115,16 @@ async fn update_once(ctx: &Domain, actor: &Actor, id: PlanId, cmd: &UpdatePlan) 
     let checked = plan::check(&draft).map_err(DomainError::Refused)?;
     free_slug(&tx, before.product_id, &checked.slug, Some(id)).await?;
     keep_promises(&tx, &before, &environments, &draft, &checked).await?;
+    let approval_group = cmd.approval_group.unwrap_or(before.approval_group_id);
+    approval_groups::require(&tx, approval_group).await?;
     let mut row = before.clone().into_active_model();
     row.slug = Set(checked.slug);
     row.name = Set(checked.name);
     row.description = Set(checked.description);
     row.pricing = Set(Pricing { model: draft.pricing });
     row.approval = Set(draft.approval);
+    row.approval_group_id = Set(approval_group);
+    row.submission_form = Set(checked.submission_form);
     row.has_sandbox = Set(draft.has_sandbox);
     row.scopes = Set(PlanScopes(checked.scopes));
     row.features = Set(PlanFeatures(checked.features));
@@ -124,6 +138,9 @@ async fn update_once(ctx: &Domain, actor: &Actor, id: PlanId, cmd: &UpdatePlan) 
         .change("slug", &before.slug, &after.slug)
         .change("name", &before.name, &after.name)
         .change("description", &before.description, &after.description)
+        .change("approval", before.approval, after.approval)
+        .change("approvalGroup", before.approval_group_id, after.approval_group_id)
+        .change("submissionForm", &before.submission_form, &after.submission_form)
         .change("hasSandbox", before.has_sandbox, after.has_sandbox)
         .change("scopes", &before.scopes, &after.scopes)
         .change("features", &before.features, &after.features)
@@ -240,6 +257,7 @@ fn overlay(before: &Model, environments: &[plan_environment::Model], cmd: &Updat
         environments: given.unwrap_or_else(|| environments.iter().map(environment_draft).collect()),
         scopes: scopes.unwrap_or_else(|| before.scopes.iter().map(scope_draft).collect()),
         features: cmd.features.clone().unwrap_or_else(|| before.features.to_vec()),
+        submission_form: cmd.submission_form.clone().unwrap_or_else(|| before.submission_form.clone()),
         max_subscriptions_per_team: cmd.max_subscriptions_per_team.unwrap_or(before.max_subscriptions_per_team),
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     error::Problems,
     keyring::Keyring,
     read::portal::{PORTAL, load, load_from},
-    rules::{policy::StaffRight, text},
+    rules::{business_time::BusinessHours, policy::StaffRight, text},
     tx::Unaudited,
 };
 
@@ -35,9 +35,15 @@ pub struct UpdatePortal {
     pub settings: Settings,
 }
 
-/// How long things live; what is omitted stays.
-#[derive(Debug, Clone, Copy, Default)]
+/// How long things live and take; what is omitted stays.
+#[derive(Debug, Clone, Default)]
 pub struct Settings {
+    /// Of the IANA database.
+    pub time_zone: Option<String>,
+    /// `09:00-17:00`.
+    pub business_hours: Option<String>,
+    pub standard_review_hours: Option<i32>,
+    pub formal_review_days: Option<i32>,
     pub magic_link_minutes: Option<i32>,
     pub session_hours: Option<i32>,
     pub invitation_days: Option<i32>,
@@ -75,7 +81,7 @@ pub async fn update(ctx: &Domain, actor: &Actor, cmd: UpdatePortal) -> Result<Mo
     let tx = Tx::begin(ctx).await?;
     let before = load_from(tx.db()).await?;
     let mut row = before.clone().into_active_model();
-    apply(&mut row, cmd)?;
+    apply(&mut row, &before, cmd)?;
     let after = tx.update::<Entity>(row, Column::Version, before.version).await?;
     let entry = Audit::of(actor, Action::PortalUpdated, PortalId(Uuid::nil()))
         .change("name", &before.name, &after.name)
@@ -88,12 +94,16 @@ pub async fn update(ctx: &Domain, actor: &Actor, cmd: UpdatePortal) -> Result<Mo
         .change("magicLinkMinutes", before.magic_link_minutes, after.magic_link_minutes)
         .change("sessionHours", before.session_hours, after.session_hours)
         .change("invitationDays", before.invitation_days, after.invitation_days)
+        .change("timeZone", &before.time_zone, &after.time_zone)
+        .change("businessHours", &before.business_hours, &after.business_hours)
+        .change("standardReviewHours", before.standard_review_hours, after.standard_review_hours)
+        .change("formalReviewDays", before.formal_review_days, after.formal_review_days)
         .change("requestLogDays", before.request_log_days, after.request_log_days);
     tx.commit(entry).await?;
     Ok(after)
 }
 
-fn apply(row: &mut ActiveModel, cmd: UpdatePortal) -> Result<()> {
+fn apply(row: &mut ActiveModel, before: &Model, cmd: UpdatePortal) -> Result<()> {
     let mut problems = Problems::default();
     if let Some(name) = cmd.name.and_then(|name| problems.take(text::name("name", &name, 80))) {
         row.name = Set(name);
@@ -116,11 +126,21 @@ fn apply(row: &mut ActiveModel, cmd: UpdatePortal) -> Result<()> {
     if let Some(open) = cmd.self_registration {
         row.self_registration = Set(open);
     }
-    apply_settings(row, cmd.settings, &mut problems);
+    apply_business_hours(row, before, &cmd.settings, &mut problems);
+    apply_settings(row, &cmd.settings, &mut problems);
     problems.into_result()
 }
 
-fn apply_settings(row: &mut ActiveModel, settings: Settings, problems: &mut Problems) {
+fn apply_business_hours(row: &mut ActiveModel, before: &Model, settings: &Settings, problems: &mut Problems) {
+    let zone = settings.time_zone.as_deref().unwrap_or(&before.time_zone).trim();
+    let hours = settings.business_hours.as_deref().unwrap_or(&before.business_hours).trim();
+    if problems.take(BusinessHours::parse(zone, hours)).is_some() {
+        row.time_zone = Set(zone.to_owned());
+        row.business_hours = Set(hours.to_owned());
+    }
+}
+
+fn apply_settings(row: &mut ActiveModel, settings: &Settings, problems: &mut Problems) {
     let mut set = |column: &mut ActiveValue<i32>, name: &str, value: Option<i32>, most: i32| match value {
         Some(value) if (1..=most).contains(&value) => *column = Set(value),
         Some(_) => problems.add(ProblemCode::Invalid, &format!("settings.{name}"), format!("must be from 1 to {most}")),
@@ -130,6 +150,8 @@ fn apply_settings(row: &mut ActiveModel, settings: Settings, problems: &mut Prob
     set(&mut row.magic_link_minutes, "magicLinkMinutes", settings.magic_link_minutes, 30);
     set(&mut row.session_hours, "sessionHours", settings.session_hours, 366 * 24);
     set(&mut row.invitation_days, "invitationDays", settings.invitation_days, 366);
+    set(&mut row.standard_review_hours, "standardReviewHours", settings.standard_review_hours, 1000);
+    set(&mut row.formal_review_days, "formalReviewDays", settings.formal_review_days, 366);
     set(&mut row.request_log_days, "requestLogDays", settings.request_log_days, 3660);
 }
 

@@ -2,7 +2,7 @@
 
 use entities::{
     assignment, client,
-    enums::{Environment, PlanStatus, ProductStatus, TeamStatus},
+    enums::{ApprovalLevel, Environment, PlanStatus, ProductStatus, QueueKind, RequestStatus, SubscriptionStatus, TeamStatus},
     id::{AssignmentId, PlanId, ProfileId, ScopeGrantId, SubscriptionId, TeamId, TypedId, UserId},
     plan, plan_environment, product, profile, scope_grant,
     subscription::{Column, Entity, Model},
@@ -18,7 +18,7 @@ use super::{
     clients::{self, NewClient},
     credentials::{self, Details, Made, named},
     idempotency::Claim,
-    plans,
+    plans, review_queue, scopes, submissions,
 };
 use crate::{
     Actor, Domain, DomainError, Problem, ProblemCode, Result, Tx,
@@ -73,6 +73,7 @@ async fn subscribe_once(ctx: &Domain, actor: &Actor, cmd: &Subscribe, claim: Opt
     }
     room_for_one(&tx, &plan, &team).await?;
     let made = insert(&tx, actor.user_id(), &team, &plan, name).await?;
+    await_approval(&tx, actor, &made.subscription, &plan).await?;
     let secret = sandbox_secret(&tx, actor, &made, claim).await?;
     if let Some(claim) = claim {
         claim.remember(&tx, made.subscription.id).await?;
@@ -98,6 +99,9 @@ pub async fn cancel(ctx: &Domain, actor: &Actor, id: SubscriptionId, reason: Opt
         row.cancel_at = Set(Some(tx.now()));
         let after = tx.update::<Entity>(row, Column::Version, before.version).await?;
         let revoked = credentials::revoke_all(&tx, client.id).await?;
+        submissions::close_open(&tx, id).await?;
+        scopes::close_open(&tx, id).await?;
+        review_queue::settle(&tx, id.0, RequestStatus::Withdrawn, None).await?;
         assignment::Entity::delete_many().filter(assignment::Column::SubscriptionId.eq(id)).exec(tx.db()).await?;
         let entry = Audit::of(actor, Action::SubscriptionCancelled, id)
             .team(after.team_id)
@@ -216,6 +220,14 @@ pub(crate) async fn locked_team(tx: &Tx<'_>, id: TeamId) -> Result<Option<team::
     Ok(team::Entity::find_by_id(id).lock_exclusive().one(tx.db()).await?)
 }
 
+/// A plan with an approval group is STANDARD at least.
+pub(super) fn level(plan: &plan::Model) -> ApprovalLevel {
+    match (plan.approval, plan.approval_group_id) {
+        (ApprovalLevel::Automatic, Some(_)) => ApprovalLevel::Standard,
+        (level, _) => level,
+    }
+}
+
 /// Writes a subscription with its client, a profile for each of the plan's environments, its grants and its assignment.
 pub(crate) async fn insert(
     tx: &Tx<'_>,
@@ -224,7 +236,7 @@ pub(crate) async fn insert(
     plan: &plan::Model,
     name: String,
 ) -> Result<Inserted> {
-    let (status, phase) = subscription::first(plan.approval, plan.pricing.model, plan.has_sandbox);
+    let (status, phase) = subscription::first(level(plan), plan.pricing.model, plan.has_sandbox);
     let open = subscription::lane_lock(status, phase, Environment::Sandbox).is_none();
     let row = tx
         .insert(Model {
@@ -236,6 +248,7 @@ pub(crate) async fn insert(
             owner_id: owner,
             status,
             phase,
+            changes_requested: false,
             status_reason: None,
             created_at: tx.now(),
             activated_at: open.then_some(tx.now()),
@@ -273,6 +286,22 @@ pub(crate) async fn insert(
     })
     .await?;
     Ok(Inserted { subscription: row, client, profiles })
+}
+
+/// Puts a subscription that needs an approval before it begins into the queue.
+pub(crate) async fn await_approval(tx: &Tx<'_>, actor: &Actor, row: &Model, plan: &plan::Model) -> Result<()> {
+    if row.status != SubscriptionStatus::PendingApproval {
+        return Ok(());
+    }
+    let request = review_queue::Request {
+        kind: QueueKind::Subscription,
+        subject: row.id.0,
+        team: row.team_id,
+        plan,
+        by: actor.signed_in()?,
+        reason: None,
+    };
+    review_queue::open(tx, request, review_queue::due(tx, plan.approval).await?).await
 }
 
 fn profile_for(
@@ -347,7 +376,7 @@ pub(crate) async fn client_of(db: &impl ConnectionTrait, id: SubscriptionId) -> 
     found.ok_or_else(|| DomainError::internal("a subscription has no client"))
 }
 
-async fn of_member(tx: &Tx<'_>, actor: &Actor, id: SubscriptionId) -> Result<Model> {
+pub(super) async fn of_member(tx: &Tx<'_>, actor: &Actor, id: SubscriptionId) -> Result<Model> {
     let row = Entity::find_by_id(id).one(tx.db()).await?.ok_or(DomainError::NotFound("subscription"))?;
     let allowed = require_member(tx.db(), actor, row.team_id, MemberRight::ManageCredentials).await;
     allowed.map_err(|error| named(error, "subscription"))?;

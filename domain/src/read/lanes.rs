@@ -56,5 +56,5 @@ pub fn steps(held: &subscription::Model, lanes: &[Lane], now: DateTime<Utc>) -> 
             called: lane.credentials.iter().any(|c| c.last_used_at.is_some()),
         })
         .collect();
-    next_steps(held.status, held.phase, &progress)
+    next_steps(held.status, held.phase, held.changes_requested, &progress)
 }

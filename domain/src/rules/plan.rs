@@ -1,11 +1,11 @@
 //! What a plan may say, and which way its status goes.
 
 use entities::{
-    columns::{PlanFeature, PlanScope, Strings},
+    columns::{PlanFeature, PlanScope, Strings, SubmissionForm},
     enums::{ApprovalLevel, AuthMethod, Environment, PlanStatus, PricingModel, QuotaPeriod, RateWindow, ScopeGrantKind},
 };
 
-use super::{profile, text};
+use super::{form, profile, text};
 use crate::{Problem, ProblemCode, error::Problems};
 
 /// The largest quota: JavaScript holds whole numbers up to here exactly.
@@ -27,6 +27,8 @@ pub struct Draft {
     pub environments: Vec<EnvironmentDraft>,
     pub scopes: Vec<ScopeDraft>,
     pub features: Vec<PlanFeature>,
+    /// What is filled in at a submission for review.
+    pub submission_form: Option<SubmissionForm>,
     /// `None`: no cap.
     pub max_subscriptions_per_team: Option<i32>,
 }
@@ -67,6 +69,7 @@ pub struct Checked {
     pub environments: Vec<CheckedEnvironment>,
     pub scopes: Vec<PlanScope>,
     pub features: Vec<PlanFeature>,
+    pub submission_form: Option<SubmissionForm>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,23 +91,33 @@ pub fn check(draft: &Draft) -> Result<Checked, Vec<Problem>> {
         let say = format!("payment is not set up: {} plans cannot be offered, only FREE ones", text::word(draft.pricing));
         problems.add(ProblemCode::Invalid, "pricing.model", say);
     }
-    if draft.approval != ApprovalLevel::Automatic {
-        let say = format!("{} approval cannot be asked for: only AUTOMATIC", text::word(draft.approval));
-        problems.add(ProblemCode::Invalid, "approval", say);
-    }
     if draft.max_subscriptions_per_team.is_some_and(|cap| cap < 1) {
         problems.add(ProblemCode::Invalid, "maxSubscriptionsPerTeam", "must be 1 or more; leave it out for no cap");
     }
     let environments = environments(&mut problems, draft);
     let scopes = scopes(&mut problems, draft);
     let features = features(&mut problems, &draft.features);
+    let submission_form = submission_form(&mut problems, draft);
     match (slug, name, description) {
         (Some(slug), Some(name), Some(description)) => {
             let list = problems.into_list();
-            if list.is_empty() { Ok(Checked { slug, name, description, environments, scopes, features }) } else { Err(list) }
+            if list.is_empty() {
+                Ok(Checked { slug, name, description, environments, scopes, features, submission_form })
+            } else {
+                Err(list)
+            }
         }
         _ => Err(problems.into_list()),
     }
+}
+
+fn submission_form(problems: &mut Problems, draft: &Draft) -> Option<SubmissionForm> {
+    let given = draft.submission_form.as_ref()?;
+    if !draft.has_sandbox {
+        problems.add(ProblemCode::Invalid, "submissionForm", "only a plan with a sandbox has submissions to fill a form in for");
+        return None;
+    }
+    problems.take_all(form::form("submissionForm", given))
 }
 
 /// The environments that a plan has.
@@ -251,6 +264,7 @@ mod tests {
             environments: vec![environment(Environment::Production), environment(Environment::Sandbox)],
             scopes: Vec::new(),
             features: Vec::new(),
+            submission_form: None,
             max_subscriptions_per_team: None,
         }
     }
@@ -283,7 +297,6 @@ mod tests {
         assert_eq!(wrong(|d| d.name = " ".to_owned()), "name Required");
         assert_eq!(wrong(|d| d.slug = "Free!".to_owned()), "slug Invalid");
         assert_eq!(wrong(|d| d.pricing = PricingModel::FlatFee), "pricing.model Invalid");
-        assert_eq!(wrong(|d| d.approval = ApprovalLevel::Formal), "approval Invalid");
         assert_eq!(wrong(|d| d.max_subscriptions_per_team = Some(0)), "maxSubscriptionsPerTeam Invalid");
         assert_eq!(wrong(|d| d.has_sandbox = false), "environments Invalid");
         assert_eq!(wrong(|d| d.environments.truncate(1)), "environments Invalid");
@@ -298,6 +311,13 @@ mod tests {
         let quota = |n| wrong(|d| d.environments[0].limits.quota = Some((n, QuotaPeriod::Week)));
         assert_eq!((quota(0), quota(MAX_QUOTA + 1)), ("environments.0.quota.requests Invalid".to_owned(), quota(0)));
         assert_eq!(wrong(|d| d.scopes = vec![scope("a b", None)]), "scopes.0.name Invalid");
+        let no_steps = Some(SubmissionForm { steps: Vec::new() });
+        assert_eq!(wrong(|d| d.submission_form = no_steps.clone()), "submissionForm.steps Required");
+        let without_sandbox = wrong(|d| {
+            (d.submission_form, d.has_sandbox) = (no_steps.clone(), false);
+            d.environments.truncate(1);
+        });
+        assert_eq!(without_sandbox, "submissionForm Invalid");
         assert_eq!(wrong(|d| d.scopes = vec![scope("a", None), scope("a", None)]), "scopes.1.name Taken");
         assert_eq!(wrong(|d| d.scopes = vec![scope("a", Some(Vec::new()))]), "scopes.0.environments Invalid");
     }

@@ -15,12 +15,15 @@ pub enum StaffRight {
     ReadAudit,
     /// Change catalog, plans, policies, tiers, clients, profiles, assignments, portal access; onboard partners.
     Edit,
+    /// Decide on what teams ask for.
+    Review,
     ManagePortal,
     ManageStaff,
 }
 
 impl StaffRight {
-    pub const ALL: [Self; 6] = [Self::Read, Self::ReadLogs, Self::ReadAudit, Self::Edit, Self::ManagePortal, Self::ManageStaff];
+    pub const ALL: [Self; 7] =
+        [Self::Read, Self::ReadLogs, Self::ReadAudit, Self::Edit, Self::Review, Self::ManagePortal, Self::ManageStaff];
 
     /// For the sentence "this needs …".
     pub fn needs(self) -> &'static str {
@@ -29,20 +32,22 @@ impl StaffRight {
             Self::ReadLogs => "a staff role that may read logs",
             Self::ReadAudit => "the staff role AUDITOR, ADMIN or OWNER",
             Self::Edit => "the staff role EDITOR, ADMIN or OWNER",
+            Self::Review => "the staff role REVIEWER, ADMIN or OWNER",
             Self::ManagePortal | Self::ManageStaff => "the staff role ADMIN or OWNER",
         }
     }
 }
 
 pub fn staff_may(role: StaffRole, right: StaffRight) -> bool {
-    use StaffRight::{Edit, ManagePortal, ManageStaff, Read, ReadAudit, ReadLogs};
+    use StaffRight::{Edit, ManagePortal, ManageStaff, Read, ReadAudit, ReadLogs, Review};
     match role {
         StaffRole::Owner | StaffRole::Admin => true,
         StaffRole::Editor => matches!(right, Read | ReadLogs | Edit),
-        StaffRole::Reviewer | StaffRole::Viewer => matches!(right, Read | ReadLogs),
+        StaffRole::Reviewer => matches!(right, Read | ReadLogs | Review),
+        StaffRole::Viewer => matches!(right, Read | ReadLogs),
         StaffRole::Auditor => match right {
             ReadLogs | ReadAudit => true,
-            Read | Edit | ManagePortal | ManageStaff => false,
+            Read | Edit | Review | ManagePortal | ManageStaff => false,
         },
     }
 }
@@ -166,14 +171,14 @@ mod tests {
                 format!("{role:?}: {}\n", may.join(" "))
             })
             .concat();
-        // Read, ReadLogs, ReadAudit, Edit, ManagePortal, ManageStaff
+        // Read, ReadLogs, ReadAudit, Edit, Review, ManagePortal, ManageStaff
         insta::assert_snapshot!(table, @"
-        Owner: yes yes yes yes yes yes
-        Admin: yes yes yes yes yes yes
-        Editor: yes yes - yes - -
-        Reviewer: yes yes - - - -
-        Auditor: - yes yes - - -
-        Viewer: yes yes - - - -
+        Owner: yes yes yes yes yes yes yes
+        Admin: yes yes yes yes yes yes yes
+        Editor: yes yes - yes - - -
+        Reviewer: yes yes - - yes - -
+        Auditor: - yes yes - - - -
+        Viewer: yes yes - - - - -
         ");
     }
 

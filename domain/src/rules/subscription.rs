@@ -8,16 +8,20 @@ use crate::{Problem, ProblemCode};
 /// What happens to a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Event {
+    Approve,
+    Reject,
     Cancel,
     Suspend,
     Reinstate,
 }
 
 impl Event {
-    pub const ALL: [Self; 3] = [Self::Cancel, Self::Suspend, Self::Reinstate];
+    pub const ALL: [Self; 5] = [Self::Approve, Self::Reject, Self::Cancel, Self::Suspend, Self::Reinstate];
 
     fn passive(self) -> &'static str {
         match self {
+            Self::Approve => "be approved",
+            Self::Reject => "be rejected",
             Self::Cancel => "be cancelled",
             Self::Suspend => "be suspended",
             Self::Reinstate => "be reinstated",
@@ -65,36 +69,54 @@ pub const FINAL: [SubscriptionStatus; 3] =
 
 /// The status after an event. `ending`: whether an end was set, which a suspension does not forget.
 pub fn step(from: SubscriptionStatus, event: Event, ending: bool) -> Result<SubscriptionStatus, Problem> {
-    use Event::{Cancel, Reinstate, Suspend};
+    use Event::{Approve, Cancel, Reinstate, Reject, Suspend};
     use SubscriptionStatus::{
         Active, Cancelled, Expired, PaymentFailed, PendingApproval, PendingCancellation, PendingPayment, Rejected, Suspended,
     };
     let before = if ending { PendingCancellation } else { Active };
     match (from, event) {
+        (PendingApproval, Approve) => Ok(Active),
+        (PendingApproval, Reject) => Ok(Rejected),
         (PendingApproval, Cancel) => Ok(Cancelled),
         (PendingApproval, Suspend) => Err(wrong(from, event)),
         (PendingApproval, Reinstate) => Err(wrong(from, event)),
+        (PendingPayment, Approve) => Err(wrong(from, event)),
+        (PendingPayment, Reject) => Err(wrong(from, event)),
         (PendingPayment, Cancel) => Ok(Cancelled),
         (PendingPayment, Suspend) => Err(wrong(from, event)),
         (PendingPayment, Reinstate) => Err(wrong(from, event)),
+        (PaymentFailed, Approve) => Err(wrong(from, event)),
+        (PaymentFailed, Reject) => Err(wrong(from, event)),
         (PaymentFailed, Cancel) => Ok(Cancelled),
         (PaymentFailed, Suspend) => Err(wrong(from, event)),
         (PaymentFailed, Reinstate) => Err(wrong(from, event)),
+        (Active, Approve) => Err(wrong(from, event)),
+        (Active, Reject) => Err(wrong(from, event)),
         (Active, Cancel) => Ok(Cancelled),
         (Active, Suspend) => Ok(Suspended),
         (Active, Reinstate) => Err(already(from)),
+        (Suspended, Approve) => Err(wrong(from, event)),
+        (Suspended, Reject) => Err(wrong(from, event)),
         (Suspended, Cancel) => Ok(Cancelled),
         (Suspended, Suspend) => Err(already(from)),
         (Suspended, Reinstate) => Ok(before),
+        (PendingCancellation, Approve) => Err(wrong(from, event)),
+        (PendingCancellation, Reject) => Err(wrong(from, event)),
         (PendingCancellation, Cancel) => Ok(Cancelled),
         (PendingCancellation, Suspend) => Ok(Suspended),
         (PendingCancellation, Reinstate) => Err(wrong(from, event)),
+        (Cancelled, Approve) => Err(wrong(from, event)),
+        (Cancelled, Reject) => Err(wrong(from, event)),
         (Cancelled, Cancel) => Err(already(from)),
         (Cancelled, Suspend) => Err(wrong(from, event)),
         (Cancelled, Reinstate) => Err(wrong(from, event)),
+        (Expired, Approve) => Err(wrong(from, event)),
+        (Expired, Reject) => Err(wrong(from, event)),
         (Expired, Cancel) => Err(wrong(from, event)),
         (Expired, Suspend) => Err(wrong(from, event)),
         (Expired, Reinstate) => Err(wrong(from, event)),
+        (Rejected, Approve) => Err(wrong(from, event)),
+        (Rejected, Reject) => Err(wrong(from, event)),
         (Rejected, Cancel) => Err(wrong(from, event)),
         (Rejected, Suspend) => Err(wrong(from, event)),
         (Rejected, Reinstate) => Err(wrong(from, event)),
@@ -150,6 +172,9 @@ pub enum NextStep {
     Pay,
     CreateSandboxCredential,
     MakeFirstSandboxCall,
+    SubmitForReview,
+    AwaitReview,
+    ApplyRequestedChanges,
     CreateProductionCredential,
     MakeFirstProductionCall,
 }
@@ -167,7 +192,12 @@ pub struct LaneProgress {
 }
 
 /// The steps that are open now, in order. A lane where calls need no credential has none: nothing tells whether they were made.
-pub fn next_steps(status: SubscriptionStatus, phase: Option<PipelinePhase>, lanes: &[LaneProgress]) -> Vec<NextStep> {
+pub fn next_steps(
+    status: SubscriptionStatus,
+    phase: Option<PipelinePhase>,
+    changes_requested: bool,
+    lanes: &[LaneProgress],
+) -> Vec<NextStep> {
     match status {
         SubscriptionStatus::PendingApproval => return vec![NextStep::AwaitApproval],
         SubscriptionStatus::PendingPayment | SubscriptionStatus::PaymentFailed => return vec![NextStep::Pay],
@@ -179,14 +209,40 @@ pub fn next_steps(status: SubscriptionStatus, phase: Option<PipelinePhase>, lane
         | SubscriptionStatus::Rejected => {}
     }
     let open = lanes.iter().filter(|l| l.needs_credential && lane_lock(status, phase, l.environment).is_none());
-    open.filter_map(|lane| match (lane.environment, lane.has_credential, lane.called) {
+    let steps = open.filter_map(|lane| match (lane.environment, lane.has_credential, lane.called) {
         (Environment::Sandbox, false, _) => Some(NextStep::CreateSandboxCredential),
         (Environment::Sandbox, true, false) => Some(NextStep::MakeFirstSandboxCall),
         (Environment::Production, false, _) => Some(NextStep::CreateProductionCredential),
         (Environment::Production, true, false) => Some(NextStep::MakeFirstProductionCall),
         (_, true, true) => None,
-    })
-    .collect()
+    });
+    let mut steps: Vec<_> = steps.collect();
+    // Between the sandbox and production.
+    let at = steps.iter().take_while(|s| matches!(s, NextStep::CreateSandboxCredential | NextStep::MakeFirstSandboxCall)).count();
+    if let Some(step) = review_step(status, phase, changes_requested, lanes) {
+        steps.insert(at, step);
+    }
+    steps
+}
+
+fn review_step(
+    status: SubscriptionStatus,
+    phase: Option<PipelinePhase>,
+    changes_requested: bool,
+    lanes: &[LaneProgress],
+) -> Option<NextStep> {
+    if !matches!(status, SubscriptionStatus::Active | SubscriptionStatus::PendingCancellation) {
+        return None;
+    }
+    let sandbox = lanes.iter().find(|lane| lane.environment == Environment::Sandbox);
+    match phase? {
+        PipelinePhase::Sandbox if changes_requested => Some(NextStep::ApplyRequestedChanges),
+        PipelinePhase::Sandbox if sandbox.is_some_and(|lane| lane.has_credential || !lane.needs_credential) => {
+            Some(NextStep::SubmitForReview)
+        }
+        PipelinePhase::InReview => Some(NextStep::AwaitReview),
+        PipelinePhase::Sandbox | PipelinePhase::Production | PipelinePhase::Rejected => None,
+    }
 }
 
 #[cfg(test)]
@@ -211,17 +267,17 @@ mod tests {
                 format!("{from:?}: {}\n", cells.join(" "))
             })
             .concat();
-        // cancel, suspend, reinstate
+        // approve, reject, cancel, suspend, reinstate
         insta::assert_snapshot!(table, @"
-        PendingApproval: Cancelled - -
-        PendingPayment: Cancelled - -
-        PaymentFailed: Cancelled - -
-        Active: Cancelled Suspended already
-        Suspended: Cancelled already Active
-        PendingCancellation: Cancelled Suspended -
-        Cancelled: already - -
-        Expired: - - -
-        Rejected: - - -
+        PendingApproval: Active Rejected Cancelled - -
+        PendingPayment: - - Cancelled - -
+        PaymentFailed: - - Cancelled - -
+        Active: - - Cancelled Suspended already
+        Suspended: - - Cancelled already Active
+        PendingCancellation: - - Cancelled Suspended -
+        Cancelled: - - already - -
+        Expired: - - - - -
+        Rejected: - - - - -
         ");
         assert_eq!(step(Suspended, Event::Reinstate, true), Ok(PendingCancellation));
         let refused = step(Expired, Event::Suspend, false).expect_err("it is over");
@@ -286,7 +342,7 @@ mod tests {
     fn what_comes_next() {
         let lane =
             |environment, has_credential, called| LaneProgress { environment, needs_credential: true, has_credential, called };
-        let steps = |sandbox, production| next_steps(Active, Some(PipelinePhase::Production), &[sandbox, production]);
+        let steps = |sandbox, production| next_steps(Active, Some(PipelinePhase::Production), false, &[sandbox, production]);
         use Environment::{Production, Sandbox};
         assert_eq!(
             steps(lane(Sandbox, false, false), lane(Production, true, false)),
@@ -297,10 +353,16 @@ mod tests {
             [NextStep::MakeFirstSandboxCall, NextStep::CreateProductionCredential]
         );
         assert_eq!(steps(lane(Sandbox, true, true), lane(Production, true, true)), []);
-        let in_sandbox = next_steps(Active, Some(PipelinePhase::Sandbox), &[lane(Production, false, false)]);
+        let in_sandbox = next_steps(Active, Some(PipelinePhase::Sandbox), false, &[lane(Production, false, false)]);
         assert_eq!(in_sandbox, [], "production is locked");
-        assert_eq!(next_steps(PendingPayment, None, &[]), [NextStep::Pay]);
+        assert_eq!(next_steps(PendingPayment, None, false, &[]), [NextStep::Pay]);
         let open = LaneProgress { needs_credential: false, ..lane(Sandbox, false, false) };
-        assert_eq!(next_steps(Active, None, &[open]), []);
+        assert_eq!(next_steps(Active, None, false, &[open]), []);
+        let road = |phase, changes| next_steps(Active, Some(phase), changes, &[lane(Sandbox, true, false)]);
+        use NextStep::{ApplyRequestedChanges, AwaitReview, MakeFirstSandboxCall, SubmitForReview};
+        assert_eq!(road(PipelinePhase::Sandbox, false), [MakeFirstSandboxCall, SubmitForReview]);
+        assert_eq!(road(PipelinePhase::Sandbox, true), [MakeFirstSandboxCall, ApplyRequestedChanges]);
+        assert_eq!(road(PipelinePhase::InReview, false), [MakeFirstSandboxCall, AwaitReview]);
+        assert_eq!(road(PipelinePhase::Rejected, false), [MakeFirstSandboxCall]);
     }
 }

@@ -1,17 +1,21 @@
 //! Batched look-ups of what belongs to a row: one statement or a few for all rows of a page.
 
-use std::{collections::HashMap, hash::Hash, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    hash::Hash,
+    sync::Arc,
+};
 
 use async_graphql::{Context, dataloader::Loader};
 use domain::{
     Domain, DomainError, access,
-    read::{clients, plans, sample_request, subscriptions},
+    read::{approval_groups, clients, plans, sample_request, submissions, subscriptions},
     rules::policy::MemberRight,
 };
 use entities::{
     authorized_email, client, credential,
-    id::{ClientId, PlanId, ProductId, ProfileId, SubscriptionId, TeamId, UserId},
-    plan, plan_environment, product, profile, scope_grant, subscription,
+    id::{ApprovalGroupId, ClientId, PlanId, ProductId, ProfileId, SubscriptionId, TeamId, UserId},
+    plan, plan_environment, product, profile, scope_grant, submission, subscription, user,
 };
 
 use crate::graphql::{
@@ -48,6 +52,10 @@ list_loaders! {
     AuthorizedOf(ClientId) => Vec<authorized_email::Model>: clients::authorized_of;
     ProductsOf(ClientId) => Vec<product::Model>: clients::products_of;
     ClientOf(SubscriptionId) => client::Model: subscriptions::clients_of;
+    LatestSubmissionOf(SubscriptionId) => submission::Model: submissions::latest;
+    ReviewersOf(ApprovalGroupId) => Vec<user::Model>: approval_groups::members;
+    /// The approval groups that a person is in.
+    GroupsOf(UserId) => HashSet<ApprovalGroupId>: approval_groups::of_people;
     GrantsOf(SubscriptionId) => Vec<scope_grant::Model>: subscriptions::grants_of;
     /// Where a profile's first call can go.
     TargetOf(ProfileId) => sample_request::Target: sample_request::targets;

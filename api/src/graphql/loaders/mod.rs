@@ -8,9 +8,12 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use async_graphql::dataloader::{DataLoader, Loader, NoCache};
 use domain::{Domain, DomainError, read};
 use entities::{
-    client, credential,
-    id::{ClientId, CredentialId, PlanId, PolicyId, ProductId, ProfileId, SubscriptionId, TeamId, TierId, UserId},
-    membership, plan, policy, product, profile, subscription, team, tier, user,
+    approval_group, client, credential,
+    id::{
+        ApprovalGroupId, ClientId, CredentialId, PlanId, PolicyId, ProductId, ProfileId, ScopeRequestId, SubmissionId,
+        SubscriptionId, TeamId, TierId, UserId,
+    },
+    membership, plan, policy, product, profile, scope_request, submission, subscription, team, tier, user,
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
@@ -59,12 +62,15 @@ macro_rules! row_loaders {
 }
 
 row_loaders! {
+    approval_groups: ApprovalGroupId => approval_group
     clients: ClientId => client
     credentials: CredentialId => credential
     plans: PlanId => plan
     policies: PolicyId => policy
     products: ProductId => product
     profiles: ProfileId => profile
+    scope_requests: ScopeRequestId => scope_request
+    submissions: SubmissionId => submission
     subscriptions: SubscriptionId => subscription
     teams: TeamId => team
     tiers: TierId => tier

@@ -1,0 +1,70 @@
+//! Claiming what was issued automatically: the secret is made and shown to the developer who collects it, and to nobody else.
+
+use entities::{
+    credential::{Column, Entity},
+    credential_secret,
+    enums::CredentialStatus,
+    id::{CredentialId, CredentialSecretId},
+    subscription,
+};
+use sea_orm::{ActiveValue::Set, EntityTrait, IntoActiveModel};
+
+use super::credentials::{Made, named};
+use crate::{
+    Actor, Domain, DomainError, ProblemCode, Result, Tx,
+    access::{require_member, require_somebody},
+    audit::{Action, Audit},
+    rules::{
+        credential::{self, RANDOM_BYTES, SecretKind},
+        policy::MemberRight,
+        subscription::may_issue,
+        text,
+    },
+    tx::{Touch, retrying},
+};
+
+/// A member makes and sees an unclaimed credential's secret, once.
+pub async fn claim(ctx: &Domain, actor: &Actor, id: CredentialId) -> Result<Made> {
+    require_somebody(actor)?;
+    retrying(async || {
+        let tx = Tx::begin(ctx).await?;
+        let before = Entity::find_by_id(id).one(tx.db()).await?.ok_or(DomainError::NotFound("credential"))?;
+        let allowed = require_member(tx.db(), actor, before.team_id, MemberRight::ManageCredentials).await;
+        allowed.map_err(|error| named(error, "credential"))?;
+        if before.status != CredentialStatus::Unclaimed {
+            let say = match before.status {
+                CredentialStatus::Active => "the credential was claimed already: its secret is shown only once".to_owned(),
+                other => format!("the credential cannot be claimed while {}", text::word(other)),
+            };
+            return Err(DomainError::refused(ProblemCode::WrongState, "", say));
+        }
+        let kind = SecretKind::of(before.kind).ok_or_else(|| DomainError::internal("an unclaimed credential has no secret"))?;
+        let client = entities::client::Entity::find_by_id(before.client_id).one(tx.db()).await?;
+        if let Some(held) = client.and_then(|client| client.subscription_id)
+            && let Some(held) = subscription::Entity::find_by_id(held).one(tx.db()).await?
+        {
+            may_issue(held.status, held.phase, before.environment)?;
+        }
+        let issued = credential::issue(kind, before.environment, &ctx.env.random::<RANDOM_BYTES>());
+        let mut row = before.clone().into_active_model();
+        row.status = Set(CredentialStatus::Active);
+        row.masked = Set(Some(issued.masked.clone()));
+        row.created_by = Set(actor.user_id());
+        let after = tx.update::<Entity>(row, Column::Version, before.version).await?;
+        tx.insert(credential_secret::Model {
+            id: ctx.env.id::<CredentialSecretId>(),
+            credential_id: id,
+            lookup: issued.lookup.clone(),
+            hash: issued.hash.to_vec(),
+            valid_from: tx.now(),
+            valid_until: None,
+            last_used_at: None,
+        })
+        .await?;
+        tx.touch_gateway(Touch::Client(after.client_id));
+        let entry = Audit::of(actor, Action::CredentialClaimed, id).team(after.team_id);
+        tx.commit(entry.change("status", before.status, after.status).set("masked", &after.masked)).await?;
+        Ok(Made { credential: after, secret: Some(issued.secret) })
+    })
+    .await
+}

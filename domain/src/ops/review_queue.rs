@@ -1,0 +1,67 @@
+//! The inbox of all that waits for a decision. An item is written, taken and settled in the transaction of what it is about.
+
+use chrono::{DateTime, Utc};
+use entities::{
+    enums::{ApprovalLevel, QueueKind, RequestStatus},
+    id::{QueueItemId, TeamId, UserId},
+    plan,
+    queue_item::{Column, Entity, Model},
+};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use uuid::Uuid;
+
+use crate::{Result, Tx, read::portal::load_from, rules::business_time::BusinessHours};
+
+/// What a decision is asked for.
+pub(super) struct Request<'a> {
+    pub kind: QueueKind,
+    pub subject: Uuid,
+    pub team: TeamId,
+    pub plan: &'a plan::Model,
+    pub by: UserId,
+    pub reason: Option<String>,
+}
+
+/// When something that is asked for now is due.
+pub(super) async fn due(tx: &Tx<'_>, level: ApprovalLevel) -> Result<DateTime<Utc>> {
+    let portal = load_from(tx.db()).await?;
+    let hours = BusinessHours::parse(&portal.time_zone, &portal.business_hours)?;
+    Ok(hours.due(tx.now(), level, portal.standard_review_hours, portal.formal_review_days))
+}
+
+pub(super) async fn open(tx: &Tx<'_>, request: Request<'_>, due_at: DateTime<Utc>) -> Result<()> {
+    tx.insert(Model {
+        id: tx.ctx().env.id::<QueueItemId>(),
+        kind: request.kind,
+        subject_id: request.subject,
+        state: RequestStatus::Pending,
+        team_id: request.team,
+        plan_id: request.plan.id,
+        product_id: request.plan.product_id,
+        requested_by: request.by,
+        requested_at: tx.now(),
+        due_at,
+        assignee_id: None,
+        reason: request.reason,
+    })
+    .await?;
+    Ok(())
+}
+
+/// Somebody takes it.
+pub(super) async fn take(tx: &Tx<'_>, subject: Uuid, by: UserId) -> Result<()> {
+    let waiting = Entity::update_many().filter(Column::SubjectId.eq(subject)).filter(Column::State.eq(RequestStatus::Pending));
+    waiting.col_expr(Column::AssigneeId, Expr::value(Some(by))).exec(tx.db()).await?;
+    Ok(())
+}
+
+/// It waits no longer. `by`: who decided.
+pub(super) async fn settle(tx: &Tx<'_>, subject: Uuid, state: RequestStatus, by: Option<UserId>) -> Result<()> {
+    let assignee = match by {
+        Some(by) => Expr::value(Some(by)),
+        None => Expr::col(Column::AssigneeId),
+    };
+    let waiting = Entity::update_many().filter(Column::SubjectId.eq(subject)).filter(Column::State.eq(RequestStatus::Pending));
+    waiting.col_expr(Column::State, Expr::value(state)).col_expr(Column::AssigneeId, assignee).exec(tx.db()).await?;
+    Ok(())
+}

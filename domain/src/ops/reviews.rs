@@ -1,0 +1,185 @@
+//! What reviewers decide: on submissions, and on subscriptions that wait for approval. Deciding twice is refused by state: of
+//! two at the same instant one finds the row changed, reads it again, and is refused.
+
+use entities::{
+    columns::Answers,
+    enums::{Environment, RequestStatus, SubscriptionStatus},
+    id::{SubmissionId, SubscriptionId, UserId},
+    plan,
+    submission::{Column, Entity, Model},
+    subscription,
+};
+use sea_orm::{ActiveValue::Set, EntityTrait, IntoActiveModel};
+
+use super::{production, review_queue, submissions, subscriptions::client_of};
+use crate::{
+    Actor, Domain, DomainError, ProblemCode, Result, Tx,
+    access::{require_reviewer, require_staff},
+    audit::{Action, Audit},
+    rules::{
+        pipeline::{self, Event},
+        policy::StaffRight,
+        subscription::{self as rule, lane_lock},
+        text,
+    },
+    tx::retrying,
+};
+
+const NOTES_MAX: usize = 2000;
+
+/// A reviewer takes a submission: the team sees that it is looked at, and by whom.
+pub async fn start(ctx: &Domain, actor: &Actor, id: SubmissionId) -> Result<subscription::Model> {
+    decide(ctx, actor, id, None, Event::Start).await
+}
+
+/// Opens production: its credential is issued, unclaimed, and answers that have a target are applied.
+pub async fn approve(ctx: &Domain, actor: &Actor, id: SubmissionId, notes: Option<&str>) -> Result<subscription::Model> {
+    decide(ctx, actor, id, notes, Event::Approve).await
+}
+
+pub async fn reject(ctx: &Domain, actor: &Actor, id: SubmissionId, notes: Option<&str>) -> Result<subscription::Model> {
+    decide(ctx, actor, id, notes, Event::Reject).await
+}
+
+/// Sends a submission back, with notes that say what to change; a rejected one is reopened by it.
+pub async fn request_changes(ctx: &Domain, actor: &Actor, id: SubmissionId, notes: Option<&str>) -> Result<subscription::Model> {
+    decide(ctx, actor, id, notes, Event::RequestChanges).await
+}
+
+async fn decide(ctx: &Domain, actor: &Actor, id: SubmissionId, notes: Option<&str>, event: Event) -> Result<subscription::Model> {
+    require_staff(actor, StaffRight::Review)?;
+    let notes = text::prose("notes", notes, NOTES_MAX)?;
+    retrying(async || {
+        let tx = Tx::begin(ctx).await?;
+        let (row, held, plan) = load(&tx, id).await?;
+        let reviewer = require_reviewer(tx.db(), actor, plan.approval_group_id, row.team_id).await?;
+        if event == Event::RequestChanges && notes.is_none() {
+            return Err(DomainError::refused(ProblemCode::NotesRequired, "notes", "say what has to change"));
+        }
+        let status = pipeline::decide(row.status, event)?;
+        only_the_last(&tx, &row).await?;
+        let phase = pipeline::step(held.phase.ok_or_else(|| DomainError::internal("a submission without a phase"))?, event)?;
+        let after = write(&tx, &row, status, reviewer, notes.clone(), event).await?;
+        let held_after = submissions::set_phase(&tx, &held, phase, event == Event::RequestChanges).await?;
+        let mut entry = Audit::of(actor, action(event), id).team(held.team_id).set("subscription", held.id);
+        entry = entry.change("status", row.status, after.status).change("phase", held.phase, held_after.phase);
+        entry = entry.set("notes", &notes);
+        if event == Event::Approve {
+            let client = client_of(tx.db(), held.id).await?;
+            let opened = production::open(&tx, &client, plan.submission_form.as_ref(), &row.answers).await?;
+            entry = entry.set("productionCredential", opened.credential).set("productionAllowlist", opened.allowlist);
+        }
+        tx.commit(entry).await?;
+        Ok(held_after)
+    })
+    .await
+}
+
+fn action(event: Event) -> Action {
+    match event {
+        Event::Start => Action::ReviewStarted,
+        Event::Approve => Action::SubmissionApproved,
+        Event::Reject => Action::SubmissionRejected,
+        Event::RequestChanges => Action::ChangesRequested,
+        Event::Submit => Action::SubmissionSent,
+        Event::Withdraw => Action::SubmissionWithdrawn,
+    }
+}
+
+async fn load(tx: &Tx<'_>, id: SubmissionId) -> Result<(Model, subscription::Model, plan::Model)> {
+    let row = Entity::find_by_id(id).one(tx.db()).await?.ok_or(DomainError::NotFound("submission"))?;
+    let held = subscription::Entity::find_by_id(row.subscription_id).one(tx.db()).await?;
+    let held = held.ok_or(DomainError::NotFound("submission"))?;
+    let plan = plan::Entity::find_by_id(row.plan_id).one(tx.db()).await?.ok_or(DomainError::NotFound("plan"))?;
+    Ok((row, held, plan))
+}
+
+/// What was read has to be what is decided on.
+async fn only_the_last(tx: &Tx<'_>, row: &Model) -> Result<()> {
+    let latest = submissions::latest(tx.db(), row.subscription_id).await?;
+    if latest.is_some_and(|latest| latest.id == row.id) {
+        return Ok(());
+    }
+    let say = "the work was submitted again since: read the newer submission";
+    Err(DomainError::refused(ProblemCode::WrongState, "submissionId", say))
+}
+
+async fn write(
+    tx: &Tx<'_>,
+    before: &Model,
+    status: entities::enums::SubmissionStatus,
+    reviewer: UserId,
+    notes: Option<String>,
+    event: Event,
+) -> Result<Model> {
+    let mut row = before.clone().into_active_model();
+    row.status = Set(status);
+    row.reviewer_id = Set(Some(reviewer));
+    if event == Event::Start {
+        review_queue::take(tx, before.id.0, reviewer).await?;
+    } else {
+        row.decided_at = Set(Some(tx.now()));
+        row.notes = Set(notes);
+        let state = if event == Event::Approve { RequestStatus::Approved } else { RequestStatus::Declined };
+        review_queue::settle(tx, before.id.0, state, Some(reviewer)).await?;
+    }
+    tx.update::<Entity>(row, Column::Version, before.version).await
+}
+
+/// Lets a subscription to a plan without a sandbox begin.
+pub async fn approve_subscription(
+    ctx: &Domain,
+    actor: &Actor,
+    id: SubscriptionId,
+    notes: Option<&str>,
+) -> Result<subscription::Model> {
+    decide_subscription(ctx, actor, id, notes, rule::Event::Approve).await
+}
+
+pub async fn reject_subscription(
+    ctx: &Domain,
+    actor: &Actor,
+    id: SubscriptionId,
+    notes: Option<&str>,
+) -> Result<subscription::Model> {
+    decide_subscription(ctx, actor, id, notes, rule::Event::Reject).await
+}
+
+async fn decide_subscription(
+    ctx: &Domain,
+    actor: &Actor,
+    id: SubscriptionId,
+    notes: Option<&str>,
+    event: rule::Event,
+) -> Result<subscription::Model> {
+    require_staff(actor, StaffRight::Review)?;
+    let notes = text::prose("notes", notes, NOTES_MAX)?;
+    retrying(async || {
+        let tx = Tx::begin(ctx).await?;
+        let before = subscription::Entity::find_by_id(id).one(tx.db()).await?.ok_or(DomainError::NotFound("subscription"))?;
+        let plan = plan::Entity::find_by_id(before.plan_id).one(tx.db()).await?.ok_or(DomainError::NotFound("plan"))?;
+        let reviewer = require_reviewer(tx.db(), actor, plan.approval_group_id, before.team_id).await?;
+        let status = rule::step(before.status, event, before.cancel_at.is_some())?;
+        let approved = event == rule::Event::Approve;
+        let mut row = before.clone().into_active_model();
+        row.status = Set(status);
+        row.status_reason = Set(notes.clone());
+        if lane_lock(status, before.phase, Environment::Production).is_none() {
+            row.activated_at = Set(Some(tx.now()));
+        }
+        let after = tx.update::<subscription::Entity>(row, subscription::Column::Version, before.version).await?;
+        let state = if approved { RequestStatus::Approved } else { RequestStatus::Declined };
+        review_queue::settle(&tx, id.0, state, Some(reviewer)).await?;
+        let what = if approved { Action::SubscriptionApproved } else { Action::SubscriptionRejected };
+        let mut entry = Audit::of(actor, what, id).team(after.team_id).change("status", before.status, after.status);
+        entry = entry.set("notes", &notes);
+        if after.status == SubscriptionStatus::Active {
+            let client = client_of(tx.db(), id).await?;
+            let opened = production::open(&tx, &client, None, &Answers::default()).await?;
+            entry = entry.set("productionCredential", opened.credential);
+        }
+        tx.commit(entry).await?;
+        Ok(after)
+    })
+    .await
+}
