@@ -23,6 +23,7 @@ pub mod return_url;
 pub mod routes;
 pub mod sample_request;
 pub mod sign_in;
+pub mod spec_changes;
 pub mod spec_version;
 pub mod staff;
 pub mod subscription;
