@@ -32,6 +32,7 @@ pub mod quota_window;
 pub mod request_log;
 pub mod scope_grant;
 pub mod session;
+pub mod spec_changes;
 pub mod spec_document;
 pub mod spec_version;
 pub mod subscription;

@@ -17,6 +17,8 @@ pub mod request_log;
 pub mod sample_request;
 pub mod search;
 pub mod sign_in;
+pub mod spec_audience;
+pub mod spec_changes;
 pub mod specs;
 pub mod subscriptions;
 pub mod teams;

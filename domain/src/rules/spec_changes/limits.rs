@@ -83,7 +83,7 @@ impl<'v> Limits<'v> {
             (before, after) if before == after => {}
             // Of two patterns it is not known which takes more; callers do not check what they are answered.
             (Some(before), Some(after)) => moved.push(Moved {
-                text: format!("its pattern changed from `{before}` to `{after}`"),
+                text: format!("changed its pattern from `{before}` to `{after}`"),
                 tightened: true,
                 loosened: false,
             }),
@@ -99,7 +99,8 @@ impl<'v> Limits<'v> {
             }),
         }
         if self.unique != new.unique {
-            let text = if new.unique { "its items must now differ from each other" } else { "its items may now repeat" };
+            let text =
+                if new.unique { "must now have items that differ from each other" } else { "may now have the same item twice" };
             moved.push(Moved { text: text.to_owned(), tightened: new.unique, loosened: self.unique });
         }
         moved
@@ -122,8 +123,8 @@ fn step(before: Option<Bound>, after: Option<Bound>, upper: bool) -> i8 {
 
 fn described(name: &str, before: Option<f64>, after: Option<f64>) -> String {
     match (before, after) {
-        (Some(before), Some(after)) if before == after => format!("its {name} {after} changed between included and excluded"),
-        (Some(before), Some(after)) => format!("its {name} changed from {before} to {after}"),
+        (Some(before), Some(after)) if before == after => format!("changed whether its {name} {after} is included"),
+        (Some(before), Some(after)) => format!("changed its {name} from {before} to {after}"),
         (None, after) => format!("now has a {name} of {}", after.unwrap_or_default()),
         (Some(before), None) => format!("no longer has a {name} (was {before})"),
     }

@@ -97,6 +97,7 @@ impl Comparison<'_> {
             compared += 1;
             for finding in self.media_type(old, new, flow) {
                 match found.iter_mut().find(|(known, _)| *known == finding) {
+                    Some((_, names)) if names.last() == Some(&name.as_str()) => {}
                     Some((_, names)) => names.push(name),
                     None => found.push((finding, vec![name])),
                 }

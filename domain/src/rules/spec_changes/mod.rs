@@ -11,7 +11,7 @@ mod types;
 mod variants;
 mod view;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -52,23 +52,24 @@ pub fn identity(name: &str) -> String {
     format!("{method} {}", shape(path).unwrap_or_else(|_| path.to_owned()))
 }
 
-/// What changed, breaking changes first, each part in the order of the new document, what was removed last.
+/// What changed, breaking changes first, each part in the order of the new document, what is in the old one only last.
 pub fn compare(old: &Document, new: &Document) -> Vec<SpecChange> {
     let comparison = Comparison::new(old, new);
+    let (mut before, after) = (by_shape(old), by_shape(new));
     let mut changes = Vec::new();
-    let mut gone: HashMap<String, &str> = HashMap::new();
-    for (path, _) in old.path_texts() {
-        gone.insert(key(path), path);
-    }
-    for (path, _) in new.path_texts() {
-        match gone.remove(&key(path)) {
-            Some(before) if before == path && comparison.is_same_path(path) => {}
-            Some(before) => both(&comparison, before, path, &mut changes),
-            None => each(new, path, |method, _| changes.push(added(method, path))),
+    let mut told = HashSet::new();
+    for (shape, paths) in new.path_texts().filter_map(|(path, _)| after.get_key_value(&key(path))) {
+        if !told.insert(shape) {
+            continue;
+        }
+        let former = before.remove(shape).unwrap_or_default();
+        if former != *paths || !paths.iter().all(|path| comparison.is_same_path(path)) {
+            calls(&comparison, &former, paths, &mut changes);
         }
     }
-    for (path, _) in old.path_texts().filter(|(path, _)| gone.get(&key(path)) == Some(path)) {
-        each(old, path, |method, value| changes.push(removed(method, path, value)));
+    for (path, _) in old.path_texts() {
+        let gone = before.remove(&key(path)).unwrap_or_default();
+        calls(&comparison, &gone, &[], &mut changes);
     }
     limited(changes)
 }
@@ -77,17 +78,25 @@ fn key(path: &str) -> String {
     shape(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// The operations that two path items have together or alone.
-fn both(comparison: &Comparison<'_>, before: &str, path: &str, changes: &mut Vec<SpecChange>) {
-    let Some((old_item, new_item)) = comparison.path_items(before, path) else { return };
+/// Templates that match the same calls: a document may have some of their methods under one and others under another.
+fn by_shape(document: &Document) -> HashMap<String, Vec<&str>> {
+    let mut paths: HashMap<String, Vec<&str>> = HashMap::new();
+    for (path, _) in document.path_texts() {
+        paths.entry(key(path)).or_default().push(path);
+    }
+    paths
+}
+
+/// The operations on templates of one shape, together or alone.
+fn calls(comparison: &Comparison<'_>, former: &[&str], paths: &[&str], changes: &mut Vec<SpecChange>) {
+    let (old_items, new_items) = (items(comparison.old.document, former), items(comparison.new.document, paths));
     for method in methods("3.2") {
-        match (old_item.get(method), new_item.get(method)) {
+        match (operation(&old_items, method), operation(&new_items, method)) {
             (None, None) => {}
-            (None, Some(_)) => changes.push(added(method, path)),
-            (Some(value), None) => changes.push(removed(method, before, value)),
+            (None, Some(new)) => changes.push(added(method, new.path)),
+            (Some(old), None) => changes.push(removed(method, &old)),
             (Some(old), Some(new)) => {
-                let (old, new) = (Operation::of(before, old, &old_item), Operation::of(path, new, &new_item));
-                let name = name(method, path);
+                let name = name(method, new.path);
                 changes.extend(operation::compare(comparison, &old, &new).into_iter().map(|found| SpecChange {
                     kind: found.kind,
                     breaking: found.breaking,
@@ -99,13 +108,12 @@ fn both(comparison: &Comparison<'_>, before: &str, path: &str, changes: &mut Vec
     }
 }
 
-fn each(document: &Document, path: &str, mut told: impl FnMut(&str, &Value)) {
-    let Some(item) = document.path_item(path) else { return };
-    for method in methods("3.2") {
-        if let Some(value) = item.get(method) {
-            told(method, value);
-        }
-    }
+fn items<'d>(document: &Document, paths: &[&'d str]) -> Vec<(&'d str, Value)> {
+    paths.iter().filter_map(|path| Some((*path, document.path_item(path)?))).collect()
+}
+
+fn operation<'o>(items: &'o [(&'o str, Value)], method: &str) -> Option<Operation<'o>> {
+    items.iter().find_map(|(path, item)| Some(Operation::of(path, item.get(method)?, item)))
 }
 
 fn added(method: &str, path: &str) -> SpecChange {
@@ -113,12 +121,17 @@ fn added(method: &str, path: &str) -> SpecChange {
     SpecChange { kind: SpecChangeKind::Added, breaking: false, operation, text: "the operation was added".to_owned() }
 }
 
-fn removed(method: &str, path: &str, value: &Value) -> SpecChange {
-    let text = match value.get("deprecated") {
+fn removed(method: &str, operation: &Operation<'_>) -> SpecChange {
+    let text = match operation.value.get("deprecated") {
         Some(Value::Bool(true)) => "the operation, deprecated before, was removed",
         _ => "the operation was removed",
     };
-    SpecChange { kind: SpecChangeKind::Removed, breaking: true, operation: Some(name(method, path)), text: text.to_owned() }
+    SpecChange {
+        kind: SpecChangeKind::Removed,
+        breaking: true,
+        operation: Some(name(method, operation.path)),
+        text: text.to_owned(),
+    }
 }
 
 /// Breaking ones first; what is beyond the bound is told as a number.

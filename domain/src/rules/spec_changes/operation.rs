@@ -12,8 +12,8 @@ use super::{
 };
 
 pub struct Operation<'o> {
-    path: &'o str,
-    value: &'o Value,
+    pub path: &'o str,
+    pub value: &'o Value,
     /// The path item's, which the operation's own override.
     shared: &'o [Value],
 }
@@ -35,7 +35,7 @@ pub struct Told {
 /// Findings at a place of an operation; the place is empty for the operation itself.
 pub fn told(place: &str, found: Vec<Finding>) -> impl Iterator<Item = Told> + '_ {
     found.into_iter().map(move |finding| {
-        let subject = match (place, finding.path.trim_start_matches('.')) {
+        let subject = match (place, finding.path.as_str()) {
             ("", "") => "the operation".to_owned(),
             (place, "") => place.to_owned(),
             ("", path) => format!("`{path}`"),
@@ -158,7 +158,7 @@ impl Comparison<'_> {
         if let (Some(before), Some(after)) = (old_view.default, new_view.default)
             && before != after
         {
-            node.add(Changed, true, "", format!("its default changed from `{before}` to `{after}`: send it to be sure"));
+            node.add(Changed, true, "", format!("changed its default from `{before}` to `{after}`: send it to be sure"));
         }
         self.schemas(old, new, Flow::Request, "", node);
     }

@@ -97,10 +97,6 @@ impl<'d> Comparison<'d> {
         self.same_security && !self.changed.contains(&("paths", path))
     }
 
-    pub fn path_items(&self, old: &str, new: &str) -> Option<(Value, Value)> {
-        Some((self.old.document.path_item(old)?, self.new.document.path_item(new)?))
-    }
-
     /// All that changed from one schema to another.
     pub fn findings(&self, old: &Value, new: &Value, flow: Flow) -> Vec<Finding> {
         let mut root = Node::default();
@@ -118,7 +114,7 @@ impl<'d> Comparison<'d> {
                 continue;
             }
             let node = self.node(&pair);
-            let below = |inner: &str| format!("{path}{inner}");
+            let below = |inner: &str| joined(&path, inner);
             found.extend(node.findings.iter().map(|finding| Finding { path: below(&finding.path), ..finding.clone() }));
             queue.extend(
                 node.pairs.iter().filter(|(_, pair)| !seen.contains(pair)).map(|(path, pair)| (below(path), pair.clone())),
@@ -180,7 +176,7 @@ impl<'d> Comparison<'d> {
         for (name, after) in &new.conditions {
             match old.conditions.get(name) {
                 Some(before) if before == after => {}
-                Some(_) => node.add(Changed, flow == Flow::Request, path, format!("its condition `{name}` changed")),
+                Some(_) => node.add(Changed, flow == Flow::Request, path, format!("changed its condition `{name}`")),
                 None => node.add(Changed, flow == Flow::Request, path, format!("now has a condition `{name}`")),
             }
         }
@@ -197,7 +193,7 @@ impl<'d> Comparison<'d> {
         let hidden = if flow == Flow::Request { "readOnly" } else { "writeOnly" };
         let shown = |side: &Side<'_>, all: &[&Value]| !all.iter().any(|schema| side.flag(schema, hidden));
         let deprecated = |side: &Side<'_>, all: &[&Value]| all.iter().any(|schema| side.flag(schema, "deprecated"));
-        let at = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+        let at = |name: &str| joined(path, name);
         for (name, before) in old.properties.iter().filter(|(_, all)| shown(&self.old, all)) {
             if !new.properties.get(name).is_some_and(|all| shown(&self.new, all)) {
                 let text = match flow {
@@ -273,14 +269,20 @@ impl<'d> Comparison<'d> {
                 node.add(Changed, false, path, format!("may now have {named}"));
             }
             (Some(Value::Object(before)), _) if !before.is_empty() => {
-                node.add(Changed, flow == Flow::Response, path, "its further properties can now be anything");
+                node.add(Changed, flow == Flow::Response, path, "can now have anything as further properties");
             }
             (_, Some(Value::Object(after))) if !after.is_empty() => {
-                node.add(Changed, flow == Flow::Request, path, "its further properties must now follow a schema");
+                node.add(Changed, flow == Flow::Request, path, "now has a schema for further properties");
             }
             _ => {}
         }
     }
+}
+
+/// The path of what stands below a place.
+fn joined(path: &str, inner: &str) -> String {
+    let dot = if path.is_empty() || inner.is_empty() || inner.starts_with(['[', '{']) { "" } else { "." };
+    format!("{path}{dot}{inner}")
 }
 
 fn limits_anything(schema: &Value) -> bool {
@@ -331,7 +333,7 @@ fn types(old: Option<Types>, new: Option<Types>, flow: Flow, path: &str, node: &
     if plain_before != plain_after {
         let (lost, gained) = (plain_before.without(plain_after), plain_after.without(plain_before));
         let breaking = flow.breaks(!lost.is_none(), !gained.is_none());
-        node.add(Changed, breaking, path, format!("its type changed from {plain_before} to {plain_after}"));
+        node.add(Changed, breaking, path, format!("changed its type from {plain_before} to {plain_after}"));
     }
     match (before.has(Types::NULL), after.has(Types::NULL)) {
         (true, false) => node.add(Changed, flow == Flow::Request, path, "can no longer be null"),
@@ -388,16 +390,17 @@ fn listed(values: &[String]) -> String {
 
 /// A format that is added is a promise for answers and a condition on requests.
 fn formats(old: &View<'_>, new: &View<'_>, flow: Flow, path: &str, node: &mut Node) {
-    /// Whether all values of one format are values of the other.
+    /// Whether all values of one format are values of the other. Numbers are taken to be of the widest anyway.
     fn within(inner: Option<&str>, outer: Option<&str>) -> bool {
-        let pair = (inner, outer);
-        inner == outer || outer.is_none() || matches!(pair, (Some("int32"), Some("int64")) | (Some("float"), Some("double")))
+        let narrow = |format: &&str| !matches!(*format, "int64" | "double");
+        let (inner, outer) = (inner.filter(narrow), outer.filter(narrow));
+        inner == outer || outer.is_none()
     }
     if old.format == new.format {
         return;
     }
     let text = match (old.format, new.format) {
-        (Some(before), Some(after)) => format!("its format changed from {before} to {after}"),
+        (Some(before), Some(after)) => format!("changed its format from {before} to {after}"),
         (None, after) => format!("now has the format {}", after.unwrap_or_default()),
         (Some(before), None) => format!("no longer has the format {before}"),
     };

@@ -26,13 +26,13 @@ impl Comparison<'_> {
                 (true, _) => format!("now needs authentication: {}", shown(&after)),
                 (false, true) => match scopes_more(way, &after) {
                     Some(scopes) => format!("now needs the scope{} {scopes}", if scopes.contains(',') { "s" } else { "" }),
-                    None => format!("its authentication changed from {} to {}", shown(&before), shown(&after)),
+                    None => format!("changed its authentication from {} to {}", shown(&before), shown(&after)),
                 },
                 (false, false) => format!("can no longer be called with {}", one(way)),
             };
             node.add(Changed, true, "", text);
         } else if gained || before.len() != after.len() {
-            node.add(Changed, false, "", format!("its authentication changed from {} to {}", shown(&before), shown(&after)));
+            node.add(Changed, false, "", format!("changed its authentication from {} to {}", shown(&before), shown(&after)));
         }
     }
 }

@@ -51,7 +51,7 @@ impl<'v> View<'v> {
 
     fn nested(side: &'v Side<'_>, schema: &'v Value, depth: usize) -> Self {
         let mut view = Self::default();
-        view.absorb(side, schema, &mut Vec::new());
+        view.absorb(side, schema, false, &mut Vec::new());
         view.settle(side, depth);
         view
     }
@@ -59,12 +59,13 @@ impl<'v> View<'v> {
     /// This schema where one of its variants holds.
     pub fn with(&self, side: &'v Side<'_>, variant: &'v Value) -> Self {
         let mut view = Self { variants: Vec::new(), types: None, ..self.clone() };
-        view.absorb(side, variant, &mut Vec::new());
+        view.absorb(side, variant, false, &mut Vec::new());
         view.settle(side, MAX_NESTED);
         view
     }
 
-    fn absorb(&mut self, side: &'v Side<'_>, schema: &'v Value, seen: &mut Vec<&'v str>) {
+    /// `part`: it is one of several that hold together.
+    fn absorb(&mut self, side: &'v Side<'_>, schema: &'v Value, part: bool, seen: &mut Vec<&'v str>) {
         let map = match schema {
             Value::Object(map) => map,
             Value::Bool(false) => return self.types = Some(Types::NONE),
@@ -74,16 +75,16 @@ impl<'v> View<'v> {
             if !seen.contains(&reference.as_str()) {
                 seen.push(reference);
                 if let Some(target) = side.target(reference) {
-                    self.absorb(side, target, seen);
+                    self.absorb(side, target, part, seen);
                 }
             }
             if side.ignores_siblings {
                 return;
             }
         }
-        self.own(map);
+        self.own(map, part);
         for part in map.get("allOf").and_then(Value::as_array).into_iter().flatten() {
-            self.absorb(side, part, seen);
+            self.absorb(side, part, true, seen);
         }
         let variants = ["oneOf", "anyOf"].iter().find_map(|key| map.get(*key)?.as_array());
         if let Some(variants) = variants.filter(|_| self.variants.is_empty()) {
@@ -91,9 +92,10 @@ impl<'v> View<'v> {
         }
     }
 
-    fn own(&mut self, map: &'v Map<String, Value>) {
+    fn own(&mut self, map: &'v Map<String, Value>, part: bool) {
         let nullable = map.get("nullable") == Some(&Value::Bool(true));
-        self.nullable |= nullable;
+        // Beside allOf it is meant for the whole; in a part with a type, for that part.
+        self.nullable |= nullable && !(part && map.contains_key("type"));
         if let Some(mut types) = map.get("type").and_then(Types::read) {
             if nullable {
                 types = types.or(Types::NULL);
@@ -134,7 +136,7 @@ impl<'v> View<'v> {
             match self.variants[..] {
                 [only] => {
                     self.variants.clear();
-                    self.absorb(side, only, &mut Vec::new());
+                    self.absorb(side, only, false, &mut Vec::new());
                 }
                 _ => break,
             }
