@@ -18,6 +18,7 @@ mod portal;
 mod schema;
 mod sign_in;
 mod socket;
+mod spec_versions;
 mod specs;
 mod staff;
 mod starting;

@@ -64,21 +64,18 @@ impl Comparison<'_> {
                 (*variant, trial)
             })
             .collect();
+        node.add(Changed, false, path, if split { "can now have one of several shapes" } else { "now has one shape" });
         // One variant that takes what came before is enough for requests, as is one that comes after for answers.
         let one_is_enough = split == (flow == Flow::Request);
         if one_is_enough {
             let best = trials.into_iter().min_by_key(|(_, trial)| breaks(trial));
-            if let Some((_, trial)) = best {
-                node.add(Changed, false, path, if split { "can now have one of several shapes" } else { "now has one shape" });
-                node.merge(trial);
-            }
-            return;
+            return best.into_iter().for_each(|(_, trial)| node.merge(trial));
         }
-        for (variant, trial) in trials {
-            let (breaking, named) = (breaks(&trial) > 0, named(side, variant));
+        for (variant, _) in trials.into_iter().filter(|(_, trial)| breaks(trial) > 0) {
+            let named = named(side, variant);
             match split {
-                true => node.add(Added, breaking, path, format!("can now also be {named}")),
-                false => node.add(Removed, breaking, path, format!("no longer takes {named}")),
+                true => node.add(Added, true, path, format!("can now also be {named}")),
+                false => node.add(Removed, true, path, format!("no longer takes {named}")),
             }
         }
     }
