@@ -160,6 +160,7 @@ impl Comparison<'_> {
         {
             node.add(Changed, true, "", format!("changed its default from `{before}` to `{after}`: send it to be sure"));
         }
+        self.start();
         self.schemas(old, new, Flow::Request, "", node);
     }
 }

@@ -2,7 +2,7 @@
 //! schemas that contain themselves end where a pair comes again.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{HashMap, HashSet, VecDeque},
     rc::Rc,
 };
@@ -81,6 +81,10 @@ pub struct Comparison<'d> {
     changed: HashSet<Named<'d>>,
     same_security: bool,
     nodes: RefCell<HashMap<Pair, Rc<Node>>>,
+    /// Places of schemas that were held against each other since the last root: parts of `allOf` may lead back to themselves.
+    visited: RefCell<HashSet<(usize, usize)>>,
+    /// Trials inside of trials.
+    depth: Cell<usize>,
 }
 
 impl<'d> Comparison<'d> {
@@ -89,7 +93,7 @@ impl<'d> Comparison<'d> {
         let changed = side::changed(&old, &new);
         let same_security = old.document.top_level("security") == new.document.top_level("security")
             && !changed.iter().any(|(section, _)| *section == "securitySchemes");
-        Self { old, new, changed, same_security, nodes: RefCell::default() }
+        Self { old, new, changed, same_security, nodes: RefCell::default(), visited: RefCell::default(), depth: Cell::new(0) }
     }
 
     /// Whether nothing that a path's operations lead to is another than before.
@@ -99,9 +103,15 @@ impl<'d> Comparison<'d> {
 
     /// All that changed from one schema to another.
     pub fn findings(&self, old: &Value, new: &Value, flow: Flow) -> Vec<Finding> {
+        self.start();
         let mut root = Node::default();
         self.schemas(old, new, flow, "", &mut root);
         self.collect(root)
+    }
+
+    /// Forgets where it was: a new root begins.
+    pub fn start(&self) {
+        self.visited.borrow_mut().clear();
     }
 
     /// The findings of a node and of the pairs behind it, each pair once, the nearest first.
@@ -129,6 +139,7 @@ impl<'d> Comparison<'d> {
         }
         let mut node = Node::default();
         if let (Some(old), Some(new)) = (self.old.target(&pair.old), self.new.target(&pair.new)) {
+            self.start();
             self.contents(old, new, pair.flow, "", &mut node);
         }
         let node = Rc::new(node);
@@ -138,10 +149,14 @@ impl<'d> Comparison<'d> {
 
     pub fn schemas(&self, old: &Value, new: &Value, flow: Flow, path: &str, node: &mut Node) {
         match (reference_of(old), reference_of(new)) {
-            (Some(before), Some(after)) if alone(old, &self.old) && alone(new, &self.new) => {
+            (Some(before), Some(after)) => {
                 if before != after || self.leads_to_changed(after) {
                     let pair = Pair { old: before.to_owned(), new: after.to_owned(), flow };
                     node.pairs.push((path.to_owned(), pair));
+                }
+                if !self.old.ignores_siblings && !self.new.ignores_siblings && old != new {
+                    let (old, new) = (View::beside_reference(&self.old, old), View::beside_reference(&self.new, new));
+                    self.views(&old, &new, flow, path, node);
                 }
             }
             _ => self.contents(old, new, flow, path, node),
@@ -158,7 +173,25 @@ impl<'d> Comparison<'d> {
     }
 
     fn contents(&self, old: &Value, new: &Value, flow: Flow, path: &str, node: &mut Node) {
-        self.views(&View::of(&self.old, old), &View::of(&self.new, new), flow, path, node);
+        let places = (std::ptr::from_ref(old) as usize, std::ptr::from_ref(new) as usize);
+        if self.visited.borrow_mut().insert(places) {
+            self.views(&View::of(&self.old, old), &View::of(&self.new, new), flow, path, node);
+        }
+    }
+
+    /// What would be found between two schemas; `None` where too many are nested to tell.
+    pub fn trial<'v>(&'v self, old: &View<'v>, new: &View<'v>, flow: Flow, path: &str) -> Option<Node> {
+        const MAX_TRIALS: usize = 3;
+        if self.depth.get() == MAX_TRIALS {
+            return None;
+        }
+        self.depth.set(self.depth.get() + 1);
+        let before = self.visited.take();
+        let mut trial = Node::default();
+        self.views(old, new, flow, path, &mut trial);
+        self.visited.replace(before);
+        self.depth.set(self.depth.get() - 1);
+        Some(trial)
     }
 
     pub fn views<'v>(&'v self, old: &View<'v>, new: &View<'v>, flow: Flow, path: &str, node: &mut Node) {
@@ -287,13 +320,6 @@ fn joined(path: &str, inner: &str) -> String {
 
 fn limits_anything(schema: &Value) -> bool {
     schema.as_object().is_some_and(|map| !map.is_empty())
-}
-
-/// Whether nothing stands beside the reference that matters.
-fn alone(schema: &Value, side: &Side<'_>) -> bool {
-    let plain =
-        |key: &String| matches!(key.as_str(), "$ref" | "summary" | "description" | "deprecated" | "readOnly" | "writeOnly");
-    side.ignores_siblings || schema.as_object().is_some_and(|map| map.keys().all(plain))
 }
 
 fn required<'v>(

@@ -233,6 +233,27 @@ fn schemas_that_contain_themselves_end_and_shared_ones_are_told_where_they_are_u
     assert_eq!(found, "!- the answer 200: `a` was removed (it was optional)\n+ the answer 200: `b` is new");
 }
 
+/// Ways of leading back to oneself that references alone do not show.
+#[test]
+fn schemas_that_wrap_themselves_end_too() {
+    let own = || json!({ "$ref": "#/components/schemas/A" });
+    let answer = || json!({ "responses": { "200": { "content": { "application/json": { "schema": own() } } } } });
+    for wrapped in [
+        json!({ "allOf": [own()], "description": "again" }),
+        json!({ "$ref": "#/components/schemas/A", "title": "again" }),
+        json!({ "allOf": [own(), { "properties": { "more": {} } }] }),
+        json!({ "oneOf": [own(), { "type": "array", "items": own() }] }),
+        json!({ "anyOf": [{ "allOf": [own()] }, { "allOf": [own(), { "type": "object" }] }] }),
+    ] {
+        let schema = |name: &str| json!({ "schemas": { "A": { "type": "object", "properties": { name: {}, "x": wrapped, "y": wrapped, "z": wrapped } } } });
+        let found = told(answer(), answer(), [schema("a"), schema("b")]);
+        assert!(found.starts_with("!- the answer 200: `a` was removed (it was optional)"), "{wrapped} {found}");
+    }
+    let itself = |kind: &str| json!({ "schemas": { "A": { "anyOf": [{ "allOf": [own()] }, { "type": kind }] } } });
+    let found = told(answer(), answer(), [itself("string"), itself("integer")]);
+    assert_eq!(found, "!~ the answer 200 changed its type from string to integer");
+}
+
 #[test]
 fn operations_come_and_go_whatever_their_parameters_are_called() {
     let old = document(

@@ -56,12 +56,11 @@ impl Comparison<'_> {
             .iter()
             .map(|variant| {
                 let view = parent.with(side, variant);
-                let mut trial = Node::default();
-                match split {
-                    true => self.views(old, &view, flow, path, &mut trial),
-                    false => self.views(&view, new, flow, path, &mut trial),
-                }
-                (*variant, trial)
+                let trial = match split {
+                    true => self.trial(old, &view, flow, path),
+                    false => self.trial(&view, new, flow, path),
+                };
+                (*variant, trial.unwrap_or_default())
             })
             .collect();
         node.add(Changed, false, path, if split { "can now have one of several shapes" } else { "now has one shape" });
@@ -82,9 +81,7 @@ impl Comparison<'_> {
 
     /// Whether a value of the one is, as far as can be seen without following names, one of the other.
     fn fits<'v>(&'v self, old: &View<'v>, new: &View<'v>, flow: Flow) -> bool {
-        let mut trial = Node::default();
-        self.views(old, new, flow, "", &mut trial);
-        breaks(&trial) == 0
+        self.trial(old, new, flow, "").is_some_and(|trial| breaks(&trial) == 0)
     }
 }
 

@@ -4,10 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::{limits::Limits, side::Side, types::Types};
+use super::{
+    limits::Limits,
+    side::{Side, reference_of},
+    types::Types,
+};
 
 /// Variants of variants are looked into so deep for their types.
-const MAX_NESTED: usize = 6;
+const MAX_NESTED: usize = 3;
 /// Keywords that are compared by their text alone.
 const CONDITIONS: [&str; 11] = [
     "not",
@@ -49,6 +53,14 @@ impl<'v> View<'v> {
         Self::nested(side, schema, 0)
     }
 
+    /// What stands beside a reference, without what it leads to.
+    pub fn beside_reference(side: &'v Side<'_>, schema: &'v Value) -> Self {
+        let mut view = Self::default();
+        view.rest(side, schema, false, &mut Vec::new());
+        view.settle(side, 0);
+        view
+    }
+
     fn nested(side: &'v Side<'_>, schema: &'v Value, depth: usize) -> Self {
         let mut view = Self::default();
         view.absorb(side, schema, false, &mut Vec::new());
@@ -66,13 +78,11 @@ impl<'v> View<'v> {
 
     /// `part`: it is one of several that hold together.
     fn absorb(&mut self, side: &'v Side<'_>, schema: &'v Value, part: bool, seen: &mut Vec<&'v str>) {
-        let map = match schema {
-            Value::Object(map) => map,
-            Value::Bool(false) => return self.types = Some(Types::NONE),
-            _ => return,
-        };
-        if let Some(Value::String(reference)) = map.get("$ref") {
-            if !seen.contains(&reference.as_str()) {
+        if schema == &Value::Bool(false) {
+            self.types = Some(Types::NONE);
+        }
+        if let Some(reference) = reference_of(schema) {
+            if !seen.contains(&reference) {
                 seen.push(reference);
                 if let Some(target) = side.target(reference) {
                     self.absorb(side, target, part, seen);
@@ -82,6 +92,11 @@ impl<'v> View<'v> {
                 return;
             }
         }
+        self.rest(side, schema, part, seen);
+    }
+
+    fn rest(&mut self, side: &'v Side<'_>, schema: &'v Value, part: bool, seen: &mut Vec<&'v str>) {
+        let Some(map) = schema.as_object() else { return };
         self.own(map, part);
         for part in map.get("allOf").and_then(Value::as_array).into_iter().flatten() {
             self.absorb(side, part, true, seen);
