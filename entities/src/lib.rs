@@ -36,6 +36,7 @@ pub mod request_log;
 pub mod scope_grant;
 pub mod scope_request;
 pub mod session;
+pub mod spec_changes;
 pub mod spec_document;
 pub mod spec_version;
 pub mod submission;

@@ -8,6 +8,7 @@ use sea_orm_migration::{
 };
 
 mod m0001_first_tables;
+mod m0003_spec_changes;
 mod m0006_reviews;
 mod shape;
 
@@ -15,7 +16,11 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_first_tables::Migration), Box::new(m0006_reviews::Migration)]
+        vec![
+            Box::new(m0001_first_tables::Migration),
+            Box::new(m0003_spec_changes::Migration),
+            Box::new(m0006_reviews::Migration),
+        ]
     }
 }
 

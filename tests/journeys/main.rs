@@ -20,6 +20,7 @@ mod schema;
 mod scopes;
 mod sign_in;
 mod socket;
+mod spec_versions;
 mod specs;
 mod staff;
 mod starting;

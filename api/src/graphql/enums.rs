@@ -64,6 +64,7 @@ mirrored! {
     LogSink = "entities::enums::LogSink" { Database Stdout Both }
     EndpointStatus = "entities::enums::EndpointStatus" { Draft Published }
     SpecStatus = "entities::enums::SpecStatus" { Current Supported Retired }
+    SpecChangeKind = "domain::rules::spec_changes::SpecChangeKind" { Added Removed Changed Deprecated }
     SpecFormat = "domain::rules::openapi::Format" { Json Yaml }
     /// Why the gateway refused a call.
     DenialReason = "entities::enums::DenialReason" {

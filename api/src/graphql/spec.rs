@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, InputObject, Object};
 use chrono::{DateTime, Utc};
-use domain::ops::specs;
+use domain::{ops::specs, read::spec_changes};
 use entities::spec_version;
 
 use crate::{
     graphql::{
         connection::HasCursor,
-        enums::{Environment, SpecFormat, SpecStatus},
-        loaders::found,
+        enums::{Environment, SpecChangeKind, SpecFormat, SpecStatus},
+        loaders::{
+            found,
+            lists::{Breaks, ChangesOf, one},
+        },
         payload::payload,
         product::{Product, ProductPayload},
         request::{RequestContext, id_of},
@@ -71,9 +74,41 @@ impl SpecVersion {
         let base = &ctx.site().base_url;
         Ok(Url(format!("{base}/products/{}/openapi/{}.{extension}", product.slug, self.0.version)))
     }
+    /// What it changed of the version before it, breaking changes first.
+    async fn changes(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<SpecChange>> {
+        let key = ChangesOf { spec: self.0.id, all: spec_changes::sees_all(ctx.actor()) };
+        Ok(one(ctx, key).await?.unwrap_or_default().into_iter().map(SpecChange).collect())
+    }
+    /// Whether a caller of the version before it who did nothing wrong may fail now.
+    async fn breaking(&self, ctx: &Context<'_>) -> async_graphql::Result<bool> {
+        let key = Breaks { spec: self.0.id, all: spec_changes::sees_all(ctx.actor()) };
+        Ok(one(ctx, key).await?.unwrap_or_default())
+    }
     /// Markdown.
     async fn release_notes(&self) -> Option<&str> {
         self.0.release_notes.as_deref()
+    }
+}
+
+/// One difference between two versions of a document.
+pub struct SpecChange(pub domain::rules::spec_changes::SpecChange);
+
+#[Object]
+impl SpecChange {
+    async fn kind(&self) -> SpecChangeKind {
+        self.0.kind.into()
+    }
+    /// Whether it may make calls or the reading of their answers fail.
+    async fn breaking(&self) -> bool {
+        self.0.breaking
+    }
+    /// Method and template as the document has them, such as `GET /pets/{id}`.
+    async fn operation(&self) -> Option<&str> {
+        self.0.operation.as_deref()
+    }
+    /// What is another than before, and what to do about it where that is plain.
+    async fn text(&self) -> &str {
+        &self.0.text
     }
 }
 

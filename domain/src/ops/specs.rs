@@ -1,5 +1,7 @@
 //! Publishing documents as versions, and which versions and endpoints are there for partners.
 
+mod comparison;
+
 use std::{
     collections::{BTreeSet, HashSet},
     sync::Arc,
@@ -28,9 +30,9 @@ use crate::{
     keyring::sha256,
     read::specs::blocking,
     rules::{
-        openapi::{self, Fault, Imported, Operation},
+        openapi::{self, Document, Fault, Imported, Operation},
         policy::StaffRight,
-        spec_version::{self as versions, Version},
+        spec_version::{self as versions, Route, Version},
         text,
     },
     tx::retrying,
@@ -60,7 +62,9 @@ pub struct PublishSpec {
 
 /// A document that was read and packed, before anything is locked.
 struct Prepared {
+    /// Without the document's text, which is in `document`.
     imported: Imported,
+    document: Arc<Document>,
     packed: Vec<u8>,
     digest: String,
 }
@@ -74,6 +78,7 @@ pub async fn publish(ctx: &Domain, actor: &Actor, cmd: PublishSpec) -> Result<(M
     let prepared = blocking(move || prepare(&document)).await?;
     let new = checked(&cmd, &prepared)?;
     retrying(async || {
+        let comparison = comparison::of(ctx, &new, &prepared.document).await?;
         let tx = Tx::begin(ctx).await?;
         let product = load(tx.db(), cmd.product).await?;
         let all = of_product(tx.db(), product.id).await?;
@@ -81,12 +86,21 @@ pub async fn publish(ctx: &Domain, actor: &Actor, cmd: PublishSpec) -> Result<(M
             let message = format!("version {} is published already: give another version", new.version);
             return Err(DomainError::refused(ProblemCode::Taken, "version", message));
         }
+        if versions::before(&all, &new.path_prefix, &new.served_by) != comparison.previous {
+            return Err(DomainError::Conflict);
+        }
         let spec = Model { id: ctx.env.id(), published_at: tx.now(), ..new.clone() };
         let known = published_before(&tx, &all, &spec).await?;
-        store(&tx, versions::publish(&all, &spec.path_prefix, &spec.served_by)).await?;
+        let changes = versions::publish(&all, &spec.path_prefix, &spec.served_by);
+        let full: Vec<_> =
+            prepared.imported.operations.iter().map(|o| (&o.method, format!("{}{}", spec.path_prefix, o.path))).collect();
+        let routes = full.iter().map(|(method, path)| Route { method, path });
+        comparison::refuse_doubled(&tx, &with(&all, &changes), &version(spec.clone()), "pathPrefix", routes).await?;
+        store(&tx, changes).await?;
         Entity::insert(spec.clone().into_active_model()).exec_without_returning(tx.db()).await?;
         let body = spec_document::ActiveModel { spec_id: Set(spec.id), body: Set(prepared.packed.clone()) };
         spec_document::Entity::insert(body).exec_without_returning(tx.db()).await?;
+        comparison.store(&tx, spec.id).await?;
         insert_endpoints(&tx, &spec, &prepared.imported.operations, |operation| match cmd.publish_endpoints {
             true => EndpointStatus::Published,
             // What partners call already must not go away because its successor's news are held back.
@@ -101,6 +115,7 @@ pub async fn publish(ctx: &Domain, actor: &Actor, cmd: PublishSpec) -> Result<(M
             .set("pathPrefix", &spec.path_prefix)
             .set("servedBy", &spec.served_by)
             .set("digest", &spec.digest)
+            .set("breaking", comparison.breaking)
             .set("endpoints", prepared.imported.operations.len());
         tx.commit(entry).await?;
         Ok((spec, product))
@@ -109,10 +124,12 @@ pub async fn publish(ctx: &Domain, actor: &Actor, cmd: PublishSpec) -> Result<(M
 }
 
 fn prepare(document: &str) -> Result<Prepared> {
-    let imported = openapi::read(document).map_err(refused)?;
+    let mut imported = openapi::read(document).map_err(refused)?;
     let packed = pack(&imported.json)?;
     let digest = sha256(document).iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Prepared { imported: Imported { json: String::new(), ..imported }, packed, digest })
+    let text = std::mem::take(&mut imported.json);
+    let document = Arc::new(Document::index(text).map_err(DomainError::internal)?);
+    Ok(Prepared { imported, document, packed, digest })
 }
 
 fn refused(faults: Vec<Fault>) -> DomainError {
@@ -148,14 +165,17 @@ fn checked(cmd: &PublishSpec, prepared: &Prepared) -> Result<Model> {
 
 async fn of_product(db: &impl ConnectionTrait, product: ProductId) -> Result<Vec<Version>> {
     let rows = Entity::find().filter(Column::ProductId.eq(product)).all(db).await?;
-    let version = |row: Model| Version {
-        id: row.id,
-        version: row.version,
-        status: row.status,
-        path_prefix: row.path_prefix,
-        served_by: row.served_by.0,
-    };
     Ok(rows.into_iter().map(version).collect())
+}
+
+fn version(row: Model) -> Version {
+    Version { id: row.id, version: row.version, status: row.status, path_prefix: row.path_prefix, served_by: row.served_by.0 }
+}
+
+/// The versions as they are after a change.
+fn with(all: &[Version], changes: &[Version]) -> Vec<Version> {
+    let after = |old: &Version| changes.iter().find(|new| new.id == old.id).unwrap_or(old).clone();
+    all.iter().map(after).collect()
 }
 
 /// Method and template of the published endpoints of the versions whose prefix the new one has.
@@ -241,7 +261,13 @@ pub async fn set_status(
         let product = load(tx.db(), spec.product_id).await?;
         let all = of_product(tx.db(), product.id).await?;
         let changes = versions::set_status(&all, id, status, served_by.as_deref())?;
-        let after = changes.iter().find(|version| version.id == id).map(|version| version.served_by.clone());
+        let after = changes.iter().find(|version| version.id == id);
+        if let Some(after) = after {
+            let own = routes_of(&tx, id).await?;
+            let routes = own.iter().map(|(method, path)| Route { method, path });
+            comparison::refuse_doubled(&tx, &with(&all, &changes), after, "servedBy", routes).await?;
+        }
+        let after = after.map(|version| version.served_by.clone());
         let entry = Audit::of(actor, Action::SpecStatusSet, id).change("status", spec.status, status).change(
             "servedBy",
             &spec.served_by.0,
@@ -253,6 +279,12 @@ pub async fn set_status(
         Ok(product)
     })
     .await
+}
+
+async fn routes_of(tx: &Tx<'_>, spec: SpecVersionId) -> Result<Vec<(String, String)>> {
+    use endpoint::Column as E;
+    let own = endpoint::Entity::find().filter(E::SpecId.eq(spec)).select_only().columns([E::Method, E::Path]);
+    Ok(own.into_tuple().all(tx.db()).await?)
 }
 
 /// Shows an endpoint to partners and lets them call it, or holds it back.

@@ -20,6 +20,8 @@ pub mod sample_request;
 pub mod scopes;
 pub mod search;
 pub mod sign_in;
+pub mod spec_audience;
+pub mod spec_changes;
 pub mod specs;
 pub mod submissions;
 pub mod subscriptions;

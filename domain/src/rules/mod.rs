@@ -28,6 +28,7 @@ pub mod routes;
 pub mod sample_request;
 pub mod scope;
 pub mod sign_in;
+pub mod spec_changes;
 pub mod spec_version;
 pub mod staff;
 pub mod subscription;

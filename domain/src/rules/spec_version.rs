@@ -1,11 +1,14 @@
 //! Which versions of a product's document are served where. At one moment, one path prefix of an environment is one
 //! version's; and where there are versions, exactly one is CURRENT.
 
+use std::collections::HashMap;
+
 use entities::{
     enums::{Environment, SpecStatus},
     id::SpecVersionId,
 };
 
+use super::openapi::shape;
 use crate::{Problem, ProblemCode};
 
 /// What matters of a version.
@@ -129,6 +132,59 @@ pub fn set_status(
     Ok(std::iter::once(new).chain(former).collect())
 }
 
+/// The version that a new one is compared with: the one whose place it takes, or whose prefix it has; else the current one,
+/// else the newest.
+pub fn before(all: &[Version], prefix: &str, served_by: &[Environment]) -> Option<SpecVersionId> {
+    let rank = |version: &&Version| {
+        let same_prefix = version.path_prefix == prefix && version.status != SpecStatus::Retired;
+        let replaced = same_prefix && version.served_by.iter().any(|environment| served_by.contains(environment));
+        (replaced, same_prefix, version.status == SpecStatus::Current, version.id)
+    };
+    all.iter().max_by_key(rank).map(|version| version.id)
+}
+
+/// A method on a template, path prefix and all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route<'a> {
+    pub method: &'a str,
+    pub path: &'a str,
+}
+
+/// Whether two versions are served side by side with templates that can be the same: one prefix goes on where the other ends.
+pub fn may_meet(one: &Version, other: &Version) -> bool {
+    let goes_on = |long: &str, short: &str| long.strip_prefix(short).is_some_and(|rest| rest.starts_with('/'));
+    let (a, b) = (&one.path_prefix, &other.path_prefix);
+    one.id != other.id
+        && one.served_by.iter().any(|environment| other.served_by.contains(environment))
+        && (goes_on(a, b) || goes_on(b, a))
+}
+
+/// Refuses routes that another version has under its own prefix, naming some.
+pub fn doubled<'a, 'b>(
+    path: &str,
+    routes: impl Iterator<Item = Route<'a>>,
+    others: impl Iterator<Item = (&'b Version, Route<'b>)>,
+) -> Result<(), Problem> {
+    const NAMED: usize = 3;
+    fn key(route: &Route<'_>) -> (String, String) {
+        (route.method.to_owned(), shape(route.path).unwrap_or_else(|_| route.path.to_owned()))
+    }
+    let taken: HashMap<_, _> = others.map(|(version, route)| (key(&route), version)).collect();
+    let found: Vec<_> = routes.filter_map(|route| Some((route, *taken.get(&key(&route))?))).collect();
+    let Some((_, other)) = found.first() else { return Ok(()) };
+    let named: Vec<_> = found.iter().take(NAMED).map(|(route, _)| format!("{} {}", route.method, route.path)).collect();
+    let more = match found.len() - named.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let message = format!(
+        "version {} answers {}{more} already: choose another path prefix or other environments, or retire that version",
+        other.version,
+        named.join(", "),
+    );
+    Err(Problem::new(ProblemCode::Taken, path, message))
+}
+
 fn shown(status: SpecStatus) -> &'static str {
     match status {
         SpecStatus::Current => "CURRENT",
@@ -185,6 +241,52 @@ mod tests {
         assert_eq!(code(3, Current, None), Err(ProblemCode::AlreadyDone));
         assert_eq!(code(3, Current, Some(&[Production])), Ok(vec![version(3, Current, "", &[Production])]));
         assert_eq!(code(9, Current, None), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn what_a_new_version_is_compared_with() {
+        let all = [
+            version(1, Retired, "", &[]),
+            version(2, Supported, "", &[Production]),
+            version(3, Supported, "", &[Sandbox]),
+            version(4, Current, "/v2", BOTH),
+            version(5, Supported, "/v3", BOTH),
+        ];
+        for (prefix, served_by, expected) in
+            [("", BOTH, 3), ("", &[Production], 2), ("/v2", BOTH, 4), ("/v3", &[Sandbox], 5), ("/v9", BOTH, 4)]
+        {
+            assert_eq!(before(&all, prefix, served_by), Some(id(expected)), "{prefix} {served_by:?}");
+        }
+        assert_eq!(before(&[], "", BOTH), None);
+        assert_eq!(before(&[version(1, Supported, "/v1", &[Sandbox])], "/v1", &[Production]), Some(id(1)));
+        assert_eq!(before(&[version(1, Retired, "", &[]), version(2, Retired, "", &[])], "", BOTH), Some(id(2)));
+    }
+
+    #[test]
+    fn routes_are_doubled_across_prefixes_only_where_these_meet() {
+        let plain = version(1, Supported, "", &[Sandbox]);
+        for (prefix, served_by, expected) in
+            [("/v2", BOTH, true), ("/v2", &[Sandbox], true), ("/v2", &[Production], false), ("", BOTH, false)]
+        {
+            assert_eq!(may_meet(&version(2, Current, prefix, served_by), &plain), expected, "{prefix} {served_by:?}");
+        }
+        let meet = |a, b| may_meet(&version(1, Supported, a, BOTH), &version(2, Supported, b, BOTH));
+        assert_eq!((meet("/v2", "/v2/b"), meet("/v2", "/v22"), meet("/v1", "/v2")), (true, false, false));
+        assert!(!may_meet(&plain, &plain));
+
+        let route = |text: &'static str| text.split_once(' ').map(|(method, path)| Route { method, path }).into_iter();
+        let told = |mine: &[&'static str], theirs: &[&'static str]| {
+            let others = theirs.iter().flat_map(|text| route(text)).map(|route| (&plain, route));
+            doubled("pathPrefix", mine.iter().flat_map(|text| route(text)), others).map_err(|problem| problem.message)
+        };
+        assert_eq!(told(&["GET /v2/a", "GET /v2/{x}/b"], &["POST /v2/a", "GET /v2/a/b"]), Ok(()));
+        let all = ["GET /v2/a", "GET /v2/b/{id}", "GET /v2/c", "GET /v2/d"];
+        assert_eq!(
+            told(&all, &["GET /v2/a", "GET /v2/b/{other}", "GET /v2/c", "GET /v2/d"]),
+            Err("version 1.0 answers GET /v2/a, GET /v2/b/{id}, GET /v2/c and 1 more already: choose another path prefix or other \
+                 environments, or retire that version"
+                .to_owned())
+        );
     }
 
     #[test]

@@ -7,4 +7,5 @@ mod gateway;
 mod leases;
 mod log;
 mod snapshot;
+mod specs;
 mod visibility;

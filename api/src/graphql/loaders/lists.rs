@@ -9,12 +9,12 @@ use std::{
 use async_graphql::{Context, dataloader::Loader};
 use domain::{
     Domain, DomainError, access,
-    read::{approval_groups, clients, plans, sample_request, submissions, subscriptions},
-    rules::policy::MemberRight,
+    read::{approval_groups, clients, plans, sample_request, spec_changes, submissions, subscriptions},
+    rules::{policy::MemberRight, spec_changes::SpecChange},
 };
 use entities::{
     authorized_email, client, credential,
-    id::{ApprovalGroupId, ClientId, PlanId, ProductId, ProfileId, SubscriptionId, TeamId, UserId},
+    id::{ApprovalGroupId, ClientId, PlanId, ProductId, ProfileId, SpecVersionId, SubscriptionId, TeamId, UserId},
     plan, plan_environment, product, profile, scope_grant, submission, subscription, user,
 };
 
@@ -77,6 +77,44 @@ impl Loader<PlansOf> for Lists {
         let all = keys.iter().any(|key| key.all);
         let rows = plans::of_products(&self.0, all, &products).await.map_err(Arc::new)?;
         Ok(rows.into_iter().map(|(product, plans)| (PlansOf { product, all }, plans)).collect())
+    }
+}
+
+/// What a version changed; for staff what it changed of drafts too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ChangesOf {
+    pub spec: SpecVersionId,
+    pub all: bool,
+}
+
+impl Loader<ChangesOf> for Lists {
+    type Value = Vec<SpecChange>;
+    type Error = Arc<DomainError>;
+
+    async fn load(&self, keys: &[ChangesOf]) -> Result<HashMap<ChangesOf, Self::Value>, Self::Error> {
+        let specs: Vec<_> = keys.iter().map(|key| key.spec).collect();
+        let all = keys.iter().any(|key| key.all);
+        let rows = spec_changes::of_specs(&self.0, all, &specs).await.map_err(Arc::new)?;
+        Ok(rows.into_iter().map(|(spec, changes)| (ChangesOf { spec, all }, changes)).collect())
+    }
+}
+
+/// Whether a version breaks callers; for staff counting drafts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Breaks {
+    pub spec: SpecVersionId,
+    pub all: bool,
+}
+
+impl Loader<Breaks> for Lists {
+    type Value = bool;
+    type Error = Arc<DomainError>;
+
+    async fn load(&self, keys: &[Breaks]) -> Result<HashMap<Breaks, bool>, Self::Error> {
+        let specs: Vec<_> = keys.iter().map(|key| key.spec).collect();
+        let all = keys.iter().any(|key| key.all);
+        let rows = spec_changes::breaking(&self.0, all, &specs).await.map_err(Arc::new)?;
+        Ok(rows.into_iter().map(|(spec, breaking)| (Breaks { spec, all }, breaking)).collect())
     }
 }
 

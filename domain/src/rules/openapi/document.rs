@@ -50,6 +50,29 @@ impl Document {
         self.text.len() + members.map(|members| members.list.len() * ENTRY).sum::<usize>()
     }
 
+    /// The version of the OpenAPI specification that it follows.
+    pub fn openapi(&self) -> &str {
+        &self.openapi
+    }
+
+    /// The text of a key at the top.
+    pub(in crate::rules) fn top_level(&self, key: &str) -> Option<&str> {
+        self.top.get(key).map(|span| self.slice(&span))
+    }
+
+    /// Path templates with the texts of their items, in their order.
+    pub(in crate::rules) fn path_texts(&self) -> impl Iterator<Item = (&str, &str)> {
+        let paths = self.paths.iter().filter(|(path, _)| !path.starts_with("x-"));
+        paths.map(|(path, span)| (path, &self.text[span]))
+    }
+
+    /// Every component: its section, its name and its text.
+    pub(in crate::rules) fn component_texts(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.sections.iter().flat_map(move |(section, members)| {
+            members.iter().map(move |(name, span)| (section.as_str(), name, &self.text[span]))
+        })
+    }
+
     pub(super) fn slice(&self, span: &Span) -> &str {
         &self.text[span.clone()]
     }
@@ -76,7 +99,7 @@ impl Document {
     }
 
     /// The path item, or the one that it refers to.
-    pub(super) fn path_item(&self, path: &str) -> Option<Value> {
+    pub(in crate::rules) fn path_item(&self, path: &str) -> Option<Value> {
         let item: Value = serde_json::from_str(&self.text[self.paths.get(path)?]).ok()?;
         match item.get("$ref").and_then(Value::as_str) {
             Some(reference) => self.lookup(reference).and_then(|(_, parse)| parse()),

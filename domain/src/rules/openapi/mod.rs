@@ -18,8 +18,13 @@ pub use fault::{Fault, Place};
 pub use operations::Operation;
 pub use render::{Format, Hidden};
 use serde_json::Value;
+pub use template::shape;
 
 use self::{fault::Faults, pointer::At};
+pub(in crate::rules) use self::{
+    operations::methods,
+    pointer::{follow, steps},
+};
 
 /// Bytes.
 pub const MAX_DOCUMENT: usize = 32 << 20;
