@@ -72,6 +72,7 @@ actions! {
     SubscriptionCancelled "subscription.cancelled"
     SubscriptionSuspended "subscription.suspended"
     SubscriptionReinstated "subscription.reinstated"
+    SupportRequested "support.requested"
     ClientCreated "client.created"
     ClientUpdated "client.updated"
     PortalAccessSet "client.portal_access_set"

@@ -145,6 +145,7 @@ typed_id! {
     SessionId "sess"
     SpecVersionId "spec"
     SubscriptionId "sub"
+    SupportRequestId "support"
     TeamId "team"
     TierId "tier"
     UserId "user"

@@ -8,13 +8,14 @@ use sea_orm_migration::{
 };
 
 mod m0001_first_tables;
+mod m0005_support;
 mod shape;
 
 pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_first_tables::Migration)]
+        vec![Box::new(m0001_first_tables::Migration), Box::new(m0005_support::Migration)]
     }
 }
 

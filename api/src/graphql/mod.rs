@@ -18,6 +18,7 @@ pub mod limits;
 pub mod loaders;
 pub mod node;
 pub mod onboarding;
+pub mod onboarding_view;
 pub mod payload;
 pub mod plan;
 pub mod policy;
@@ -35,6 +36,7 @@ pub mod shape;
 pub mod spec;
 pub mod staff;
 pub mod subscription;
+pub mod support;
 pub mod team;
 pub mod tier;
 pub mod user;
@@ -70,6 +72,7 @@ pub struct Mutation(
     profile::ProfileMutation,
     credential::CredentialMutation,
     onboarding::OnboardingMutation,
+    support::SupportMutation,
     product::ProductMutation,
     product_environment::ProductEnvironmentMutation,
     assignment::AssignmentMutation,

@@ -4,8 +4,8 @@ use async_graphql::{Context, ID, Interface, Object};
 use domain::read::{self, assignments, catalog, endpoints, specs};
 use entities::id::{
     AccessTokenId, AssignmentId, AuditEventId, CategoryId, ClientId, CredentialId, EndpointId, InvitationId, MembershipId,
-    PlanId, PolicyId, ProductId, ProfileId, RequestLogId, SessionId, SpecVersionId, SubscriptionId, TeamId, TierId, TypedId,
-    UserId, prefix_of,
+    PlanId, PolicyId, ProductId, ProfileId, RequestLogId, SessionId, SpecVersionId, SubscriptionId, SupportRequestId, TeamId,
+    TierId, TypedId, UserId, prefix_of,
 };
 
 use crate::graphql::{
@@ -25,6 +25,7 @@ use crate::graphql::{
     session::{AccessToken, Session},
     spec::SpecVersion,
     subscription::Subscription,
+    support::SupportRequest,
     team::{Membership, Team},
     tier::Tier,
     user::User,
@@ -51,6 +52,7 @@ pub enum Node {
     Product(Product),
     Session(Session),
     SpecVersion(SpecVersion),
+    SupportRequest(SupportRequest),
     Team(Team),
     Tier(Tier),
     User(User),
@@ -83,6 +85,9 @@ impl NodeQuery {
             }
             (Some(MembershipId::PREFIX), _) => {
                 found(&id, async |id| read::people::membership(op, actor, id).await, Membership).await
+            }
+            (Some(SupportRequestId::PREFIX), _) => {
+                found(&id, async |id| read::support::by_id(op, actor, id).await, SupportRequest).await
             }
             (Some(TeamId::PREFIX), _) => found(&id, async |id| read::teams::visible(op, actor, id).await, Team).await,
             (Some(TierId::PREFIX), _) => found(&id, async |id| read::teams::tier(op, actor, id).await, Tier).await,

@@ -7,10 +7,12 @@ use crate::{
     error::to_graphql,
     graphql::{
         enums::StaffRole,
+        onboarding_view::ProviderOnboarding,
         product::ProviderCatalog,
         provider_access::ProviderAccess,
         request::{OrGraphql, RequestContext, page},
         staff::StaffMember,
+        support::ProviderSupport,
         team::{Team, TeamConnection},
         tier::Tier,
     },
@@ -18,7 +20,7 @@ use crate::{
 
 /// What staff see; each field as far as their role goes.
 #[derive(MergedObject, Default)]
-pub struct Provider(ProviderPeople, ProviderCatalog, ProviderAccess);
+pub struct Provider(ProviderPeople, ProviderCatalog, ProviderAccess, ProviderOnboarding, ProviderSupport);
 
 /// How long things live.
 #[derive(SimpleObject)]

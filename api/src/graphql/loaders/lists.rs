@@ -5,13 +5,13 @@ use std::{collections::HashMap, hash::Hash, sync::Arc};
 use async_graphql::{Context, dataloader::Loader};
 use domain::{
     Domain, DomainError, access,
-    read::{clients, plans, sample_request, subscriptions},
+    read::{clients, onboarding, plans, sample_request, subscriptions},
     rules::policy::MemberRight,
 };
 use entities::{
     authorized_email, client, credential,
     id::{ClientId, PlanId, ProductId, ProfileId, SubscriptionId, TeamId, UserId},
-    plan, plan_environment, product, profile, scope_grant, subscription,
+    onboarding_stage, plan, plan_environment, product, profile, scope_grant, subscription,
 };
 
 use crate::graphql::{
@@ -49,6 +49,8 @@ list_loaders! {
     ProductsOf(ClientId) => Vec<product::Model>: clients::products_of;
     ClientOf(SubscriptionId) => client::Model: subscriptions::clients_of;
     GrantsOf(SubscriptionId) => Vec<scope_grant::Model>: subscriptions::grants_of;
+    StagesOf(TeamId) => Vec<onboarding_stage::Model>: onboarding::stages_of;
+    SupportRequestsOf(TeamId) => i64: onboarding::support_requests_of;
     /// Where a profile's first call can go.
     TargetOf(ProfileId) => sample_request::Target: sample_request::targets;
 }
