@@ -100,10 +100,8 @@ pub struct ContactSupportInput {
 }
 
 payload_type! {
-    ContactSupportPayload {
-        /// What to call the request by.
-        reference: String
-    }
+    /// `reference`: what to call the request by.
+    ContactSupportPayload { reference: String }
 }
 
 #[derive(Default)]

@@ -6,5 +6,6 @@ mod fixture;
 mod gateway;
 mod leases;
 mod log;
+mod onboarding;
 mod snapshot;
 mod visibility;
