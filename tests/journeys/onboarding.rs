@@ -97,13 +97,11 @@ async fn a_partner_goes_from_its_invitation_to_production() {
     let token = app.invitation_token(&invitation).await;
     app.mutate(Some(&dev), "acceptInvitation", json!({ "token": token }), "team { id }").await;
     step();
+    assert_eq!(app.way(&dev, &team).await.1, "SIGNED_IN");
     let held = app.subscribed(&dev, &team, &trial).await;
-    assert_eq!(app.way(&dev, &team).await.1, "SIGNED_IN", "a subscription alone calls nothing");
-    let credential = json!({ "profileId": held.sandbox });
-    let made = app.mutate(Some(&dev), "createCredential", credential.clone(), "issued { secret }").await;
-    let key = made["issued"]["secret"].as_str().expect("a key");
+    let key = held.secret.as_str().expect("a key");
     step();
-    app.mutate(Some(&dev), "createCredential", credential, "issued { secret }").await;
+    app.mutate(Some(&dev), "createCredential", json!({ "profileId": held.sandbox }), "issued { secret }").await;
 
     // The gateway hears of the key within its poll.
     let status = async |path: &str, key: &str, expected: u16| {
@@ -126,8 +124,10 @@ async fn a_partner_goes_from_its_invitation_to_production() {
     step();
     status("/ship/shipments", key, 200).await;
     let held = app.subscribed(&dev, &team, &live).await;
+    let input = json!({ "profileId": held.production });
+    let made = app.mutate(Some(&dev), "createCredential", input, "issued { secret }").await;
+    let key = made["issued"]["secret"].as_str().expect("a key");
     step();
-    let key = held.secret.as_str().expect("a key");
     status("/ship/shipments", key, 200).await;
     app.reaches(&dev, &team, "FIRST_PRODUCTION_CALL").await;
     let expected = [
@@ -268,7 +268,8 @@ async fn asked(app: &TestApp, user: &UserId, team: &Value, topic: SupportTopic, 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn teams_that_were_there_before_get_their_stages() {
-    use migration::{Migrator, MigratorTrait};
+    use migration::Migrator;
+    use sea_orm_migration::MigratorTrait;
     let app = TestApp::start().await;
     let editor = app.editor().await;
     let product = app.product(&editor, "ship", "PUBLIC").await;

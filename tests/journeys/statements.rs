@@ -108,13 +108,13 @@ async fn three_rows_cost_as_many_statements_as_one() {
         let input = json!({ "teamId": team, "email": format!("new-{n}@acme.example"),
             "access": { "team": "READ", "credentials": "NONE", "billing": "NONE" } });
         app.mutate(Some(&dev), "inviteMember", input, "invitation { id }").await;
+        let input = json!({ "teamId": team, "topic": "OTHER", "subject": "Hours", "body": "When?" });
+        app.mutate(Some(&dev), "contactSupport", input, "reference").await;
         let policy = json!({ "name": format!("policy-{n}"), "rateLimit": { "requests": 200, "window": "MINUTE" } });
         let policy = app.mutate(Some(&owner), "createPolicy", policy, "policy { id }").await["policy"]["id"].take();
         let input = json!({ "clientId": held.client, "policyId": policy });
         app.mutate(Some(&owner), "attachPolicy", input, "client { id }").await;
         app.partner(&format!("other-{n}")).await;
-        let input = json!({ "teamId": team, "topic": "OTHER", "subject": "Hours", "body": "When?" });
-        app.mutate(Some(&dev), "contactSupport", input, "reference").await;
     }
     let types = app.data(Some(&owner), TYPES, json!({})).await["__schema"]["types"].take();
     let types = Types(serde_json::from_value(types).expect("types"));
