@@ -89,6 +89,7 @@ actions! {
     ScopeDeclined "scope.declined"
     ScopeRevoked "scope.revoked"
     ScopeRenounced "scope.renounced"
+    SupportRequested "support.requested"
     ClientCreated "client.created"
     ClientUpdated "client.updated"
     PortalAccessSet "client.portal_access_set"

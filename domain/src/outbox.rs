@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use entities::{
     enums::JobState,
-    id::{InvitationId, JobId, MagicLinkId},
+    id::{InvitationId, JobId, MagicLinkId, SupportRequestId},
     outbox_job,
 };
 use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, TryInsertResult};
@@ -31,6 +31,12 @@ pub struct SendInvitation {
     pub generation: i32,
 }
 
+/// Mail a support request to the portal's support address, where there is one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendSupportRequest {
+    pub request: SupportRequestId,
+}
+
 /// Delete what is older than its retention.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PruneRecords;
@@ -40,6 +46,9 @@ impl Job for SendMagicLink {
 }
 impl Job for SendInvitation {
     const KIND: &'static str = "send_invitation";
+}
+impl Job for SendSupportRequest {
+    const KIND: &'static str = "send_support_request";
 }
 impl Job for PruneRecords {
     const KIND: &'static str = "prune_records";

@@ -59,12 +59,31 @@ stored_enum! {
         SubscriptionInactive RequestTooLarge MalformedRequest UpstreamUnreachable UpstreamTimeout
     }
     JobState { Ready Running Dead Done }
+    /// How far a team got on its way to production, in the order of the way.
+    OnboardingStage {
+        Invited SignedIn SandboxCredential FirstSandboxCall Submitted Approved ProductionCredential FirstProductionCall
+    }
+    SupportTopic { Credentials Authentication RefusedCall Documentation Billing Other }
     /// What a gateway has to load anew.
     GatewaySubject { Product Client Plan Policy Team }
 }
 
 impl Environment {
     pub const ALL: [Self; 2] = [Self::Sandbox, Self::Production];
+}
+
+impl OnboardingStage {
+    /// In the order of the way.
+    pub const ALL: [Self; 8] = [
+        Self::Invited,
+        Self::SignedIn,
+        Self::SandboxCredential,
+        Self::FirstSandboxCall,
+        Self::Submitted,
+        Self::Approved,
+        Self::ProductionCredential,
+        Self::FirstProductionCall,
+    ];
 }
 
 impl AuthMethod {

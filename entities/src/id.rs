@@ -150,6 +150,7 @@ typed_id! {
     SpecVersionId "spec"
     SubmissionId "submit"
     SubscriptionId "sub"
+    SupportRequestId "support"
     TeamId "team"
     TierId "tier"
     UserId "user"

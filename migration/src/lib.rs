@@ -9,6 +9,7 @@ use sea_orm_migration::{
 
 mod m0001_first_tables;
 mod m0003_spec_changes;
+mod m0005_support;
 mod m0006_reviews;
 mod shape;
 
@@ -19,6 +20,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m0001_first_tables::Migration),
             Box::new(m0003_spec_changes::Migration),
+            Box::new(m0005_support::Migration),
             Box::new(m0006_reviews::Migration),
         ]
     }

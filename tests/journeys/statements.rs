@@ -108,6 +108,8 @@ async fn three_rows_cost_as_many_statements_as_one() {
         let input = json!({ "teamId": team, "email": format!("new-{n}@acme.example"),
             "access": { "team": "READ", "credentials": "NONE", "billing": "NONE" } });
         app.mutate(Some(&dev), "inviteMember", input, "invitation { id }").await;
+        let input = json!({ "teamId": team, "topic": "OTHER", "subject": "Hours", "body": "When?" });
+        app.mutate(Some(&dev), "contactSupport", input, "reference").await;
         let policy = json!({ "name": format!("policy-{n}"), "rateLimit": { "requests": 200, "window": "MINUTE" } });
         let policy = app.mutate(Some(&owner), "createPolicy", policy, "policy { id }").await["policy"]["id"].take();
         let input = json!({ "clientId": held.client, "policyId": policy });
@@ -125,8 +127,8 @@ async fn three_rows_cost_as_many_statements_as_one() {
             for selection in selections {
                 asked += 1;
                 let query = |first: usize| match root {
-                    "{" => format!("{{ {list}(first: {first}) {{ totalCount nodes {{ id {selection} }} }} }}"),
-                    root => format!("{{ {root} {list}(first: {first}) {{ totalCount nodes {{ id {selection} }} }} }} }}"),
+                    "{" => format!("{{ {list}(first: {first}) {{ totalCount nodes {{ {selection} }} }} }}"),
+                    root => format!("{{ {root} {list}(first: {first}) {{ totalCount nodes {{ {selection} }} }} }} }}"),
                 };
                 let allowed = if selection.contains("(first:") { 2 * PAGE_BELOW } else { 0 };
                 let more = app.extra(who, &query(1), &query(3), allowed).await;

@@ -17,7 +17,10 @@ use std::{
 
 use domain::{
     Domain,
-    ops::request_log::{self as operation, Used},
+    ops::{
+        onboarding_stages::FirstCall,
+        request_log::{self as operation, Used},
+    },
 };
 use entities::{enums::LogSink, request_log};
 use http::StatusCode;
@@ -65,6 +68,7 @@ pub struct Batch {
     lines: Vec<u8>,
     line_count: usize,
     used: Vec<Used>,
+    first_calls: Vec<FirstCall>,
 }
 
 /// Calls in one batch.
@@ -83,6 +87,10 @@ impl Batch {
 
     pub fn add_use(&mut self, used: Used) {
         self.used.push(used);
+    }
+
+    pub fn add_first_call(&mut self, call: FirstCall) {
+        self.first_calls.push(call);
     }
 
     /// An empty one with room for as much.
@@ -119,6 +127,7 @@ struct Lines {
 struct Waiting {
     rows: Vec<request_log::Model>,
     used: HashSet<Used>,
+    first_calls: Vec<FirstCall>,
 }
 
 /// Totals since the start.
@@ -162,7 +171,7 @@ impl Log {
             // Nobody reads the output: the calls go on, their lines are lost.
             self.drop_records(batch.line_count);
         }
-        if batch.rows.is_empty() && batch.used.is_empty() {
+        if batch.rows.is_empty() && batch.used.is_empty() && batch.first_calls.is_empty() {
             return;
         }
         let mut waiting = self.lock();
@@ -171,6 +180,7 @@ impl Log {
         batch.rows.truncate(room);
         waiting.rows.append(&mut batch.rows);
         waiting.used.extend(batch.used);
+        waiting.first_calls.append(&mut batch.first_calls);
         let full = waiting.rows.len() >= self.batch;
         drop(waiting);
         if over > 0 {
@@ -197,7 +207,7 @@ impl Log {
 
 /// Writes until `stop`, then what is left.
 pub async fn write(ctx: Domain, log: Arc<Log>, limits: LogLimits, stop: CancellationToken) {
-    let mut writer = Writer { ctx, log, batch: limits.batch, rows: Vec::new(), used: HashSet::new() };
+    let mut writer = Writer { ctx, log, batch: limits.batch, rows: Vec::new(), used: HashSet::new(), first_calls: Vec::new() };
     let mut away = false;
     loop {
         let stopping = tokio::select! {
@@ -220,6 +230,7 @@ struct Writer {
     batch: usize,
     rows: Vec<request_log::Model>,
     used: HashSet<Used>,
+    first_calls: Vec<FirstCall>,
 }
 
 impl Writer {
@@ -227,20 +238,22 @@ impl Writer {
         let mut waiting = self.log.lock();
         self.rows.append(&mut waiting.rows);
         self.used.extend(waiting.used.drain());
+        self.first_calls.append(&mut waiting.first_calls);
         self.log.in_hand.store(self.rows.len(), Relaxed);
     }
 
     /// False where the database does not take them.
     async fn store(&mut self) -> bool {
-        while !self.rows.is_empty() || !self.used.is_empty() {
+        while !self.rows.is_empty() || !self.used.is_empty() || !self.first_calls.is_empty() {
             let batch = self.rows.len().min(self.batch);
             let used: Vec<Used> = self.used.iter().copied().collect();
-            if let Err(error) = operation::append(&self.ctx, &self.rows[..batch], &used).await {
+            if let Err(error) = operation::append(&self.ctx, &self.rows[..batch], &used, &self.first_calls).await {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, rows = self.rows.len(), "the request log cannot be written; its rows wait");
                 return false;
             }
             self.used.clear();
+            self.first_calls.clear();
             self.log.counts.logged.fetch_add(batch as u64, Relaxed);
             self.rows.drain(..batch);
             self.log.in_hand.store(self.rows.len(), Relaxed);

@@ -13,6 +13,7 @@ use http::{HeaderMap, StatusCode};
 use tokio::time::Instant;
 
 use super::{
+    first_calls::FirstCalls,
     log::{Batch, Log},
     record::{MOST_HEADERS, Record},
     uses::Uses,
@@ -93,6 +94,7 @@ pub fn unanswered() -> StatusCode {
 pub struct Meter {
     batch: RefCell<Batch>,
     uses: RefCell<Uses>,
+    first_calls: RefCell<FirstCalls>,
     /// Records of nobody's calls that may still be kept in this second.
     strangers: Cell<(i64, u32)>,
     strangers_a_second: u32,
@@ -101,7 +103,14 @@ pub struct Meter {
 
 impl Meter {
     pub fn new(log: Arc<Log>, strangers_a_second: u32) -> Self {
-        Self { batch: RefCell::default(), uses: RefCell::new(Uses::new()), strangers: Cell::new((0, 0)), strangers_a_second, log }
+        Self {
+            batch: RefCell::default(),
+            uses: RefCell::new(Uses::new()),
+            first_calls: RefCell::default(),
+            strangers: Cell::new((0, 0)),
+            strangers_a_second,
+            log,
+        }
     }
 
     fn note(&self, record: &Record) {
@@ -115,6 +124,9 @@ impl Meter {
             && self.uses.borrow_mut().is_due(used)
         {
             batch.add_use(used);
+        }
+        if let Some(first) = self.first_calls.borrow_mut().note(record) {
+            batch.add_first_call(first);
         }
         batch.add(record);
         if batch.is_full() {

@@ -3,6 +3,7 @@
 
 mod answer;
 mod call;
+mod first_calls;
 mod framing;
 mod headers;
 mod identity;

@@ -73,6 +73,11 @@ mirrored! {
         CredentialExpired CredentialRevoked WrongEnvironment ScopeMissing RateLimited QuotaExhausted Unavailable
         SubscriptionInactive RequestTooLarge MalformedRequest UpstreamUnreachable UpstreamTimeout
     }
+    /// How far a team got, in the order of the way.
+    OnboardingStage = "entities::enums::OnboardingStage" {
+        Invited SignedIn SandboxCredential FirstSandboxCall Submitted Approved ProductionCredential FirstProductionCall
+    }
+    SupportTopic = "entities::enums::SupportTopic" { Credentials Authentication RefusedCall Documentation Billing Other }
     /// Who can put a refused call right.
     Fixer = "domain::rules::denial::Fixer" { Caller TeamAdmin Provider NobodyWait }
     UserErrorCode = "domain::ProblemCode" {

@@ -20,6 +20,7 @@ pub mod limits;
 pub mod loaders;
 pub mod node;
 pub mod onboarding;
+pub mod onboarding_view;
 pub mod payload;
 pub mod plan;
 pub mod policy;
@@ -40,6 +41,7 @@ pub mod spec;
 pub mod staff;
 pub mod submission;
 pub mod subscription;
+pub mod support;
 pub mod team;
 pub mod tier;
 pub mod user;
@@ -78,6 +80,7 @@ pub struct Mutation(
     profile::ProfileMutation,
     credential::CredentialMutation,
     onboarding::OnboardingMutation,
+    support::SupportMutation,
     product::ProductMutation,
     product_environment::ProductEnvironmentMutation,
     assignment::AssignmentMutation,

@@ -5,7 +5,7 @@ use domain::read::{self, assignments, catalog, endpoints, specs};
 use entities::id::{
     AccessTokenId, ApprovalGroupId, AssignmentId, AuditEventId, CategoryId, ClientId, CredentialId, EndpointId, InvitationId,
     MembershipId, PlanId, PolicyId, ProductId, ProfileId, QueueItemId, RequestLogId, ScopeRequestId, SessionId, SpecVersionId,
-    SubmissionId, SubscriptionId, TeamId, TierId, TypedId, UserId, prefix_of,
+    SubmissionId, SubscriptionId, SupportRequestId, TeamId, TierId, TypedId, UserId, prefix_of,
 };
 
 use crate::graphql::{
@@ -29,6 +29,7 @@ use crate::graphql::{
     spec::SpecVersion,
     submission::Submission,
     subscription::Subscription,
+    support::SupportRequest,
     team::{Membership, Team},
     tier::Tier,
     user::User,
@@ -59,6 +60,7 @@ pub enum Node {
     Product(Product),
     Session(Session),
     SpecVersion(SpecVersion),
+    SupportRequest(SupportRequest),
     Team(Team),
     Tier(Tier),
     User(User),
@@ -91,6 +93,9 @@ impl NodeQuery {
             }
             (Some(MembershipId::PREFIX), _) => {
                 found(&id, async |id| read::people::membership(op, actor, id).await, Membership).await
+            }
+            (Some(SupportRequestId::PREFIX), _) => {
+                found(&id, async |id| read::support::by_id(op, actor, id).await, SupportRequest).await
             }
             (Some(TeamId::PREFIX), _) => found(&id, async |id| read::teams::visible(op, actor, id).await, Team).await,
             (Some(TierId::PREFIX), _) => found(&id, async |id| read::teams::tier(op, actor, id).await, Tier).await,

@@ -8,11 +8,13 @@ use crate::{
     graphql::{
         approval_group::ProviderApprovalGroups,
         enums::StaffRole,
+        onboarding_view::ProviderOnboarding,
         product::ProviderCatalog,
         provider_access::ProviderAccess,
         request::{OrGraphql, RequestContext, page},
         review_queue::ProviderQueue,
         staff::StaffMember,
+        support::ProviderSupport,
         team::{Team, TeamConnection},
         tier::Tier,
     },
@@ -20,7 +22,15 @@ use crate::{
 
 /// What staff see; each field as far as their role goes.
 #[derive(MergedObject, Default)]
-pub struct Provider(ProviderPeople, ProviderCatalog, ProviderAccess, ProviderApprovalGroups, ProviderQueue);
+pub struct Provider(
+    ProviderPeople,
+    ProviderCatalog,
+    ProviderAccess,
+    ProviderApprovalGroups,
+    ProviderQueue,
+    ProviderOnboarding,
+    ProviderSupport,
+);
 
 /// How long things live and take.
 #[derive(SimpleObject)]

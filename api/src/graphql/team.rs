@@ -19,6 +19,7 @@ use crate::{
         invitation::{Invitation, InvitationConnection},
         loaders::lists::may,
         loaders::{MemberOf, found, loaded},
+        onboarding_view::Onboarding,
         payload::payload,
         request::{OrGraphql, RequestContext, id_of, id_referred_to, page},
         request_log::{RequestLogConnection, RequestLogFilter, log},
@@ -147,6 +148,10 @@ impl Team {
         filter: Option<RequestLogFilter>,
     ) -> async_graphql::Result<Option<RequestLogConnection>> {
         log(ctx, Calls::OfTeam(self.0.id), filter, page(ctx, first, after, last, before)).await
+    }
+    /// How far it got on its way to production.
+    async fn onboarding(&self) -> Onboarding {
+        Onboarding(self.0.clone())
     }
     /// Every change of who may do what in the team, newest first. Needs READ access to the team area.
     async fn audit_log(

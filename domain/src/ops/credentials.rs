@@ -17,7 +17,7 @@ use sea_orm::{
 use secrecy::SecretString;
 use serde::Serialize;
 
-use super::idempotency::Claim;
+use super::{idempotency::Claim, onboarding_stages};
 use crate::{
     Actor, Domain, DomainError, Problem, ProblemCode, Result, Tx,
     access::{require_member, require_somebody, require_staff},
@@ -180,6 +180,7 @@ pub(crate) async fn insert(tx: &Tx<'_>, profile: &profile::Model, details: Detai
         last_used_at: None,
     })
     .await?;
+    onboarding_stages::has_credential(tx, row.team_id, row.environment).await?;
     tx.touch_gateway(Touch::Client(profile.client_id));
     Ok(row)
 }

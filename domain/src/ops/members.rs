@@ -2,7 +2,7 @@
 
 use entities::{
     authorized_email,
-    enums::{AccessLevel, InvitationStatus, JoinMethod},
+    enums::{AccessLevel, InvitationStatus, JoinMethod, OnboardingStage},
     id::{TeamId, UserId},
     invitation, membership, team, user,
 };
@@ -14,7 +14,7 @@ use crate::{
     Actor, Domain, DomainError, Result, Tx,
     access::{held, require_member},
     audit::{Action, Audit},
-    ops::teams,
+    ops::{onboarding_stages, teams},
     rules::{
         policy::{Access, MemberRight},
         team::{keeps_an_admin, may_give},
@@ -32,6 +32,7 @@ pub(crate) async fn find(db: &impl ConnectionTrait, team: TeamId, user: UserId) 
     Ok(membership::Entity::for_team(team).filter(membership::Column::UserId.eq(user)).one(db).await?)
 }
 
+/// Brings a person into a team: by themselves, signed in.
 pub(crate) async fn insert(
     tx: &Tx<'_>,
     team: TeamId,
@@ -50,6 +51,7 @@ pub(crate) async fn insert(
         joined_at: tx.now(),
     };
     membership::Entity::insert(membership::ActiveModel::from(row.clone())).exec_without_returning(tx.db()).await?;
+    onboarding_stages::reached(tx, team, OnboardingStage::SignedIn).await?;
     Ok(row)
 }
 

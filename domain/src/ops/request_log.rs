@@ -8,6 +8,7 @@ use entities::{
 };
 use sea_orm::{ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, sea_query::Expr};
 
+use super::onboarding_stages::{self, FirstCall};
 use crate::{Domain, Result, Tx, tx::Unaudited};
 
 /// Rows of one statement: 21 columns each, and SQLite binds 32,766 values at most.
@@ -22,10 +23,10 @@ pub struct Used {
     pub secret: Option<CredentialSecretId>,
 }
 
-/// Appends calls to the log and marks what they used, in one transaction. A batch may come again when it is not known whether it
-/// was written: rows that are there already stay.
-pub async fn append(ctx: &Domain, rows: &[request_log::Model], used: &[Used]) -> Result<()> {
-    if rows.is_empty() && used.is_empty() {
+/// Appends calls to the log, marks what they used and which teams got through for the first time, in one transaction. A batch may
+/// come again when it is not known whether it was written: rows that are there already stay.
+pub async fn append(ctx: &Domain, rows: &[request_log::Model], used: &[Used], first: &[FirstCall]) -> Result<()> {
+    if rows.is_empty() && used.is_empty() && first.is_empty() {
         return Ok(());
     }
     let tx = Tx::begin(ctx).await?;
@@ -36,6 +37,7 @@ pub async fn append(ctx: &Domain, rows: &[request_log::Model], used: &[Used]) ->
             .await?;
     }
     mark(&tx, used).await?;
+    onboarding_stages::has_called(&tx, first).await?;
     tx.commit_unaudited(Unaudited::LogFlush).await
 }
 

@@ -1,7 +1,7 @@
 //! Teams: the partner organisations.
 
 use entities::{
-    enums::{JoinMethod, TeamStatus},
+    enums::{JoinMethod, OnboardingStage, TeamStatus},
     id::{TeamId, TierId},
     team, tier,
 };
@@ -13,7 +13,7 @@ use crate::{
     Actor, Domain, DomainError, ProblemCode, Result, Tx,
     access::{require_member, require_staff},
     audit::{Action, Audit},
-    ops::members,
+    ops::{members, onboarding_stages},
     rules::{
         policy::{Access, MemberRight, StaffRight},
         team::free_slug,
@@ -63,7 +63,7 @@ fn created(actor: &Actor, team: &team::Model) -> Audit {
     Audit::of(actor, Action::TeamCreated, team.id).team(team.id).set("name", &team.name).set("slug", &team.slug)
 }
 
-/// A new team under a free slug.
+/// A new team under a free slug. Founded or made for a partner: its onboarding starts now.
 pub(crate) async fn insert(tx: &Tx<'_>, name: &str, tier: Option<TierId>, internal: bool) -> Result<team::Model> {
     let base = text::slug_from(name);
     let taken: Vec<String> = team::Entity::find()
@@ -84,6 +84,7 @@ pub(crate) async fn insert(tx: &Tx<'_>, name: &str, tier: Option<TierId>, intern
         version: 1,
     };
     team::Entity::insert(team::ActiveModel::from(row.clone())).exec_without_returning(tx.db()).await?;
+    onboarding_stages::reached(tx, row.id, OnboardingStage::Invited).await?;
     Ok(row)
 }
 

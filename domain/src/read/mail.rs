@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use entities::{
     enums::InvitationStatus,
-    id::{InvitationId, MagicLinkId},
-    invitation, magic_link, portal, team, user,
+    id::{InvitationId, MagicLinkId, SupportRequestId},
+    invitation, magic_link, portal, support_request, team, user,
 };
 use sea_orm::EntityTrait;
 use secrecy::SecretString;
@@ -32,6 +32,18 @@ pub struct InvitationMail {
     pub message: Option<String>,
     pub invited_at: DateTime<Utc>,
     pub valid_until: DateTime<Utc>,
+}
+
+/// A support request to be mailed.
+pub struct SupportMail {
+    pub portal: portal::Model,
+    /// The portal's support address.
+    pub to: String,
+    pub request: support_request::Model,
+    pub team: String,
+    /// The asker's address, and name where they gave one.
+    pub from: String,
+    pub from_name: Option<String>,
 }
 
 /// `None` where the link is gone, used or expired, or its address may not sign in.
@@ -70,6 +82,24 @@ pub async fn invitation(ctx: &Domain, id: InvitationId, generation: i32) -> Resu
         message: row.message,
         invited_at: row.created_at,
         valid_until: row.expires_at,
+    }))
+}
+
+/// `None` where the request is gone or the portal has no support address any more.
+pub async fn support_request(ctx: &Domain, id: SupportRequestId) -> Result<Option<SupportMail>> {
+    let Some(request) = support_request::Entity::find_by_id(id).one(&ctx.db).await? else { return Ok(None) };
+    let portal = portal(ctx).await?;
+    let Some(to) = portal.support_email.clone() else { return Ok(None) };
+    let team = team::Entity::find_by_id(request.team_id).one(&ctx.db).await?;
+    let asker = user::Entity::find_by_id(request.user_id).one(&ctx.db).await?;
+    let asker = asker.ok_or_else(|| DomainError::internal("a support request's asker is missing"))?;
+    Ok(Some(SupportMail {
+        portal,
+        to,
+        team: team.ok_or_else(|| DomainError::internal("a support request's team is missing"))?.name,
+        from: asker.email,
+        from_name: asker.name,
+        request,
     }))
 }
 

@@ -80,7 +80,7 @@ async fn calls(fixture: &Fixture, seeded: &Seeded) -> Vec<request_log::Model> {
             row(&fixture.ctx, seeded, n)
         })
         .collect();
-    append(&fixture.ctx, &rows, &[]).await.unwrap();
+    append(&fixture.ctx, &rows, &[], &[]).await.unwrap();
     rows
 }
 
@@ -97,17 +97,17 @@ async fn a_batch_is_written_once_and_marks_what_was_used() {
             let secret = credential_secret::Entity::find_by_id(secret).one(&ctx.db).await.unwrap().unwrap();
             (credential.last_used_at, secret.last_used_at)
         };
-        append(ctx, &rows, &used).await.unwrap();
+        append(ctx, &rows, &used, &[]).await.unwrap();
         // It is not known whether that came through: it comes again.
-        append(ctx, &rows, &used).await.unwrap();
+        append(ctx, &rows, &used, &[]).await.unwrap();
         assert_eq!(request_log::Entity::find().all(&ctx.db).await.unwrap(), rows);
         let first = ctx.now();
         assert_eq!(marks().await, (Some(first), Some(first)));
         fixture.clock.advance(TimeDelta::seconds(9));
-        append(ctx, &[], &used).await.unwrap();
+        append(ctx, &[], &used, &[]).await.unwrap();
         assert_eq!(marks().await, (Some(first), Some(first)));
         fixture.clock.advance(TimeDelta::seconds(1));
-        append(ctx, &[], &used).await.unwrap();
+        append(ctx, &[], &used, &[]).await.unwrap();
         assert_eq!(marks().await, (Some(ctx.now()), Some(ctx.now())));
     }
 }
@@ -212,7 +212,7 @@ async fn a_total_beyond_ten_thousand_is_not_counted() {
     let ctx = &fixture.ctx;
     let seeded = seed(ctx).await;
     let rows: Vec<_> = (0..10_001).map(|n| row(ctx, &seeded, n)).collect();
-    append(ctx, &rows, &[]).await.unwrap();
+    append(ctx, &rows, &[], &[]).await.unwrap();
     let all = PageRequest { with_total: true, ..PageRequest::default() };
     let total =
         async |filter: &Filter| page(ctx, &Actor::system(), Calls::OfTeam(seeded.team), filter, &all).await.unwrap().total;

@@ -6,6 +6,7 @@ mod fixture;
 mod gateway;
 mod leases;
 mod log;
+mod onboarding;
 mod snapshot;
 mod specs;
 mod visibility;

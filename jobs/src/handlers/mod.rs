@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use domain::{
     Domain,
-    outbox::{Job, PruneRecords, SendInvitation, SendMagicLink},
+    outbox::{Job, PruneRecords, SendInvitation, SendMagicLink, SendSupportRequest},
 };
 use entities::outbox_job;
 use futures_util::future::BoxFuture;
@@ -19,6 +19,7 @@ use crate::{
 mod prune_records;
 mod send_invitation;
 mod send_magic_link;
+mod send_support_request;
 
 /// Within which a mail is handed over, waiting for others included.
 const MAIL_LIMIT: Duration = Duration::from_secs(120);
@@ -38,10 +39,11 @@ pub struct Handlers(HashMap<&'static str, Handler>);
 impl Handlers {
     /// All that Portico enqueues.
     pub fn standard(mailer: &Mailer) -> Self {
-        let (sign_in, invitation) = (mailer.clone(), mailer.clone());
+        let (sign_in, invitation, support) = (mailer.clone(), mailer.clone(), mailer.clone());
         Self::default()
             .on(MAIL_LIMIT, move |domain, job: SendMagicLink| send_magic_link::run(domain, sign_in.clone(), job))
             .on(MAIL_LIMIT, move |domain, job: SendInvitation| send_invitation::run(domain, invitation.clone(), job))
+            .on(MAIL_LIMIT, move |domain, job: SendSupportRequest| send_support_request::run(domain, support.clone(), job))
             .on(PRUNE_LIMIT, |domain, _: PruneRecords| prune_records::run(domain))
     }
 

@@ -5,8 +5,8 @@ use entities::portal;
 use lettre::{
     Address, Message,
     message::{
-        Body, Mailbox, MultiPart, SinglePart,
-        header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue},
+        Body, Mailbox, Mailboxes, MultiPart, SinglePart,
+        header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue, ReplyTo},
     },
 };
 
@@ -26,6 +26,18 @@ pub struct Letter {
     pub link: String,
     pub text: String,
     pub html: String,
+}
+
+impl Letter {
+    /// As written by a person: answers go to them, and what sorts out machines' mails lets it through.
+    pub fn written_by(mut self, email: &str, name: Option<&str>) -> Result<Self, Failure> {
+        let address: Address =
+            email.parse().map_err(|error| Failure::Park(format!("the writer's address is not fit for a mail: {error}")))?;
+        let headers = self.message.headers_mut();
+        headers.remove_raw("Auto-Submitted");
+        headers.set(ReplyTo::from(Mailboxes::from(Mailbox::new(name.map(one_line), address))));
+        Ok(self)
+    }
 }
 
 /// `name` and `at` are of what the mail is about, never of when it is sent.

@@ -3,8 +3,14 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use domain::read::mail::{InvitationMail, SignInMail};
-use entities::id::{InvitationId, MagicLinkId};
+use domain::{
+    read::mail::{InvitationMail, SignInMail, SupportMail},
+    rules::text,
+};
+use entities::{
+    id::{InvitationId, MagicLinkId},
+    portal,
+};
 use lettre::message::Mailbox;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -104,4 +110,30 @@ pub(crate) fn invitation(mailer: &Mailer, id: InvitationId, generation: i32, fac
     };
     let text = template::render("invitation", &facts.portal, &about)?;
     compose::letter(&mailer.0.from, &facts.portal, &facts.to, format!("{id}.{generation}"), facts.invited_at, &link, text)
+}
+
+/// The mail to the provider's support; answers go to who asked.
+pub(crate) fn support_request(mailer: &Mailer, facts: &SupportMail) -> Result<Letter, Failure> {
+    let request = &facts.request;
+    let from = match &facts.from_name {
+        Some(name) => format!("{name} ({})", facts.from),
+        None => facts.from.clone(),
+    };
+    let about = template::SupportRequest {
+        link: &mailer.0.portal_url,
+        reference: &request.reference,
+        from: &from,
+        team: &facts.team,
+        topic: text::word(request.topic),
+        subject: &request.subject,
+        body: &request.body,
+        request_id: request.request_id.map(|id| id.to_string()),
+        at: template::moment(request.created_at),
+    };
+    // The address for questions is whom it goes to.
+    let portal = portal::Model { support_email: None, ..facts.portal.clone() };
+    let text = template::render("support_request", &portal, &about)?;
+    let (name, link) = (request.id.to_string(), &mailer.0.portal_url);
+    let letter = compose::letter(&mailer.0.from, &portal, &facts.to, name, request.created_at, link, text)?;
+    letter.written_by(&facts.from, facts.from_name.as_deref())
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::look::Look;
 use crate::Failure;
 
-const TEMPLATES: [(&str, &str); 8] = [
+const TEMPLATES: [(&str, &str); 11] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("layout.txt", include_str!("templates/layout.txt")),
     ("sign_in.subject", include_str!("templates/sign_in.subject")),
@@ -19,6 +19,9 @@ const TEMPLATES: [(&str, &str); 8] = [
     ("invitation.subject", include_str!("templates/invitation.subject")),
     ("invitation.txt", include_str!("templates/invitation.txt")),
     ("invitation.html", include_str!("templates/invitation.html")),
+    ("support_request.subject", include_str!("templates/support_request.subject")),
+    ("support_request.txt", include_str!("templates/support_request.txt")),
+    ("support_request.html", include_str!("templates/support_request.html")),
 ];
 
 static TEMPLATE: LazyLock<Environment<'static>> = LazyLock::new(|| {
@@ -47,6 +50,19 @@ pub struct Invitation<'a> {
     pub message: Option<&'a str>,
     pub until: String,
     pub to: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+pub struct SupportRequest<'a> {
+    pub link: &'a str,
+    pub reference: &'a str,
+    pub from: &'a str,
+    pub team: &'a str,
+    pub topic: String,
+    pub subject: &'a str,
+    pub body: &'a str,
+    pub request_id: Option<String>,
+    pub at: String,
 }
 
 /// HTML without `&#x2f;` for each slash, which makes a link look disguised to filters of spam.

@@ -2,14 +2,14 @@
 
 use chrono::TimeDelta;
 use domain::{
-    outbox::{SendInvitation, SendMagicLink},
+    outbox::{SendInvitation, SendMagicLink, SendSupportRequest},
     read::sign_in::may_sign_in,
 };
 use entities::{
     authorized_email, client,
-    enums::{AccessLevel, InvitationStatus, TeamStatus},
-    id::{AuthorizedEmailId, ClientId, InvitationId, MagicLinkId, TeamId, UserId},
-    invitation, magic_link, portal, team, user,
+    enums::{AccessLevel, InvitationStatus, SupportTopic, TeamStatus},
+    id::{AuthorizedEmailId, ClientId, InvitationId, MagicLinkId, RequestId, SupportRequestId, TeamId, UserId},
+    invitation, magic_link, portal, support_request, team, user,
 };
 use insta::assert_snapshot;
 use jobs::{drain::drain, mail::Delivery};
@@ -261,5 +261,57 @@ async fn an_invitation_is_mailed_for_its_last_generation_while_it_waits() {
     set.update(&f.domain.db).await.expect("revoked");
     f.enqueue(SendInvitation { invitation: id, generation: 2 }).await;
     assert_eq!(f.sent().await, 0);
+    f.close().await;
+}
+
+#[tokio::test]
+async fn a_support_request_is_answered_to_who_asked() {
+    let f = Fixture::new().await;
+    let support =
+        |address: Option<&str>| portal::ActiveModel { support_email: Set(address.map(str::to_owned)), ..Default::default() };
+    f.portal(support(Some("help@acme.example"))).await;
+    let team_id = f.team("Rocket & Sons").await;
+    let user_id = f.user(ADA, Some("Ada\r\nBcc: eve@evil.example")).await;
+    let row = support_request::Model {
+        id: f.domain.env.id::<SupportRequestId>(),
+        team_id,
+        user_id,
+        reference: "SR-4F7K-9Q2M".to_owned(),
+        topic: SupportTopic::RefusedCall,
+        subject: "A <429>".to_owned(),
+        body: "Why?\n<script>alert('x')</script>".to_owned(),
+        request_id: Some(RequestId(f.domain.env.uuid())),
+        created_at: f.domain.now(),
+    };
+    let request = row.into_active_model().insert(&f.domain.db).await.expect("a request");
+    let (mailer, mails) = f.memory();
+    for _ in 0..2 {
+        f.enqueue(SendSupportRequest { request: request.id }).await;
+        drain(&f.domain, &mailer).await.expect("drain");
+        f.clock.advance(TimeDelta::minutes(2));
+    }
+    let [mail, again] = mails.mails().try_into().expect("two mails");
+    assert_eq!(mail.message, again.message, "a second copy is the same, byte for byte");
+    let (headers, _) = mail.message.split_once("\r\n\r\n").expect("headers");
+    let headers: Vec<_> = headers.lines().collect();
+    assert!(headers.contains(&&*format!("Message-ID: <{}@acme.example>", request.id)), "{headers:?}");
+    assert!(headers.contains(&"To: help@acme.example") && headers.contains(&"Subject: [SR-4F7K-9Q2M] A <429>"), "{headers:?}");
+    let replies: Vec<_> = headers.iter().filter(|line| line.starts_with("Reply-To: ")).collect();
+    assert_eq!(replies, [&"Reply-To: \"Ada Bcc: eve@evil.example\" <ada@partner.example>"]);
+    assert!(!headers.iter().any(|line| line.starts_with("Auto-Submitted") || line.starts_with("Bcc")), "{headers:?}");
+    assert!(mail.text.contains("of the team Rocket & Sons asks:\n\nWhy?\n<script>alert('x')</script>\n"), "{}", mail.text);
+    let call = request.request_id.expect("a call").to_string();
+    assert!(
+        mail.text
+            .contains(&format!("Topic: REFUSED_CALL\nReference: SR-4F7K-9Q2M\nSent: 3 May 2026, 14:05 UTC\nRequest: {call}\n")),
+        "{}",
+        mail.text
+    );
+    assert!(mail.html.contains("Why?\n&lt;script&gt;") && mail.html.contains("Rocket &amp; Sons"), "{}", mail.html);
+    assert!(!mail.text.contains("Questions?"), "it is support that reads it");
+
+    f.portal(support(None)).await;
+    f.enqueue(SendSupportRequest { request: request.id }).await;
+    assert_eq!(f.sent().await, 0, "no address any more");
     f.close().await;
 }

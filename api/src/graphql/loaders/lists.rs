@@ -9,13 +9,13 @@ use std::{
 use async_graphql::{Context, dataloader::Loader};
 use domain::{
     Domain, DomainError, access,
-    read::{approval_groups, clients, plans, sample_request, spec_changes, submissions, subscriptions},
+    read::{approval_groups, clients, onboarding, plans, sample_request, spec_changes, submissions, subscriptions},
     rules::{policy::MemberRight, spec_changes::SpecChange},
 };
 use entities::{
     authorized_email, client, credential,
     id::{ApprovalGroupId, ClientId, PlanId, ProductId, ProfileId, SpecVersionId, SubscriptionId, TeamId, UserId},
-    plan, plan_environment, product, profile, scope_grant, submission, subscription, user,
+    onboarding_stage, plan, plan_environment, product, profile, scope_grant, submission, subscription, user,
 };
 
 use crate::graphql::{
@@ -57,6 +57,8 @@ list_loaders! {
     /// The approval groups that a person is in.
     GroupsOf(UserId) => HashSet<ApprovalGroupId>: approval_groups::of_people;
     GrantsOf(SubscriptionId) => Vec<scope_grant::Model>: subscriptions::grants_of;
+    StagesOf(TeamId) => Vec<onboarding_stage::Model>: onboarding::stages_of;
+    SupportRequestsOf(TeamId) => i64: onboarding::support_requests_of;
     /// Where a profile's first call can go.
     TargetOf(ProfileId) => sample_request::Target: sample_request::targets;
 }

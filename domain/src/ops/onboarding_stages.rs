@@ -1,0 +1,67 @@
+//! How far each team got on its way to production: a stage is noted the first time it is reached, in the transaction of what
+//! reached it, because years of audit and log rows cannot be searched for it.
+
+use chrono::{DateTime, Utc};
+use entities::{
+    enums::{Environment, OnboardingStage},
+    id::TeamId,
+    onboarding_stage::{Column, Entity, Model},
+};
+use sea_orm::{EntityTrait, IntoActiveModel};
+
+use crate::{Result, Tx};
+
+/// Rows of one statement.
+const ROWS: usize = 1_000;
+
+/// A call of a team's that was answered with 2xx; there may have been others before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FirstCall {
+    pub team: TeamId,
+    pub environment: Environment,
+    pub at: DateTime<Utc>,
+}
+
+/// Notes that a team reached a stage; later times leave the first as it is.
+pub(crate) async fn reached(tx: &Tx<'_>, team: TeamId, stage: OnboardingStage) -> Result<()> {
+    note(tx, &[Model { team_id: team, stage, at: tx.now() }]).await
+}
+
+/// Notes that a team got a credential that it can call with.
+pub(crate) async fn has_credential(tx: &Tx<'_>, team: TeamId, environment: Environment) -> Result<()> {
+    let stage = match environment {
+        Environment::Sandbox => OnboardingStage::SandboxCredential,
+        Environment::Production => OnboardingStage::ProductionCredential,
+    };
+    reached(tx, team, stage).await
+}
+
+/// Notes which teams' calls got through.
+pub(crate) async fn has_called(tx: &Tx<'_>, calls: &[FirstCall]) -> Result<()> {
+    // Rows are written in one order by all, so that two writers never wait for each other; of two, the earlier one stays.
+    let mut calls = calls.to_vec();
+    calls.sort_unstable();
+    calls.dedup_by_key(|call| (call.team, call.environment));
+    let rows: Vec<_> = calls
+        .iter()
+        .map(|call| {
+            let stage = match call.environment {
+                Environment::Sandbox => OnboardingStage::FirstSandboxCall,
+                Environment::Production => OnboardingStage::FirstProductionCall,
+            };
+            Model { team_id: call.team, stage, at: call.at }
+        })
+        .collect();
+    for rows in rows.chunks(ROWS) {
+        note(tx, rows).await?;
+    }
+    Ok(())
+}
+
+async fn note(tx: &Tx<'_>, rows: &[Model]) -> Result<()> {
+    Entity::insert_many(rows.iter().map(|row| row.clone().into_active_model()))
+        .on_conflict_do_nothing_on([Column::TeamId, Column::Stage])
+        .exec_without_returning(tx.db())
+        .await?;
+    Ok(())
+}
