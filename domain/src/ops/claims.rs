@@ -9,7 +9,10 @@ use entities::{
 };
 use sea_orm::{ActiveValue::Set, EntityTrait, IntoActiveModel};
 
-use super::credentials::{Made, named};
+use super::{
+    credentials::{Made, named},
+    onboarding_stages,
+};
 use crate::{
     Actor, Domain, DomainError, ProblemCode, Result, Tx,
     access::{require_member, require_somebody},
@@ -61,6 +64,7 @@ pub async fn claim(ctx: &Domain, actor: &Actor, id: CredentialId) -> Result<Made
             last_used_at: None,
         })
         .await?;
+        onboarding_stages::has_credential(&tx, after.team_id, after.environment).await?;
         tx.touch_gateway(Touch::Client(after.client_id));
         let entry = Audit::of(actor, Action::CredentialClaimed, id).team(after.team_id);
         tx.commit(entry.change("status", before.status, after.status).set("masked", &after.masked)).await?;

@@ -4,12 +4,13 @@ use entities::{
     client,
     columns::{Answers, Strings, SubmissionForm},
     credential,
-    enums::{CredentialStatus, Environment},
+    enums::{CredentialStatus, Environment, OnboardingStage},
     id::CredentialId,
     profile,
 };
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
+use super::onboarding_stages;
 use crate::{
     Result, Tx,
     rules::{credential::SecretKind, form},
@@ -32,6 +33,7 @@ pub(super) async fn open(
     answers: &Answers,
 ) -> Result<Opened> {
     tx.touch_gateway(Touch::Client(client.id));
+    onboarding_stages::reached(tx, client.team_id, OnboardingStage::Approved).await?;
     let profile = profile::Entity::find()
         .filter(profile::Column::ClientId.eq(client.id))
         .filter(profile::Column::Environment.eq(Environment::Production))

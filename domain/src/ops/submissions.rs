@@ -3,7 +3,9 @@
 use entities::{
     columns::{Answer, Answers},
     credential,
-    enums::{ApprovalLevel, CredentialStatus, Environment, PipelinePhase, QueueKind, RequestStatus, SubmissionStatus},
+    enums::{
+        ApprovalLevel, CredentialStatus, Environment, OnboardingStage, PipelinePhase, QueueKind, RequestStatus, SubmissionStatus,
+    },
     id::{ClientId, SubscriptionId},
     plan, profile,
     submission::{Column, Entity, Model},
@@ -12,7 +14,7 @@ use entities::{
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder};
 
 use super::{
-    production, review_queue,
+    onboarding_stages, production, review_queue,
     subscriptions::{client_of, level, of_member},
 };
 use crate::{
@@ -42,6 +44,7 @@ pub async fn submit(ctx: &Domain, actor: &Actor, id: SubscriptionId, answers: &[
         let automatic = level(&plan) == ApprovalLevel::Automatic;
         let due_at = review_queue::due(&tx, plan.approval).await?;
         let row = tx.insert(new(&tx, actor, &held, answers, automatic, due_at)?).await?;
+        onboarding_stages::reached(&tx, held.team_id, OnboardingStage::Submitted).await?;
         let entry = Audit::of(actor, Action::SubmissionSent, row.id).team(held.team_id);
         let entry = entry.set("subscription", id).set("answers", &row.answers).set("status", row.status);
         let (phase, entry) = if automatic {
