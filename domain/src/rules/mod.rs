@@ -10,6 +10,7 @@ pub mod denial;
 pub mod invitation;
 pub mod limits;
 pub mod method;
+pub mod mock;
 pub mod openapi;
 pub mod path;
 pub mod person;

@@ -16,10 +16,12 @@ mod template;
 pub use document::Document;
 pub use fault::{Fault, Place};
 pub use operations::Operation;
+pub use pointer::At;
 pub use render::{Format, Hidden};
+pub use resolve::drop_overridden;
 use serde_json::Value;
 
-use self::{fault::Faults, pointer::At};
+use self::fault::Faults;
 
 /// Bytes.
 pub const MAX_DOCUMENT: usize = 32 << 20;
