@@ -60,7 +60,7 @@ mirrored! {
         RouteNotFound ClientIdMissing ClientUnknown ClientDisabled IdentityMismatch ProfileRequired ProfileUnknown
         ProfileDisabled ProductNotAssigned IpNotAllowed MethodNotAllowed CredentialMissing CredentialInvalid
         CredentialExpired CredentialRevoked WrongEnvironment ScopeMissing RateLimited QuotaExhausted Unavailable
-        SubscriptionInactive RequestTooLarge MalformedRequest UpstreamUnreachable UpstreamTimeout
+        SubscriptionInactive RequestTooLarge MalformedRequest SchemaViolation UpstreamUnreachable UpstreamTimeout
     }
     /// Who can put a refused call right.
     Fixer = "domain::rules::denial::Fixer" { Caller TeamAdmin Provider NobodyWait }

@@ -8,6 +8,7 @@ pub mod endpoints;
 pub mod invitations;
 pub mod lanes;
 pub mod mail;
+pub mod mock;
 pub mod page;
 pub mod people;
 pub mod plans;

@@ -122,7 +122,9 @@ impl Check<'_> {
         if types.is_empty() || nullable || types.iter().any(|name| is_type(value, name)) {
             return true;
         }
-        self.fault(at, true, || format!("must be {}, not {}", types.iter().map(|t| named(t)).collect::<Vec<_>>().join(" or "), kind(value)))
+        self.fault(at, true, || {
+            format!("must be {}, not {}", types.iter().map(|t| named(t)).collect::<Vec<_>>().join(" or "), kind(value))
+        })
     }
 
     fn one_of_these(&mut self, map: &Keywords, value: &Value, at: &At<'_>) -> bool {
@@ -203,7 +205,11 @@ impl Check<'_> {
             needs((times - times.round()).abs() <= 1e-9 * times.abs().max(1.0), "a multiple of", step);
         }
         if map.get("format").and_then(Value::as_str) == Some("int32") {
-            needs((f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&value), "a whole number of 32 bits, so at most", f64::from(i32::MAX));
+            needs(
+                (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&value),
+                "a whole number of 32 bits, so at most",
+                f64::from(i32::MAX),
+            );
         }
         fine
     }
@@ -358,7 +364,8 @@ impl Check<'_> {
         }
         if let Some(wanted) = map.get("contains") {
             let found = list.iter().filter(|value| self.silently(wanted, value, at)).count();
-            let enough = found >= count(map, "minContains").unwrap_or(1) && count(map, "maxContains").is_none_or(|most| found <= most);
+            let enough =
+                found >= count(map, "minContains").unwrap_or(1) && count(map, "maxContains").is_none_or(|most| found <= most);
             if !enough {
                 fine = self.fault(at, false, || "does not contain what it must".to_owned());
             }

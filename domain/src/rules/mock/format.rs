@@ -16,9 +16,13 @@ pub fn fits(name: &str, text: &str) -> bool {
         "email" | "idn-email" => is_email(text, name == "idn-email"),
         "ipv4" => text.parse::<Ipv4Addr>().is_ok(),
         "ipv6" => text.parse::<Ipv6Addr>().is_ok(),
-        "uri" | "iri" => url::Url::parse(text).is_ok() && !text.contains(char::is_whitespace) && (name == "iri" || text.is_ascii()),
+        "uri" | "iri" => {
+            url::Url::parse(text).is_ok() && !text.contains(char::is_whitespace) && (name == "iri" || text.is_ascii())
+        }
         "hostname" => is_hostname(text),
-        "byte" => text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'-' | b'_' | b'\r' | b'\n')),
+        "byte" => {
+            text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'-' | b'_' | b'\r' | b'\n'))
+        }
         _ => true,
     }
 }
@@ -49,13 +53,19 @@ fn is_time(text: &str) -> bool {
     let Some(at) = text.find(['Z', 'z', '+', '-']) else { return false };
     let (time, offset) = text.split_at(at);
     let hours = |s: &str| s.len() == 5 && NaiveTime::parse_from_str(s, "%H:%M").is_ok();
-    time.len() >= 8 && NaiveTime::parse_from_str(time, "%H:%M:%S%.f").is_ok() && (matches!(offset, "Z" | "z") || hours(&offset[1..]))
+    time.len() >= 8
+        && NaiveTime::parse_from_str(time, "%H:%M:%S%.f").is_ok()
+        && (matches!(offset, "Z" | "z") || hours(&offset[1..]))
 }
 
 fn is_email(text: &str, international: bool) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
     let fine = |c: char| !c.is_whitespace() && !c.is_control() && (international || c.is_ascii());
-    !local.is_empty() && local.len() <= 64 && local.chars().all(fine) && (international || is_hostname(domain)) && !domain.is_empty()
+    !local.is_empty()
+        && local.len() <= 64
+        && local.chars().all(fine)
+        && (international || is_hostname(domain))
+        && !domain.is_empty()
 }
 
 fn is_hostname(text: &str) -> bool {
@@ -111,7 +121,19 @@ mod tests {
     #[test]
     fn what_is_made_fits() {
         const NAMES: [&str; 13] = [
-            "date-time", "date", "time", "uuid", "email", "idn-email", "ipv4", "ipv6", "uri", "iri", "hostname", "byte", "unknown",
+            "date-time",
+            "date",
+            "time",
+            "uuid",
+            "email",
+            "idn-email",
+            "ipv4",
+            "ipv6",
+            "uri",
+            "iri",
+            "hostname",
+            "byte",
+            "unknown",
         ];
         for name in NAMES {
             for seed in 0..50 {

@@ -92,7 +92,8 @@ impl Maker<'_> {
             return self.map(&merged).filter(|value| fits_map(self.source, self.direction, map, value));
         }
         for key in ["oneOf", "anyOf"] {
-            if let Some(Value::Array(branches)) = map.get(key).filter(|list| list.as_array().is_some_and(|list| !list.is_empty())) {
+            if let Some(Value::Array(branches)) = map.get(key).filter(|list| list.as_array().is_some_and(|list| !list.is_empty()))
+            {
                 return self.branch(map, key, branches);
             }
         }
@@ -141,7 +142,8 @@ impl Maker<'_> {
             let choice = if telling.is_empty() { fitting } else { telling };
             return choice.get(self.random.index(choice.len())).map(|value| Value::clone(value));
         }
-        let default = map.get("default").filter(|default| !self.dynamic && !default.is_null() && **default != Value::Array(Vec::new()));
+        let default =
+            map.get("default").filter(|default| !self.dynamic && !default.is_null() && **default != Value::Array(Vec::new()));
         default.filter(fine).cloned()
     }
 
@@ -230,7 +232,9 @@ impl Maker<'_> {
         let name = reference.rsplit('/').next()?;
         let mapping = discriminator.get("mapping").and_then(Value::as_object);
         let mapped = mapping.and_then(|all| {
-            all.iter().find(|(_, target)| target.as_str().is_some_and(|target| target == reference || target == name)).map(|(key, _)| key.as_str())
+            all.iter()
+                .find(|(_, target)| target.as_str().is_some_and(|target| target == reference || target == name))
+                .map(|(key, _)| key.as_str())
         });
         Some((property.to_owned(), mapped.unwrap_or(name).to_owned()))
     }

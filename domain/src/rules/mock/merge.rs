@@ -91,7 +91,13 @@ fn both(key: &str, ours: &Value, theirs: Value) -> Option<Value> {
         "multipleOf" => {
             let (a, b) = (ours.as_f64()?, theirs.as_f64()?);
             let whole = |a: f64, b: f64| b != 0.0 && (a / b).fract() == 0.0;
-            Some(if whole(a, b) { ours.clone() } else if whole(b, a) { theirs } else { json!(a * b) })
+            Some(if whole(a, b) {
+                ours.clone()
+            } else if whole(b, a) {
+                theirs
+            } else {
+                json!(a * b)
+            })
         }
         _ => Some(ours.clone()),
     }
@@ -132,7 +138,10 @@ fn types(ours: &Value, theirs: &Value) -> Option<Value> {
 /// Whether a schema asks for nothing: only what people read is in it.
 pub fn asks_nothing<'k>(mut keys: impl Iterator<Item = &'k String>) -> bool {
     keys.all(|key| {
-        let told = matches!(key.as_str(), "title" | "description" | "deprecated" | "externalDocs" | "discriminator" | "xml" | "$comment");
+        let told = matches!(
+            key.as_str(),
+            "title" | "description" | "deprecated" | "externalDocs" | "discriminator" | "xml" | "$comment"
+        );
         told || matches!(key.as_str(), "example" | "examples" | "default" | "readOnly" | "writeOnly") || key.starts_with("x-")
     })
 }
@@ -159,7 +168,11 @@ mod tests {
             (json!({ "enum": [1, 2] }), json!({ "enum": [2.0, 3] }), json!({ "enum": [2] })),
             (json!({ "enum": [1] }), json!({ "enum": [2] }), Value::Null),
             (json!({ "const": 1 }), json!({ "const": 2 }), Value::Null),
-            (json!({ "minimum": 1, "maxLength": 9 }), json!({ "minimum": 3, "maxLength": 5 }), json!({ "minimum": 3, "maxLength": 5 })),
+            (
+                json!({ "minimum": 1, "maxLength": 9 }),
+                json!({ "minimum": 3, "maxLength": 5 }),
+                json!({ "minimum": 3, "maxLength": 5 }),
+            ),
             (json!({ "required": ["a"] }), json!({ "required": ["b", "a"] }), json!({ "required": ["a", "b"] })),
             (json!({ "nullable": true }), json!({ "nullable": false }), json!({ "nullable": false })),
             (json!({ "multipleOf": 2 }), json!({ "multipleOf": 6 }), json!({ "multipleOf": 6 })),

@@ -17,8 +17,8 @@ mod source;
 
 pub use check::{Direction, Fault};
 pub use operation::Operation;
-pub use request::{Place, Request, Violation};
 pub use prefer::Prefer;
+pub use request::{Place, Request, Violation};
 pub use respond::{Answer, Origin, Unanswered};
 pub use source::Source;
 

@@ -52,7 +52,8 @@ pub fn concrete(offered: &str, accept: Option<&str>) -> String {
 /// Ranges with their quality in thousandths.
 fn wishes(accept: &str) -> Vec<(String, u32)> {
     let wish = |part: &str| {
-        let quality = part.split(';').skip(1).find_map(|p| p.trim().strip_prefix("q=")?.trim().parse::<f32>().ok()).unwrap_or(1.0);
+        let quality =
+            part.split(';').skip(1).find_map(|p| p.trim().strip_prefix("q=")?.trim().parse::<f32>().ok()).unwrap_or(1.0);
         (essence(part), (quality.clamp(0.0, 1.0) * 1_000.0) as u32)
     };
     accept.split(',').filter(|part| part.contains('/')).map(wish).collect()

@@ -82,10 +82,10 @@ impl Operation {
         let mut parameters: Vec<Value> =
             list.into_iter().flatten().filter_map(|each| source.resolved(each)).map(std::borrow::Cow::into_owned).collect();
         drop_overridden(&mut parameters);
-        let body = written.get("requestBody").and_then(|body| source.resolved(body)).map(|body| Body {
-            required: flag(&body, "required"),
-            content: content(source, &body),
-        });
+        let body = written
+            .get("requestBody")
+            .and_then(|body| source.resolved(body))
+            .map(|body| Body { required: flag(&body, "required"), content: content(source, &body) });
         let responses = written.get("responses").and_then(Value::as_object).into_iter().flatten();
         let responses = responses.filter_map(|(status, value)| {
             let value = source.resolved(value)?;

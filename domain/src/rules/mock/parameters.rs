@@ -131,7 +131,8 @@ impl Given {
         }
         if let Some(object) = shaped(source, schema, "object", 0) {
             let of = |key: &str| object.get("properties").and_then(|all| all.get(key)).cloned();
-            let entry = |(key, text): &(&str, &str)| ((*key).to_owned(), guessed(source, &of(key).unwrap_or(Value::Bool(true)), text));
+            let entry =
+                |(key, text): &(&str, &str)| ((*key).to_owned(), guessed(source, &of(key).unwrap_or(Value::Bool(true)), text));
             readings.push(Value::Object(inside.iter().map(entry).collect()));
         }
         if readings.is_empty() { Self::Anything } else { Self::Readings(readings) }
@@ -190,7 +191,8 @@ impl Given {
 
 /// What a text may stand for: a number, a truth value, itself.
 fn readings(text: &str) -> Vec<Value> {
-    let scalar = serde_json::from_str(text).ok().filter(|value: &Value| value.is_number() || value.is_boolean() || value.is_null());
+    let scalar =
+        serde_json::from_str(text).ok().filter(|value: &Value| value.is_number() || value.is_boolean() || value.is_null());
     scalar.into_iter().chain([Value::String(text.to_owned())]).collect()
 }
 
@@ -267,7 +269,8 @@ fn body_faults(source: &Source, body: &Body, request: &Request) -> Vec<Violation
 /// A form's fields, each as a parameter of a query would be.
 fn form_faults(source: &Source, schema: &Value, fields: &Pairs) -> Vec<Violation> {
     let Some(object) = shaped(source, schema, "object", 0) else { return Vec::new() };
-    let required: Vec<&str> = object.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let required: Vec<&str> =
+        object.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
     let mut found = Vec::new();
     for (name, schema) in object.get("properties").and_then(Value::as_object).into_iter().flatten() {
         let parameter = Parameter {

@@ -15,36 +15,45 @@ pub fn compiled(pattern: &str) -> Option<Regex> {
     regex::RegexBuilder::new(pattern).size_limit(MAX_SIZE).build().ok()
 }
 
-/// A text that matches and has as many characters as asked for; `None` where none is found in a few tries.
+/// A text that matches and has as many characters as asked for; `None` where none is found in a bounded number of tries.
 pub fn sample(pattern: &str, regex: &Regex, lengths: (usize, Option<usize>), random: &mut Random) -> Option<String> {
-    const TRIES: usize = 12;
+    const TRIES: usize = 3;
+    const LONGEST: usize = 128;
     let hir = regex_syntax::Parser::new().parse(pattern).ok()?;
     let (least, most) = lengths;
-    for attempt in 0..TRIES {
-        // First as it comes, then as short as it goes, then ever longer.
-        let more = match attempt {
-            0 | 1 => MOST_MORE,
-            2 | 3 => 0,
-            n => u32::try_from(least * (n - 3) / 2 + n).unwrap_or(u32::MAX),
-        };
-        let mut text = String::new();
-        write(&hir, more, random, &mut text);
+    let fits = |text: &str| {
         let length = text.chars().count();
-        if length >= least && most.is_none_or(|most| length <= most) && regex.is_match(&text) {
+        length >= least && most.is_none_or(|most| length <= most) && regex.is_match(text)
+    };
+    let some = std::iter::repeat_n(Repeats::Some, TRIES);
+    // As short as it goes, then ever longer.
+    let exact = (0..=u32::try_from(least.min(LONGEST)).unwrap_or(0)).map(Repeats::More);
+    for repeats in some.chain(exact) {
+        let mut text = String::new();
+        write(&hir, repeats, random, &mut text);
+        if fits(&text) {
             return Some(text);
         }
         // Without anchors, more of it is still a match.
-        if length < least {
-            let filled: String = text.chars().chain(std::iter::repeat_n('a', least - length)).collect();
-            if most.is_none_or(|most| least <= most) && regex.is_match(&filled) {
-                return Some(filled);
-            }
+        let length = text.chars().count();
+        text.extend(std::iter::repeat_n('a', least.saturating_sub(length)));
+        if length < least && fits(&text) {
+            return Some(text);
         }
     }
     None
 }
 
-fn write(hir: &Hir, more: u32, random: &mut Random, text: &mut String) {
+/// How often what may be repeated is, besides as often as it must.
+#[derive(Debug, Clone, Copy)]
+enum Repeats {
+    /// By chance, and a few times at most.
+    Some,
+    /// This many times where it may.
+    More(u32),
+}
+
+fn write(hir: &Hir, repeats: Repeats, random: &mut Random, text: &mut String) {
     if text.len() > MAX_TEXT {
         return;
     }
@@ -52,27 +61,28 @@ fn write(hir: &Hir, more: u32, random: &mut Random, text: &mut String) {
         HirKind::Empty | HirKind::Look(_) => {}
         HirKind::Literal(literal) => text.push_str(&String::from_utf8_lossy(&literal.0)),
         HirKind::Class(class) => text.push(character(class, random)),
-        HirKind::Repetition(repetition) => repeat(repetition, more, random, text),
-        HirKind::Capture(capture) => write(&capture.sub, more, random, text),
-        HirKind::Concat(parts) => parts.iter().for_each(|part| write(part, more, random, text)),
+        HirKind::Repetition(repetition) => repeat(repetition, repeats, random, text),
+        HirKind::Capture(capture) => write(&capture.sub, repeats, random, text),
+        HirKind::Concat(parts) => parts.iter().for_each(|part| write(part, repeats, random, text)),
         HirKind::Alternation(branches) => {
             if let Some(branch) = branches.get(random.index(branches.len())) {
-                write(branch, more, random, text);
+                write(branch, repeats, random, text);
             }
         }
     }
 }
 
-fn repeat(repetition: &Repetition, more: u32, random: &mut Random, text: &mut String) {
-    let most = repetition.max.unwrap_or(u32::MAX).min(repetition.min.saturating_add(more));
-    let extra = u32::try_from(random.below(u64::from(most - repetition.min) + 1)).unwrap_or(0);
-    // Asked for more, it gives what it can.
-    let extra = if more > MOST_MORE { most - repetition.min } else { extra };
+fn repeat(repetition: &Repetition, repeats: Repeats, random: &mut Random, text: &mut String) {
+    let room = repetition.max.map_or(u32::MAX, |most| most - repetition.min);
+    let extra = match repeats {
+        Repeats::Some => u32::try_from(random.below(u64::from(room.min(MOST_MORE)) + 1)).unwrap_or(0),
+        Repeats::More(more) => room.min(more),
+    };
     for _ in 0..repetition.min.saturating_add(extra) {
         if text.len() > MAX_TEXT {
             return;
         }
-        write(&repetition.sub, more, random, text);
+        write(&repetition.sub, repeats, random, text);
     }
 }
 
@@ -80,7 +90,9 @@ fn repeat(repetition: &Repetition, more: u32, random: &mut Random, text: &mut St
 fn character(class: &Class, random: &mut Random) -> char {
     let has = |c: char| match class {
         Class::Unicode(class) => class.ranges().iter().any(|range| (range.start()..=range.end()).contains(&c)),
-        Class::Bytes(class) => class.ranges().iter().any(|range| u8::try_from(c).is_ok_and(|b| (range.start()..=range.end()).contains(&b))),
+        Class::Bytes(class) => {
+            class.ranges().iter().any(|range| u8::try_from(c).is_ok_and(|b| (range.start()..=range.end()).contains(&b)))
+        }
     };
     let plain: Vec<char> = ('0'..='9').chain('a'..='z').chain('A'..='Z').filter(|c| has(*c)).collect();
     let choice = if plain.is_empty() { (' '..='~').filter(|c| has(*c)).collect() } else { plain };

@@ -39,10 +39,11 @@ impl Prefer {
     /// As `Preference-Applied` says it; `None` where nothing was asked for.
     pub fn applied(&self) -> Option<String> {
         let code = self.code.map(|code| format!("code={code}"));
-        let example = self.example.as_ref().map(|name| match name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
-            true => format!("example={name}"),
-            false => format!("example=\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\"")),
-        });
+        let example =
+            self.example.as_ref().map(|name| match name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
+                true => format!("example={name}"),
+                false => format!("example=\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\"")),
+            });
         let dynamic = self.dynamic.then(|| "dynamic=true".to_owned());
         let parts: Vec<String> = [code, example, dynamic].into_iter().flatten().collect();
         (!parts.is_empty()).then(|| parts.join(", "))

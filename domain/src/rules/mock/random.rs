@@ -48,6 +48,6 @@ pub fn seed(parts: &[&[u8]]) -> u64 {
 
 const WORDS: [&str; 32] = [
     "amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "harbour", "indigo", "juniper", "kestrel", "lagoon", "maple",
-    "nectar", "orchid", "pebble", "quartz", "river", "saffron", "timber", "umber", "velvet", "willow", "xenon", "yarrow", "zephyr",
-    "acorn", "beacon", "canyon", "drift", "echo", "fern",
+    "nectar", "orchid", "pebble", "quartz", "river", "saffron", "timber", "umber", "velvet", "willow", "xenon", "yarrow",
+    "zephyr", "acorn", "beacon", "canyon", "drift", "echo", "fern",
 ];

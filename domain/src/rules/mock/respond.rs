@@ -80,7 +80,8 @@ impl Operation {
     fn chosen(&self, prefer: &Prefer) -> Result<(u16, &Response), Unanswered> {
         let find = |matches: &dyn Fn(Status) -> bool| self.responses.iter().find(|(status, _)| matches(*status));
         if let Some(code) = prefer.code {
-            let exact = find(&|status| status == Status::Code(code)).or_else(|| find(&|status| status == Status::Range(code / 100)));
+            let exact =
+                find(&|status| status == Status::Code(code)).or_else(|| find(&|status| status == Status::Range(code / 100)));
             let (_, response) = exact.or_else(|| find(&|status| status.covers(code))).ok_or_else(|| {
                 let known: Vec<String> = self.responses.iter().map(|(status, _)| status.shown()).collect();
                 refused(Violation::whole(Place::Prefer, format!("asks for a code that is not among {}", known.join(", "))))
@@ -142,7 +143,8 @@ impl Making<'_> {
                 return Ok((Some(kind), body.0, body.1));
             }
         }
-        let mut known: Vec<&str> = response.content.iter().flat_map(|media| &media.examples).map(|(name, _)| name.as_str()).collect();
+        let mut known: Vec<&str> =
+            response.content.iter().flat_map(|media| &media.examples).map(|(name, _)| name.as_str()).collect();
         known.dedup();
         let message = match known.is_empty() {
             true => "asks for an example, but the response has none with a name".to_owned(),
@@ -181,9 +183,8 @@ impl Making<'_> {
 
     /// An example as it is sent.
     fn written(&self, media: &Media, kind: &str, example: Value) -> Option<(Origin, Vec<u8>)> {
-        let fine = |value: &Value| {
-            media.schema.as_ref().is_none_or(|schema| fits(self.source, Direction::Response, schema, value))
-        };
+        let fine =
+            |value: &Value| media.schema.as_ref().is_none_or(|schema| fits(self.source, Direction::Response, schema, value));
         if fine(&example) || !is_json(kind) {
             // XML and the like are written out in the document; there a schema describes what was read from it.
             return bytes(kind, &example).map(|body| (Origin::Example, body));
@@ -210,7 +211,14 @@ impl Making<'_> {
 /// Headers that say what is really sent.
 fn is_the_servers(name: &str) -> bool {
     const NAMES: [&str; 9] = [
-        "content-type", "content-length", "content-encoding", "content-range", "transfer-encoding", "connection", "date", "upgrade",
+        "content-type",
+        "content-length",
+        "content-encoding",
+        "content-range",
+        "transfer-encoding",
+        "connection",
+        "date",
+        "upgrade",
         "trailer",
     ];
     NAMES.iter().any(|own| name.eq_ignore_ascii_case(own))

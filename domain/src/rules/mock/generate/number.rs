@@ -12,10 +12,17 @@ impl Maker<'_> {
         let (low, over) = bound(of("minimum"), of("exclusiveMinimum"), is_set(map, "exclusiveMinimum"), f64::max);
         let (high, under) = bound(of("maximum"), of("exclusiveMaximum"), is_set(map, "exclusiveMaximum"), f64::min);
         // A whole number where there is one: it is written the same everywhere.
-        let whole_step = if step.fract() == 0.0 { step } else { (1..=1_000).map(f64::from).find(|n| (n / step).fract() == 0.0).unwrap_or(step) };
+        let whole_step = if step.fract() == 0.0 {
+            step
+        } else {
+            (1..=1_000).map(f64::from).find(|n| (n / step).fract() == 0.0).unwrap_or(step)
+        };
         for step in [whole_step, step] {
             if let Some(value) = self.multiple(step, (low, over), (high, under)) {
-                return number(value);
+                // The second try: where a whole number also fits an alternative of its own.
+                let fraction =
+                    !whole && self.turn == 1 && !map.contains_key("multipleOf") && high.is_none_or(|high| value + 0.5 < high);
+                return number(if fraction { value + 0.5 } else { value });
             }
         }
         if whole {
@@ -46,7 +53,8 @@ impl Maker<'_> {
             (None, Some(most)) => most.min(1.0 + SPREAD as f64) - SPREAD as f64,
             (None, None) => 1.0,
         };
-        let from = if low.0.is_none_or(|low| low <= 1.0) && most.is_none_or(|most| most >= 1.0) && from < 1.0 { 1.0 } else { from };
+        let from =
+            if low.0.is_none_or(|low| low <= 1.0) && most.is_none_or(|most| most >= 1.0) && from < 1.0 { 1.0 } else { from };
         let room = most.map_or(SPREAD, |most| if most < from { 0 } else { (most - from).min(SPREAD as f64) as u64 });
         if most.is_some_and(|most| most < from) {
             return None;

@@ -63,7 +63,8 @@ impl Maker<'_> {
         const TRIES: usize = 64;
         let patterns = map.get("patternProperties").and_then(Value::as_object);
         let is_map = !map.contains_key("properties")
-            && (patterns.is_some() || map.get("additionalProperties").is_some_and(|schema| schema.as_object().is_some_and(|s| !s.is_empty())));
+            && (patterns.is_some()
+                || map.get("additionalProperties").is_some_and(|schema| schema.as_object().is_some_and(|s| !s.is_empty())));
         let wanted = if is_map && !self.lean { least.max(1) } else { least };
         for _ in 0..TRIES {
             if made.len() >= wanted {
