@@ -10,6 +10,7 @@ use domain::{
     },
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::{Core, record::Record, upstream::Outgoing};
@@ -56,6 +57,10 @@ pub async fn answer(core: &Core, admitted: &Admitted, record: &Record, body: Out
 }
 
 async fn whole(body: Outgoing) -> Result<Vec<u8>, Fault> {
+    // One that says so beforehand need not be waited for.
+    if body.size_hint().lower() > MAX_BODY as u64 {
+        return Err(Fault::TooLarge);
+    }
     match Limited::new(body, MAX_BODY).collect().await {
         Ok(body) => Ok(body.to_bytes().into()),
         Err(error) if error.is::<LengthLimitError>() => Err(Fault::TooLarge),

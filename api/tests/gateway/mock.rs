@@ -1,6 +1,6 @@
 //! A MOCK environment through the front door: everything as before an upstream, and nothing behind.
 
-use entities::enums::{DenialReason, QuotaPeriod, RateWindow};
+use entities::enums::{DenialReason, RateWindow};
 use serde_json::{Value, json};
 
 use super::{Behind, Front, PlanLimits};
@@ -119,7 +119,7 @@ async fn a_request_that_the_document_does_not_allow_is_refused_with_its_place() 
 
 #[tokio::test]
 async fn checks_and_limits_are_as_before_an_upstream() {
-    let limits = PlanLimits { rate: Some((2, RateWindow::Hour)), quota: Some((100, QuotaPeriod::Month)) };
+    let limits = PlanLimits { rate: Some((2, RateWindow::Hour)), quota: None };
     let front = front(limits).await;
     let stranger = front.ask("GET /pay/charges HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!((stranger.status, stranger.code().as_str()), (401, "CREDENTIAL_MISSING"));
