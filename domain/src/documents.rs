@@ -7,28 +7,54 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use entities::id::SpecVersionId;
+use entities::id::{EndpointId, SpecVersionId};
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+use tokio::sync::MutexGuard;
 
 use crate::{
     DomainError, Result,
-    rules::openapi::{Document, MAX_DOCUMENT},
+    rules::{
+        mock::Source,
+        openapi::{Document, MAX_DOCUMENT},
+    },
 };
 
 /// Bytes that indexed documents may take together; the one in use stays whatever it weighs.
 const MAX_DOCUMENTS: usize = 32 << 20;
 /// Bytes of rendered downloads, gzip.
 const MAX_DOWNLOADS: usize = 16 << 20;
+/// Bytes that the documents behind MOCK environments may take together, with what was parsed of them.
+const MAX_SOURCES: usize = 96 << 20;
+/// Endpoints whose place in their document is remembered.
+const MAX_MOCKED: usize = 20_000;
 
 /// One per process. What is published never changes, so nothing in here can be out of date.
 pub struct Documents {
     indexed: Mutex<Recent<SpecVersionId, Arc<Document>>>,
     downloads: Mutex<Recent<String, Arc<Vec<u8>>>>,
+    sources: Mutex<Recent<SpecVersionId, Arc<Source>>>,
+    mocked: Mutex<Recent<EndpointId, Arc<Mocked>>>,
+    reading_source: tokio::sync::Mutex<()>,
+}
+
+/// Where an endpoint of a MOCK environment stands in its document.
+pub(crate) struct Mocked {
+    pub spec: SpecVersionId,
+    /// With the version's path prefix before it.
+    pub template: String,
+    pub document_path: String,
+    pub method: String,
 }
 
 impl Default for Documents {
     fn default() -> Self {
-        Self { indexed: Mutex::new(Recent::new(MAX_DOCUMENTS)), downloads: Mutex::new(Recent::new(MAX_DOWNLOADS)) }
+        Self {
+            indexed: Mutex::new(Recent::new(MAX_DOCUMENTS)),
+            downloads: Mutex::new(Recent::new(MAX_DOWNLOADS)),
+            sources: Mutex::new(Recent::new(MAX_SOURCES)),
+            mocked: Mutex::new(Recent::new(MAX_MOCKED)),
+            reading_source: tokio::sync::Mutex::default(),
+        }
     }
 }
 
@@ -48,6 +74,28 @@ impl Documents {
 
     pub(crate) fn keep_download(&self, tag: &str, body: &Arc<Vec<u8>>) {
         self.downloads.lock().unwrap_or_else(PoisonError::into_inner).put(tag.to_owned(), Arc::clone(body), body.len());
+    }
+
+    pub(crate) fn source(&self, spec: SpecVersionId) -> Option<Arc<Source>> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner).get(&spec).cloned()
+    }
+
+    pub(crate) fn keep_source(&self, spec: SpecVersionId, source: &Arc<Source>) {
+        let weight = source.weight();
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner).put(spec, Arc::clone(source), weight);
+    }
+
+    /// Held while a document is made ready to answer from.
+    pub(crate) async fn reading_source(&self) -> MutexGuard<'_, ()> {
+        self.reading_source.lock().await
+    }
+
+    pub(crate) fn mocked(&self, endpoint: EndpointId) -> Option<Arc<Mocked>> {
+        self.mocked.lock().unwrap_or_else(PoisonError::into_inner).get(&endpoint).cloned()
+    }
+
+    pub(crate) fn keep_mocked(&self, endpoint: EndpointId, mocked: &Arc<Mocked>) {
+        self.mocked.lock().unwrap_or_else(PoisonError::into_inner).put(endpoint, Arc::clone(mocked), 1);
     }
 }
 

@@ -56,7 +56,7 @@ stored_enum! {
         RouteNotFound ClientIdMissing ClientUnknown ClientDisabled IdentityMismatch ProfileRequired ProfileUnknown
         ProfileDisabled ProductNotAssigned IpNotAllowed MethodNotAllowed CredentialMissing CredentialInvalid
         CredentialExpired CredentialRevoked WrongEnvironment ScopeMissing RateLimited QuotaExhausted Unavailable
-        SubscriptionInactive RequestTooLarge MalformedRequest UpstreamUnreachable UpstreamTimeout
+        SubscriptionInactive RequestTooLarge MalformedRequest SchemaViolation UpstreamUnreachable UpstreamTimeout
     }
     JobState { Ready Running Dead Done }
     /// How far a team got on its way to production, in the order of the way.

@@ -347,7 +347,8 @@ async fn what_is_wrong_with_a_product_is_said_at_once() {
         wrong(
             "setProductEnvironment",
             "SetProductEnvironmentInput",
-            json!({ "productId": pets, "environment": "SANDBOX", "backend": "MOCK" }),
+            json!({ "productId": pets, "environment": "SANDBOX", "backend": "MOCK", "upstreamUrl": "https://x.example",
+                "headers": [{ "name": "X-A", "value": "1", "secret": false }] }),
         )
         .await,
         wrong("assignProduct", "AssignProductInput", json!({ "productId": pets })).await,
@@ -372,7 +373,8 @@ async fn what_is_wrong_with_a_product_is_said_at_once() {
 
     "REQUIRED" ["upstreamUrl"]: "is where calls go: give a URL such as https://api.example.com"
 
-    "INVALID" ["backend"]: "mock backends are not available yet: use UPSTREAM"
+    "INVALID" ["upstreamUrl"]: "a MOCK answers from the document and calls nobody: leave it out"
+    "INVALID" ["headers"]: "a MOCK has no upstream that they could be sent to: leave them out"
 
     "INVALID" []: "give exactly one of tierId, teamId and clientId"
 

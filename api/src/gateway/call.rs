@@ -7,11 +7,10 @@ use domain::{
     rules::{
         admission::{self, Admitted, Denial},
         limits::Standing,
-        method::Methods,
     },
 };
 use entities::{
-    enums::{DenialReason, LogSink},
+    enums::{Backend, DenialReason, LogSink},
     id::RequestId,
 };
 use http::{
@@ -28,6 +27,7 @@ use super::{
     framing::{self, Heads},
     headers, identity,
     meter::{self, Call},
+    mock,
     record::{Known, Record},
     refusal::{self, REQUEST_ID, Refusal},
     request_id, tunnel,
@@ -44,6 +44,8 @@ static PROFILE_ID: HeaderName = HeaderName::from_static("x-profile-id");
 static API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 const HEALTH: &str = "/_portico/healthz";
+/// Characters of what a refusal was about: a caller chooses how long a pointer into its body is.
+const MOST_ABOUT: usize = 300;
 
 /// The caller is gone or has stalled: nobody is there to answer, and the connection is closed.
 #[derive(Debug, thiserror::Error)]
@@ -186,19 +188,12 @@ fn denied(mut call: Call, denial: &Denial, close: bool) -> Response<Answer> {
     let headers = call.record().map(|record| &record.request_headers);
     let presented = headers.is_some_and(|h| h.contains_key(&API_KEY) || h.contains_key(AUTHORIZATION));
     let about = denial.about.as_deref();
-    let refusal = Refusal { reason: denial.reason, about, allow: denial.allow, presented, retry_after: None, close };
+    let refusal = Refusal { allow: denial.allow, presented, close, ..Refusal::of(denial.reason, about) };
     refuse(call, &refusal, &Standing::default())
 }
 
 fn limited(call: Call, over: &Refused) -> Response<Answer> {
-    let refusal = Refusal {
-        reason: over.reason,
-        about: None,
-        allow: Methods::NONE,
-        presented: true,
-        retry_after: Some(over.retry_after),
-        close: false,
-    };
+    let refusal = Refusal { retry_after: Some(over.retry_after), ..Refusal::of(over.reason, None) };
     refuse(call, &refusal, &over.standing)
 }
 
@@ -227,6 +222,9 @@ impl Forward {
         body: Outgoing,
         caller_side: Option<(HeaderValue, OnUpgrade)>,
     ) -> Result<Response<Answer>, HungUp> {
+        if self.admitted.upstream().is_some_and(|environment| environment.backend == Backend::Mock) {
+            return self.mock(call, body).await;
+        }
         let sent = self.attempt(&call, body, caller_side.as_ref().map(|(protocol, _)| protocol)).await;
         let (response, lease) = match sent {
             Ok(answer) => answer,
@@ -241,6 +239,38 @@ impl Forward {
             });
         }
         Ok(self.pass_on(call, response, lease))
+    }
+
+    /// Answers in the upstream's place.
+    async fn mock(self, mut call: Call, body: Outgoing) -> Result<Response<Answer>, HungUp> {
+        let Some(record) = call.record() else { return Err(HungUp) };
+        // In a box: most calls need no room for it.
+        let (mut head, body) = match Box::pin(mock::answer(&self.core, &self.admitted, record, body)).await {
+            Ok(response) => response.into_parts(),
+            Err(fault) => return self.unanswered(call, fault),
+        };
+        headers::for_caller(&mut head.headers);
+        self.stamp(&call, &mut head.headers);
+        call.answered(head.status, &head.headers);
+        Ok(Response::from_parts(head, Answer::text(body, call)))
+    }
+
+    fn unanswered(&self, call: Call, fault: mock::Fault) -> Result<Response<Answer>, HungUp> {
+        let (reason, about, violations) = match fault {
+            mock::Fault::Caller => return Err(HungUp),
+            mock::Fault::TooLarge => (DenialReason::RequestTooLarge, None, Vec::new()),
+            mock::Fault::Refused(violations) => {
+                let first = violations.first().map(|violation| violation.to_string().chars().take(MOST_ABOUT).collect());
+                (DenialReason::SchemaViolation, first, violations)
+            }
+            mock::Fault::Nothing { why, of_document: true } => (DenialReason::UpstreamUnreachable, Some(why), Vec::new()),
+            mock::Fault::Nothing { why, of_document: false } => {
+                tracing::warn!(error = %why, product.id = %self.admitted.product.id, "the mock gave no answer");
+                (DenialReason::UpstreamUnreachable, None, Vec::new())
+            }
+        };
+        let refusal = Refusal { violations: &violations, ..Refusal::of(reason, about.as_deref()) };
+        Ok(refuse(call, &refusal, &self.standing))
     }
 
     async fn attempt(
@@ -278,12 +308,11 @@ impl Forward {
     }
 
     fn failed(&self, call: Call, reason: DenialReason, why: Option<String>) -> Response<Answer> {
-        let refusal = Refusal { reason, about: None, allow: Methods::NONE, presented: true, retry_after: None, close: false };
         if let Some(why) = &why {
             // For the provider's eyes: an upstream's address is none of the caller's business.
             tracing::debug!(error = %why, product.id = %self.admitted.product.id, "the upstream gave no answer");
         }
-        refuse(call, &refusal, &self.standing)
+        refuse(call, &Refusal::of(reason, None), &self.standing)
     }
 
     fn pass_on(&self, mut call: Call, response: Response<Incoming>, lease: Lease) -> Response<Answer> {

@@ -9,6 +9,7 @@ mod headers;
 mod identity;
 mod log;
 mod meter;
+mod mock;
 mod record;
 mod refusal;
 mod request_id;
@@ -25,6 +26,7 @@ use hyper::{Request, body::Incoming, rt::Executor, service::service_fn};
 use ipnet::IpNet;
 use tokio::{
     net::{TcpListener, TcpStream},
+    runtime::Handle,
     sync::oneshot,
     task::{JoinHandle, LocalSet, spawn_local},
     time::{MissedTickBehavior, interval, timeout},
@@ -88,6 +90,8 @@ struct Shared {
     log: Arc<Log>,
     door: Door,
     tls: Arc<rustls::ClientConfig>,
+    /// The process's runtime, for what is not to be done on a core.
+    main: Handle,
     stop: CancellationToken,
 }
 
@@ -101,6 +105,7 @@ struct Core {
     meter: Rc<Meter>,
     upstreams: Upstreams,
     vouched: Vouched,
+    main: Handle,
     stop: CancellationToken,
 }
 
@@ -132,6 +137,7 @@ pub fn start(ctx: Domain, live: Live, keeper: Arc<Keeper>, settings: Settings) -
         door: Door::new(settings.limits.connections),
         tls: Arc::new(upstream::tls(&settings.upstream_authorities).map_err(io::Error::other)?),
         settings: Arc::new(settings),
+        main: Handle::current(),
         stop: CancellationToken::new(),
     };
     let cores = sockets.into_iter().enumerate().map(|(at, socket)| run(at, socket, shared.clone()));
@@ -200,6 +206,7 @@ async fn serve(socket: std::net::TcpListener, shared: Shared) -> io::Result<()> 
         live: shared.live,
         keeper: shared.keeper,
         settings: shared.settings,
+        main: shared.main,
         stop: stop.clone(),
     });
     let ticking = spawn_local(tick(core.clone()));

@@ -6,6 +6,7 @@ use domain::rules::{
     denial::{self, Entry},
     limits::{Left, Standing},
     method::Methods,
+    mock::Violation,
 };
 use entities::{enums::DenialReason, id::RequestId};
 use http::{
@@ -23,6 +24,8 @@ pub struct Refusal<'a> {
     /// What the check was about.
     pub about: Option<&'a str>,
     pub allow: Methods,
+    /// What of the request the document does not allow.
+    pub violations: &'a [Violation],
     /// Whether a credential came with the call.
     pub presented: bool,
     /// Seconds.
@@ -31,7 +34,10 @@ pub struct Refusal<'a> {
     pub close: bool,
 }
 
-impl Refusal<'_> {
+impl<'a> Refusal<'a> {
+    pub fn of(reason: DenialReason, about: Option<&'a str>) -> Self {
+        Self { reason, about, allow: Methods::NONE, violations: &[], presented: true, retry_after: None, close: false }
+    }
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(denial::entry(self.reason).status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
@@ -39,7 +45,7 @@ impl Refusal<'_> {
     /// The answer without its request id.
     pub fn answer(&self, id: RequestId) -> Response<String> {
         let entry = denial::entry(self.reason);
-        let mut response = Response::new(problem(entry, self.about, id));
+        let mut response = Response::new(problem(entry, self.about, self.violations, id));
         *response.status_mut() = self.status();
         self.say_more(entry, response.headers_mut());
         response
@@ -88,9 +94,34 @@ struct Problem<'a> {
     detail: String,
     remedy: &'a str,
     request_id: RequestId,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Wrong<'a>>,
 }
 
-fn problem(entry: &Entry, about: Option<&str>, id: RequestId) -> String {
+/// One thing that is wrong with a request, as in RFC 9457 section 3.
+#[derive(serde::Serialize)]
+struct Wrong<'a> {
+    /// path, query, header or body.
+    r#in: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    /// Into the parameter's value or the body, as a fragment.
+    pointer: String,
+    detail: &'a str,
+}
+
+impl<'a> From<&'a Violation> for Wrong<'a> {
+    fn from(violation: &'a Violation) -> Self {
+        Self {
+            r#in: violation.place.kind(),
+            name: violation.place.name(),
+            pointer: format!("#{}", violation.pointer),
+            detail: &violation.message,
+        }
+    }
+}
+
+fn problem(entry: &Entry, about: Option<&str>, violations: &[Violation], id: RequestId) -> String {
     let problem = Problem {
         r#type: format!("urn:portico:denial:{}", entry.code),
         title: entry.title,
@@ -99,6 +130,7 @@ fn problem(entry: &Entry, about: Option<&str>, id: RequestId) -> String {
         detail: entry.detail(about),
         remedy: entry.remedy,
         request_id: id,
+        errors: violations.iter().map(Wrong::from).collect(),
     };
     serde_json::to_string(&problem).unwrap_or_default()
 }

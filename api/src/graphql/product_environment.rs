@@ -89,6 +89,7 @@ pub struct HeaderInput {
 pub struct SetProductEnvironmentInput {
     product_id: ID,
     environment: Environment,
+    /// MOCK takes no upstreamUrl and no headers; those that are stored stay for when it is UPSTREAM again.
     backend: Backend,
     /// http or https; private networks are allowed, addresses that hand out a machine's secrets are not.
     #[graphql(default)]

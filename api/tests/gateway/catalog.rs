@@ -1,6 +1,7 @@
 //! A provider's product and a partner's client on a database of their own, put there row by row.
 
 use std::{
+    io::Write,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
@@ -11,7 +12,10 @@ use domain::{
     Domain,
     env::Env,
     keyring::{Keyring, Purpose},
-    rules::credential::{self, SecretKind},
+    rules::{
+        credential::{self, SecretKind},
+        openapi,
+    },
 };
 use entities::{
     client,
@@ -22,8 +26,9 @@ use entities::{
         ProductStatus, QuotaPeriod, RateWindow, SpecStatus, SubscriptionStatus, TeamStatus, Visibility,
     },
     id::{ClientId, CredentialId, PlanId, ProductId, ProfileId, SpecVersionId, SubscriptionId, TeamId},
-    plan, plan_environment, product, product_environment, profile, spec_version, subscription, team,
+    plan, plan_environment, product, product_environment, profile, spec_document, spec_version, subscription, team,
 };
+use flate2::{Compression, write::GzEncoder};
 use sea_orm::{
     ActiveModelTrait, ConnectOptions, Database, EntityTrait,
     sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
@@ -106,16 +111,29 @@ pub const ENDPOINTS: &[(&str, &str)] = &[
     ("TRACE", "/traced"),
 ];
 
+fn packed(text: &str) -> Vec<u8> {
+    let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+    packer.write_all(text.as_bytes()).unwrap();
+    packer.finish().unwrap()
+}
+
 /// Where calls of `pay` go and how.
 pub struct Behind {
     pub upstream: String,
     pub timeout_ms: i32,
     pub log_sink: LogSink,
+    /// The OpenAPI document that answers where nothing is behind.
+    pub mock: Option<serde_json::Value>,
 }
 
 impl Behind {
+    /// Nothing: the environments are MOCK ones.
+    pub fn nothing(document: serde_json::Value) -> Self {
+        Self { upstream: String::new(), timeout_ms: 2_000, log_sink: LogSink::Database, mock: Some(document) }
+    }
+
     pub fn at(address: SocketAddr) -> Self {
-        Self { upstream: format!("http://{address}"), timeout_ms: 2_000, log_sink: LogSink::Database }
+        Self { upstream: format!("http://{address}"), timeout_ms: 2_000, log_sink: LogSink::Database, mock: None }
     }
 }
 
@@ -194,7 +212,7 @@ impl Made<'_> {
                     id: self.ctx.env.id(),
                     product_id: self.product,
                     environment,
-                    backend: Backend::Upstream,
+                    backend: if behind.mock.is_some() { Backend::Mock } else { Backend::Upstream },
                     upstream_url: Some(behind.upstream.clone()),
                     headers: headers.into_iter().collect(),
                     timeout_ms: behind.timeout_ms,
@@ -202,10 +220,10 @@ impl Made<'_> {
                 }
             );
         }
-        self.spec().await;
+        self.spec(behind.mock.as_ref()).await;
     }
 
-    async fn spec(&self) {
+    async fn spec(&self, mock: Option<&serde_json::Value>) {
         let spec: SpecVersionId = self.ctx.env.id();
         put!(
             self.ctx,
@@ -222,8 +240,14 @@ impl Made<'_> {
                 published_at: self.now,
             }
         );
-        for (position, (method, path)) in (0..).zip(ENDPOINTS) {
-            let scopes = if *path == "/admin" { vec![vec!["admin".to_owned()]] } else { Vec::new() };
+        let mut endpoints: Vec<(String, String)> = ENDPOINTS.iter().map(|(m, p)| ((*m).to_owned(), (*p).to_owned())).collect();
+        if let Some(document) = mock {
+            let text = document.to_string();
+            endpoints = openapi::read(&text).unwrap().operations.into_iter().map(|o| (o.method, o.path)).collect();
+            put!(self.ctx, spec_document { spec_id: spec, body: packed(&text) });
+        }
+        for (position, (method, path)) in (0..).zip(&endpoints) {
+            let scopes = if path == "/admin" { vec![vec!["admin".to_owned()]] } else { Vec::new() };
             put!(
                 self.ctx,
                 endpoint {
@@ -231,9 +255,9 @@ impl Made<'_> {
                     product_id: self.product,
                     spec_id: spec,
                     position,
-                    method: (*method).to_owned(),
-                    path: (*path).to_owned(),
-                    document_path: (*path).to_owned(),
+                    method: method.clone(),
+                    path: path.clone(),
+                    document_path: path.clone(),
                     operation_id: None,
                     summary: None,
                     tags: Vec::new().into_iter().collect(),

@@ -8,6 +8,7 @@ mod faults;
 mod framing;
 mod headers;
 mod limits;
+mod mock;
 mod raw;
 mod router;
 mod slow;

@@ -99,7 +99,7 @@ fn applied(ctx: &Domain, before: &Model, cmd: &SetEnvironment) -> Result<Model> 
         after.upstream_url = checked.flatten().or_else(|| url.clone());
     }
     match cmd.backend {
-        Backend::Mock => problems.add(ProblemCode::Invalid, "backend", "mock backends are not available yet: use UPSTREAM"),
+        Backend::Mock => refuse_upstream(cmd, &mut problems),
         Backend::Upstream if after.upstream_url.is_none() => {
             problems.add(ProblemCode::Required, "upstreamUrl", "is where calls go: give a URL such as https://api.example.com");
         }
@@ -116,6 +116,16 @@ fn applied(ctx: &Domain, before: &Model, cmd: &SetEnvironment) -> Result<Model> 
     }
     problems.into_result()?;
     Ok(after)
+}
+
+/// A mock calls nobody. What is stored for an upstream stays, for the day when there is one again.
+fn refuse_upstream(cmd: &SetEnvironment, problems: &mut Problems) {
+    if cmd.upstream_url.as_ref().is_some_and(Option::is_some) {
+        problems.add(ProblemCode::Invalid, "upstreamUrl", "a MOCK answers from the document and calls nobody: leave it out");
+    }
+    if cmd.headers.as_ref().is_some_and(|headers| !headers.is_empty()) {
+        problems.add(ProblemCode::Invalid, "headers", "a MOCK has no upstream that they could be sent to: leave them out");
+    }
 }
 
 fn headers(ctx: &Domain, stored: &UpstreamHeaders, given: &[Header], problems: &mut Problems) -> UpstreamHeaders {

@@ -10,6 +10,7 @@ pub mod invitations;
 pub mod lanes;
 pub mod mail;
 pub mod onboarding;
+pub mod mock;
 pub mod page;
 pub mod people;
 pub mod plans;

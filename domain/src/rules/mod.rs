@@ -13,6 +13,7 @@ pub mod invitation;
 pub mod limits;
 pub mod method;
 pub mod onboarding;
+pub mod mock;
 pub mod openapi;
 pub mod path;
 pub mod person;

@@ -6,7 +6,7 @@ use entities::{
     assignment,
     columns::HeaderContent,
     endpoint,
-    enums::{EndpointStatus, Environment, ProductStatus, SpecStatus},
+    enums::{Backend, EndpointStatus, Environment, ProductStatus, SpecStatus},
     id::{EndpointId, PlanId, PolicyId, ProductId, SpecVersionId, TierId},
     plan_environment, policy, product, product_environment, spec_version,
 };
@@ -168,19 +168,17 @@ fn upstreams(keys: &Keyring, rows: Vec<product_environment::Model>) -> [Option<U
 }
 
 fn upstream(keys: &Keyring, row: product_environment::Model) -> Result<Upstream, String> {
+    let timeout = Duration::from_millis(u64::try_from(row.timeout_ms).unwrap_or(0));
+    if row.backend == Backend::Mock {
+        return Ok(Upstream { backend: row.backend, url: None, headers: Box::default(), timeout, log_sink: row.log_sink });
+    }
     let url = row.upstream_url.map(|url| url.parse()).transpose().map_err(|_| "its address is not a URL".to_owned())?;
     let open = |content| match content {
         HeaderContent::Plain(value) => Ok(value.into()),
         HeaderContent::Sealed(sealed) => keys.open(Purpose::UpstreamHeader, &sealed).map_err(|e| e.to_string()),
     };
     let headers = row.headers.0.into_iter().map(|header| Ok((header.name.into(), open(header.value)?)));
-    Ok(Upstream {
-        backend: row.backend,
-        url,
-        headers: headers.collect::<Result<_, String>>()?,
-        timeout: Duration::from_millis(u64::try_from(row.timeout_ms).unwrap_or(0)),
-        log_sink: row.log_sink,
-    })
+    Ok(Upstream { backend: row.backend, url, headers: headers.collect::<Result<_, String>>()?, timeout, log_sink: row.log_sink })
 }
 
 /// What plans say of their environments.

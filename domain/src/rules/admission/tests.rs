@@ -355,6 +355,7 @@ fn every_reason_before_the_limits_is_walked() {
         DenialReason::QuotaExhausted,
         DenialReason::Unavailable,
         DenialReason::RequestTooLarge,
+        DenialReason::SchemaViolation,
         DenialReason::UpstreamUnreachable,
         DenialReason::UpstreamTimeout,
         // Below: a call that presents nothing.

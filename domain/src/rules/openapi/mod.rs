@@ -16,11 +16,13 @@ mod template;
 pub use document::Document;
 pub use fault::{Fault, Place};
 pub use operations::Operation;
+pub use pointer::At;
 pub use render::{Format, Hidden};
+pub use resolve::drop_overridden;
 use serde_json::Value;
 pub use template::shape;
 
-use self::{fault::Faults, pointer::At};
+use self::fault::Faults;
 pub(in crate::rules) use self::{
     operations::methods,
     pointer::{follow, steps},

@@ -21,6 +21,15 @@ impl Document {
     /// The operation object with the parameters of its path item and with references resolved, nearest first. One that
     /// leads back into itself stays a `$ref`, and so do those that would make it larger than about [`MAX_RESOLVED`].
     pub fn operation(&self, path: &str, method: &str) -> Option<Value> {
+        let mut resolved = resolve(self, self.operation_as_written(path, method)?);
+        if let Some(Value::Array(parameters)) = resolved.get_mut("parameters") {
+            drop_overridden(parameters);
+        }
+        Some(resolved)
+    }
+
+    /// The operation object with the parameters of its path item behind its own, references as they stand.
+    pub fn operation_as_written(&self, path: &str, method: &str) -> Option<Value> {
         let method = method.to_ascii_lowercase();
         if !METHODS.contains(&method.as_str()) && method != "query" {
             return None;
@@ -32,18 +41,29 @@ impl Document {
         {
             own.extend(shared);
         }
-        let mut resolved = resolve(self, operation);
-        if let Some(Value::Array(parameters)) = resolved.get_mut("parameters") {
-            let mut seen = HashSet::new();
-            // The operation's own stand before the path item's, and override them.
-            parameters.retain(|p| {
-                let text = |field: &str| p.get(field).and_then(Value::as_str).map(str::to_owned);
-                let (Some(name), Some(place)) = (text("name"), text("in")) else { return true };
-                seen.insert((name, place))
-            });
-        }
-        Some(resolved)
+        Some(operation)
     }
+
+    /// What a reference leads to, and about how many bytes of JSON that is.
+    pub fn target(&self, reference: &str) -> Option<(usize, Value)> {
+        let (size, parse) = self.lookup(reference)?;
+        parse().map(|value| (size, value))
+    }
+
+    /// Whether schemas are written as in OpenAPI 3.0: `nullable`, and nothing beside a reference counts.
+    pub fn is_3_0(&self) -> bool {
+        self.openapi.starts_with("3.0")
+    }
+}
+
+/// Parameters whose references are resolved: the operation's own stand before the path item's, and override them.
+pub fn drop_overridden(parameters: &mut Vec<Value>) {
+    let mut seen = HashSet::new();
+    parameters.retain(|p| {
+        let text = |field: &str| p.get(field).and_then(Value::as_str).map(str::to_owned);
+        let (Some(name), Some(place)) = (text("name"), text("in")) else { return true };
+        seen.insert((name, place))
+    });
 }
 
 /// The references that led to a place.
@@ -117,7 +137,7 @@ fn collect(value: &Value, pointer: &str, names: bool, found: &mut Vec<(String, S
 fn merged(document: &Document, reference: Value, target: Value) -> Value {
     let Value::Object(mut beside) = reference else { return target };
     beside.remove("$ref");
-    if beside.is_empty() || document.openapi.starts_with("3.0") {
+    if beside.is_empty() || document.is_3_0() {
         return target;
     }
     if beside.keys().all(|key| matches!(key.as_str(), "summary" | "description")) {
