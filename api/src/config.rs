@@ -3,7 +3,7 @@
 mod read;
 mod table;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -16,6 +16,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `None`: `portico.db` in the data directory.
     pub database_url: Option<SecretString>,
+    /// How long one waits for a connection to it, before the answer is 503. No setting: only tests, on busy machines, wait longer.
+    pub database_wait: Duration,
     pub listen: SocketAddr,
     pub gateway_listen: SocketAddr,
     /// `None`: the listener's own address.
@@ -50,6 +52,7 @@ impl Default for Config {
         Self {
             data_dir: PathBuf::from("data"),
             database_url: None,
+            database_wait: Duration::from_secs(2),
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             gateway_listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
             base_url: None,

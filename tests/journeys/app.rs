@@ -94,6 +94,7 @@ impl TestApp {
         let mut config = Config {
             data_dir: data.path().to_owned(),
             database_url: database().await.map(Into::into),
+            database_wait: Duration::from_secs(20),
             listen: ([127, 0, 0, 1], 0).into(),
             gateway_listen: ([127, 0, 0, 1], 0).into(),
             secret_key: Some(TEST_KEY.to_owned().into()),

@@ -61,7 +61,7 @@ pub async fn connect(config: &Config, create: bool) -> Result<DatabaseConnection
     options
         .sqlx_logging(false)
         .max_connections(CONNECTIONS)
-        .acquire_timeout(Duration::from_secs(2))
+        .acquire_timeout(config.database_wait)
         .connect_timeout(Duration::from_secs(5));
     options.map_sqlx_sqlite_opts(move |sqlite| {
         sqlite

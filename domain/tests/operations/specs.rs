@@ -108,7 +108,7 @@ async fn call(ctx: &Domain, seeded: &Seeded, team: TeamId, endpoint: EndpointId,
         response_headers: LoggedHeaders::default(),
         via_explorer: false,
     };
-    append(ctx, &[row], &[]).await.unwrap();
+    append(ctx, &[row], &[], &[]).await.unwrap();
 }
 
 /// What each team is told, by its id.
