@@ -8,9 +8,9 @@ use sea_orm_migration::{
 };
 
 mod m0001_first_tables;
-mod m0003_spec_changes;
-mod m0005_support;
-mod m0006_reviews;
+mod m0002_spec_changes;
+mod m0003_support;
+mod m0004_reviews;
 mod shape;
 
 pub struct Migrator;
@@ -19,9 +19,9 @@ impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![
             Box::new(m0001_first_tables::Migration),
-            Box::new(m0003_spec_changes::Migration),
-            Box::new(m0005_support::Migration),
-            Box::new(m0006_reviews::Migration),
+            Box::new(m0002_spec_changes::Migration),
+            Box::new(m0003_support::Migration),
+            Box::new(m0004_reviews::Migration),
         ]
     }
 }

@@ -14,7 +14,7 @@ pub struct Migration;
 
 impl MigrationName for Migration {
     fn name(&self) -> &str {
-        "m0006_reviews"
+        "m0004_reviews"
     }
 }
 
