@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use entities::{
     enums::JobState,
-    id::{InvitationId, JobId, MagicLinkId, SupportRequestId},
+    id::{InvitationId, JobId, MagicLinkId, SubscriptionId, SupportRequestId},
     outbox_job,
 };
 use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, TryInsertResult};
@@ -41,6 +41,16 @@ pub struct SendSupportRequest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PruneRecords;
 
+/// End a subscription whose time has come; one whose end was moved or taken back is left alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndSubscription {
+    pub subscription: SubscriptionId,
+}
+
+/// End every subscription whose time has come, also those whose own job was lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndOverdueSubscriptions;
+
 impl Job for SendMagicLink {
     const KIND: &'static str = "send_magic_link";
 }
@@ -52,6 +62,13 @@ impl Job for SendSupportRequest {
 }
 impl Job for PruneRecords {
     const KIND: &'static str = "prune_records";
+}
+
+impl Job for EndSubscription {
+    const KIND: &'static str = "end_subscription";
+}
+impl Job for EndOverdueSubscriptions {
+    const KIND: &'static str = "end_overdue_subscriptions";
 }
 
 /// When a job is due and what makes it unique.

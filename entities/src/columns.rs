@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use serde_json::Value;
 
-use crate::enums::{Environment, FormTarget, PricingModel, PropertyType, ScopeGrantKind};
+use crate::enums::{BillingInterval, Environment, FormTarget, PricingModel, PropertyType, ScopeGrantKind};
 
 macro_rules! json_list {
     ($($(#[$meta:meta])* $name:ident of $item:ty)*) => {$(
@@ -31,6 +31,8 @@ json_list! {
     ScopeAlternatives of Vec<String>
     PlanScopes of PlanScope
     PlanFeatures of PlanFeature
+    PropertyDefinitions of PropertyDefinition
+    SandboxTestData of SandboxTestDatum
     /// The answers to a form, in the order of its fields.
     Answers of Answer
     /// Headers that the gateway adds on the way to an upstream.
@@ -114,8 +116,57 @@ pub struct LoggedHeader {
     pub value: Option<String>,
 }
 
-/// A plan's price; amounts in minor units of the currency.
+/// Something to call the sandbox with: an account, a card, an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SandboxTestDatum {
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub name: String,
+    pub description: Option<String>,
+    pub value: String,
+}
+
+/// A plan's price; amounts in minor units of the currency. Which of the fields it has is its model's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
 pub struct Pricing {
     pub model: PricingModel,
+    /// ISO 4217, upper case.
+    #[serde(default)]
+    pub currency: Option<String>,
+    #[serde(default)]
+    pub amount: Option<i64>,
+    #[serde(default)]
+    pub interval: Option<BillingInterval>,
+    #[serde(default)]
+    pub unit_label: Option<String>,
+    #[serde(default)]
+    pub included_units: Option<i64>,
+    #[serde(default)]
+    pub tiers: Vec<PriceTier>,
+    #[serde(default)]
+    pub contact_url: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PriceTier {
+    /// The last unit of the tier; `None`: without end.
+    pub up_to: Option<i64>,
+    pub unit_amount: i64,
+    pub flat_amount: i64,
+}
+
+impl Pricing {
+    /// A model without a price.
+    pub fn of(model: PricingModel) -> Self {
+        Self {
+            model,
+            currency: None,
+            amount: None,
+            interval: None,
+            unit_label: None,
+            included_units: None,
+            tiers: Vec::new(),
+            contact_url: None,
+        }
+    }
 }

@@ -36,6 +36,7 @@ stored_enum! {
     /// UTC: midnight; Monday; the 1st.
     QuotaPeriod { Day Week Month }
     PricingModel { Free Contract FlatFee Volume Graduated FlatFeeOverage PrepaidCredits }
+    BillingInterval { Month Year }
     ScopeGrantKind { Default Optional Restricted }
     SubscriptionStatus {
         PendingApproval PendingPayment PaymentFailed Active Suspended PendingCancellation Cancelled Expired Rejected

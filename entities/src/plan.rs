@@ -3,7 +3,7 @@
 use sea_orm::entity::prelude::*;
 
 use crate::{
-    columns::{PlanFeatures, PlanScopes, Pricing, SubmissionForm},
+    columns::{PlanFeatures, PlanScopes, Pricing, PropertyDefinitions, SandboxTestData, SubmissionForm},
     enums::{ApprovalLevel, PlanStatus},
     id::{ApprovalGroupId, PlanId, ProductId},
 };
@@ -27,7 +27,16 @@ pub struct Model {
     pub scopes: PlanScopes,
     pub features: PlanFeatures,
     pub submission_form: Option<SubmissionForm>,
+    /// What a team says of itself when it subscribes.
+    pub custom_properties: PropertyDefinitions,
+    pub sandbox_test_data: SandboxTestData,
+    /// From its start to its end; `None`: it does not expire.
+    pub duration_days: Option<i32>,
     pub max_subscriptions_per_team: Option<i32>,
+    /// `None`: its credentials do not expire by themselves.
+    pub credential_lifetime_days: Option<i32>,
+    /// A new team holds it at once.
+    pub auto_subscribe: bool,
     pub created_at: DateTimeUtc,
 }
 

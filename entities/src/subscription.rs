@@ -3,6 +3,7 @@
 use sea_orm::entity::prelude::*;
 
 use crate::{
+    columns::Answers,
     enums::{PipelinePhase, SubscriptionStatus},
     id::{PlanId, ProductId, SubscriptionId, TeamId, UserId},
 };
@@ -22,11 +23,15 @@ pub struct Model {
     pub phase: Option<PipelinePhase>,
     /// A reviewer sent the last submission back.
     pub changes_requested: bool,
+    /// Production stays locked until it is paid, also once it is approved.
+    pub awaits_payment: bool,
     pub status_reason: Option<String>,
     pub created_at: DateTimeUtc,
     pub activated_at: Option<DateTimeUtc>,
     pub cancel_at: Option<DateTimeUtc>,
     pub expires_at: Option<DateTimeUtc>,
+    /// The answers to the plan's custom properties.
+    pub custom_properties: Answers,
     pub version: i32,
 }
 

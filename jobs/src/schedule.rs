@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use domain::{
     Domain, Tx,
-    outbox::{Job, PruneRecords, When},
+    outbox::{EndOverdueSubscriptions, Job, PruneRecords, When},
     tx::Unaudited,
 };
 use tokio::sync::watch;
@@ -38,9 +38,14 @@ pub(crate) async fn run(domain: Domain, mut stop: watch::Receiver<bool>) {
 /// Enqueues what this hour brings, unless another process did.
 pub(crate) async fn enqueue(domain: &Domain, slot: DateTime<Utc>) -> domain::Result<()> {
     let tx = Tx::begin(domain).await?;
-    let key = format!("{}:{}", PruneRecords::KIND, slot.format("%Y-%m-%dT%H"));
-    tx.enqueue_when(PruneRecords, When { dedup_key: Some(key), ..When::default() }).await?;
+    hourly(&tx, PruneRecords, slot).await?;
+    hourly(&tx, EndOverdueSubscriptions, slot).await?;
     tx.commit_unaudited(Unaudited::Queue).await
+}
+
+async fn hourly<J: Job>(tx: &Tx<'_>, job: J, slot: DateTime<Utc>) -> domain::Result<()> {
+    let key = format!("{}:{}", J::KIND, slot.format("%Y-%m-%dT%H"));
+    tx.enqueue_when(job, When { dedup_key: Some(key), ..When::default() }).await.map(drop)
 }
 
 fn hour(now: DateTime<Utc>) -> DateTime<Utc> {

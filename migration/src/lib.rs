@@ -11,6 +11,7 @@ mod m0001_first_tables;
 mod m0002_spec_changes;
 mod m0003_support;
 mod m0004_reviews;
+mod m0005_plans_in_full;
 mod shape;
 
 pub struct Migrator;
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_spec_changes::Migration),
             Box::new(m0003_support::Migration),
             Box::new(m0004_reviews::Migration),
+            Box::new(m0005_plans_in_full::Migration),
         ]
     }
 }

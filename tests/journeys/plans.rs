@@ -118,7 +118,7 @@ async fn what_is_wrong_with_a_plan_is_said_by_field() {
     let all = refused(input("A", "FLAT_FEE", "OAUTH2_CLIENT_SECRET")).await;
     assert_eq!(
         all,
-        "INVALID slug, INVALID pricing.model, INVALID environments, INVALID environments.0.authMethod, \
+        "INVALID slug, REQUIRED pricing.currency, REQUIRED pricing.amount, REQUIRED pricing.interval, INVALID environments, INVALID environments.0.authMethod, \
          INVALID environments.0.rateLimit.requests"
     );
     let mut fine = input("taken", "FREE", "NONE");

@@ -34,6 +34,10 @@ mirrored! {
     /// UTC: from midnight; from Monday; from the 1st.
     QuotaPeriod = "entities::enums::QuotaPeriod" { Day Week Month }
     PricingModel = "entities::enums::PricingModel" { Free Contract FlatFee Volume Graduated FlatFeeOverage PrepaidCredits }
+    BillingInterval = "entities::enums::BillingInterval" { Month Year }
+    PropertyType = "entities::enums::PropertyType" { String Text Number Boolean Option Options Url Email IpList }
+    /// Where an approved answer goes by itself.
+    FormTarget = "entities::enums::FormTarget" { IpAllowlist }
     /// How a scope is come by: with the subscription; on request; on request with a written reason.
     ScopeGrantKind = "entities::enums::ScopeGrantKind" { Default Optional Restricted }
     SubscriptionStatus = "entities::enums::SubscriptionStatus" {
@@ -46,9 +50,6 @@ mirrored! {
     RequestStatus = "entities::enums::RequestStatus" { Pending Approved Declined Withdrawn }
     /// What a decision is asked for.
     QueueKind = "entities::enums::QueueKind" { Subscription Submission Scope }
-    PropertyType = "entities::enums::PropertyType" { String Text Number Boolean Option Options Url Email IpList }
-    /// Where an approved answer goes by itself.
-    FormTarget = "entities::enums::FormTarget" { IpAllowlist }
     CredentialStatus = "entities::enums::CredentialStatus" { Unclaimed Active Revoked Expired }
     ActorKind = "entities::enums::ActorKind" { User Staff System PaymentProvider }
     /// Why a lane takes no credentials and no calls.

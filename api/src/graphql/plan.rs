@@ -3,7 +3,7 @@
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 use domain::{
     ops::plans,
-    read,
+    read::{self, plans::sees_all},
     rules::plan::{Draft, EnvironmentDraft, ScopeDraft},
 };
 use entities::{columns, plan, plan_environment};
@@ -12,12 +12,14 @@ use crate::{
     graphql::{
         approval_group::ApprovalGroup,
         call_limits::{QuotaLimit, QuotaLimitInput, RateLimit, RateLimitInput, draft},
-        enums::{ApprovalLevel, AuthMethod, Environment, PlanStatus, PricingModel, ScopeGrantKind},
+        custom_property::{CustomPropertyDefinition, CustomPropertyDefinitionInput},
+        enums::{ApprovalLevel, AuthMethod, Environment, PlanStatus, ScopeGrantKind},
         form::{SubmissionForm, SubmissionFormInput},
-        loaders::lists::{EnvironmentsOf, one},
+        loaders::lists::{EnvironmentsOf, HeldPlan, one},
         loaders::{found, loaded},
         payload::payload,
         portal::change,
+        pricing::{Pricing, PricingInput},
         product::Product,
         request::{RequestContext, id_of, id_referred_to},
     },
@@ -53,7 +55,7 @@ impl Plan {
         self.0.version
     }
     async fn pricing(&self) -> Pricing {
-        Pricing { model: self.0.pricing.model.into() }
+        self.0.pricing.clone().into()
     }
     async fn approval(&self) -> ApprovalLevel {
         self.0.approval.into()
@@ -82,9 +84,38 @@ impl Plan {
     async fn submission_form(&self) -> Option<SubmissionForm> {
         self.0.submission_form.clone().map(Into::into)
     }
+    /// What a team is asked for when it subscribes.
+    async fn custom_properties(&self) -> Vec<CustomPropertyDefinition> {
+        self.0.custom_properties.iter().cloned().map(Into::into).collect()
+    }
+    /// What to call the sandbox with: for those whose team holds the plan, and staff; empty for others.
+    async fn sandbox_test_data(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<SandboxTestDatum>> {
+        let shown = sees_all(ctx.actor()) || self.is_held(ctx).await?;
+        let rows = self.0.sandbox_test_data.iter().filter(|_| shown).cloned();
+        Ok(rows.map(Into::into).collect())
+    }
+    /// A subscription's time from its start to its end; null: it does not expire.
+    async fn duration_days(&self) -> Option<i32> {
+        self.0.duration_days
+    }
+    /// Null: its credentials do not expire by themselves.
+    async fn credential_lifetime_days(&self) -> Option<i32> {
+        self.0.credential_lifetime_days
+    }
+    /// A new team that sees it holds it at once.
+    async fn auto_subscribe(&self) -> bool {
+        self.0.auto_subscribe
+    }
     /// Null: no cap.
     async fn max_subscriptions_per_team(&self) -> Option<i32> {
         self.0.max_subscriptions_per_team
+    }
+}
+
+impl Plan {
+    async fn is_held(&self, ctx: &Context<'_>) -> async_graphql::Result<bool> {
+        let Some(viewer) = ctx.actor().user_id() else { return Ok(false) };
+        Ok(one(ctx, HeldPlan(viewer, self.0.id)).await?.is_some())
     }
 }
 
@@ -115,11 +146,6 @@ impl PlanEnvironment {
     async fn documentation(&self) -> Option<&str> {
         self.0.documentation.as_deref()
     }
-}
-
-#[derive(SimpleObject)]
-pub struct Pricing {
-    model: PricingModel,
 }
 
 /// A scope that a plan can grant.
@@ -161,6 +187,22 @@ pub struct PlanFeature {
     value: String,
 }
 
+/// Something to call the sandbox with: an account, a card, an order.
+#[derive(SimpleObject)]
+pub struct SandboxTestDatum {
+    #[graphql(name = "type")]
+    kind: String,
+    name: String,
+    description: Option<String>,
+    value: String,
+}
+
+impl From<columns::SandboxTestDatum> for SandboxTestDatum {
+    fn from(row: columns::SandboxTestDatum) -> Self {
+        Self { kind: row.kind, name: row.name, description: row.description, value: row.value }
+    }
+}
+
 #[derive(InputObject)]
 pub struct CreatePlanInput {
     product_id: ID,
@@ -177,7 +219,13 @@ pub struct CreatePlanInput {
     scopes: Option<Vec<PlanScopeInput>>,
     features: Option<Vec<PlanFeatureInput>>,
     submission_form: Option<SubmissionFormInput>,
+    custom_properties: Option<Vec<CustomPropertyDefinitionInput>>,
+    sandbox_test_data: Option<Vec<SandboxTestDatumInput>>,
+    duration_days: Option<i32>,
     max_subscriptions_per_team: Option<i32>,
+    credential_lifetime_days: Option<i32>,
+    /// False unless given.
+    auto_subscribe: Option<bool>,
 }
 
 /// An omitted field stays; null clears it. A list that is given replaces the one there was.
@@ -198,15 +246,17 @@ pub struct UpdatePlanInput {
     environments: Option<Vec<PlanEnvironmentInput>>,
     scopes: Option<Vec<PlanScopeInput>>,
     features: Option<Vec<PlanFeatureInput>>,
+    custom_properties: Option<Vec<CustomPropertyDefinitionInput>>,
+    sandbox_test_data: Option<Vec<SandboxTestDatumInput>>,
+    #[graphql(default)]
+    duration_days: MaybeUndefined<i32>,
     #[graphql(default)]
     submission_form: MaybeUndefined<SubmissionFormInput>,
     #[graphql(default)]
     max_subscriptions_per_team: MaybeUndefined<i32>,
-}
-
-#[derive(InputObject)]
-pub struct PricingInput {
-    model: PricingModel,
+    #[graphql(default)]
+    credential_lifetime_days: MaybeUndefined<i32>,
+    auto_subscribe: Option<bool>,
 }
 
 #[derive(InputObject)]
@@ -234,6 +284,15 @@ pub struct PlanScopeInput {
 #[derive(InputObject)]
 pub struct PlanFeatureInput {
     name: String,
+    value: String,
+}
+
+#[derive(InputObject)]
+pub struct SandboxTestDatumInput {
+    #[graphql(name = "type")]
+    kind: String,
+    name: String,
+    description: Option<String>,
     value: String,
 }
 
@@ -274,14 +333,19 @@ async fn create(ctx: &Context<'_>, input: CreatePlanInput) -> domain::Result<Pla
             slug: input.slug,
             name: input.name,
             description: input.description,
-            pricing: input.pricing.model.into(),
+            pricing: input.pricing.into(),
             approval: input.approval.map_or(entities::enums::ApprovalLevel::Automatic, Into::into),
             has_sandbox: input.has_sandbox,
             environments: input.environments.into_iter().map(environment).collect(),
             scopes: input.scopes.unwrap_or_default().into_iter().map(scope).collect(),
             features: input.features.unwrap_or_default().into_iter().map(feature).collect(),
             submission_form: input.submission_form.map(Into::into),
+            custom_properties: definitions(input.custom_properties.unwrap_or_default()),
+            sandbox_test_data: test_data(input.sandbox_test_data.unwrap_or_default()),
+            duration_days: input.duration_days,
             max_subscriptions_per_team: input.max_subscriptions_per_team,
+            credential_lifetime_days: input.credential_lifetime_days,
+            auto_subscribe: input.auto_subscribe.unwrap_or(false),
         },
     };
     plans::create(ctx.op(), ctx.actor(), cmd).await.map(Plan)
@@ -293,7 +357,7 @@ async fn update(ctx: &Context<'_>, input: UpdatePlanInput) -> domain::Result<Pla
         slug: input.slug,
         name: input.name,
         description: change(input.description, |text| text),
-        pricing: input.pricing.map(|p| p.model.into()),
+        pricing: input.pricing.map(Into::into),
         approval: input.approval.map(Into::into),
         approval_group: change(input.approval_group_id, |id| id_referred_to(&id)),
         has_sandbox: input.has_sandbox,
@@ -301,7 +365,12 @@ async fn update(ctx: &Context<'_>, input: UpdatePlanInput) -> domain::Result<Pla
         scopes: input.scopes.map(|list| list.into_iter().map(scope).collect()),
         features: input.features.map(|list| list.into_iter().map(feature).collect()),
         submission_form: change(input.submission_form, Into::into),
+        custom_properties: input.custom_properties.map(definitions),
+        sandbox_test_data: input.sandbox_test_data.map(test_data),
+        duration_days: change(input.duration_days, |days| days),
         max_subscriptions_per_team: change(input.max_subscriptions_per_team, |cap| cap),
+        credential_lifetime_days: change(input.credential_lifetime_days, |days| days),
+        auto_subscribe: input.auto_subscribe,
     };
     plans::update(ctx.op(), ctx.actor(), id_of(&input.plan_id, "plan")?, cmd).await.map(Plan)
 }
@@ -327,4 +396,18 @@ fn scope(input: PlanScopeInput) -> ScopeDraft {
 
 fn feature(input: PlanFeatureInput) -> columns::PlanFeature {
     columns::PlanFeature { name: input.name, value: input.value }
+}
+
+fn definitions(input: Vec<CustomPropertyDefinitionInput>) -> Vec<columns::PropertyDefinition> {
+    input.into_iter().map(Into::into).collect()
+}
+
+fn test_data(input: Vec<SandboxTestDatumInput>) -> Vec<columns::SandboxTestDatum> {
+    let datum = |d: SandboxTestDatumInput| columns::SandboxTestDatum {
+        kind: d.kind,
+        name: d.name,
+        description: d.description,
+        value: d.value,
+    };
+    input.into_iter().map(datum).collect()
 }

@@ -6,8 +6,8 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use domain::{
     ops::{
-        reviews,
-        subscriptions::{self, Subscribed},
+        endings, reviews,
+        subscriptions::{self, Subscribed, UpdateSubscription},
     },
     read::{
         lanes::{self, Lane},
@@ -23,6 +23,7 @@ use crate::{
         client::Client,
         connection::HasCursor,
         credential::{Credential, IssuedSecret},
+        custom_property::{CustomPropertyInput, CustomPropertyValue, values},
         enums::{Environment, LaneLock, NextStep, RequestStatus, SubscriptionStatus},
         loaders::found,
         loaders::lists::{ClientOf, CredentialsOf, GrantsOf, ProfilesOf, may, one},
@@ -133,6 +134,11 @@ impl Subscription {
             domain::read::scopes::of_subscription(ctx.op(), self.0.id, status.map(Into::into), &page).await.or_graphql()?;
         Ok(ScopeRequestConnection(rows.map(ScopeRequest)))
     }
+    /// What the plan asks for, and what was answered.
+    async fn custom_properties(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<CustomPropertyValue>> {
+        let plan = found(ctx.loaders().plans.load_one(self.0.plan_id).await)?;
+        Ok(values(&plan.custom_properties, &self.0.custom_properties))
+    }
     /// Its calls, newest first. Needs READ access to the credentials area.
     async fn request_log(
         &self,
@@ -193,10 +199,10 @@ impl CredentialLane {
     }
     /// A locked lane takes no new credentials, and the gateway refuses its calls.
     async fn locked(&self) -> bool {
-        self.0.lock.is_some()
+        !self.0.locks.is_empty()
     }
     async fn locked_reasons(&self) -> Vec<LaneLock> {
-        self.0.lock.into_iter().map(Into::into).collect()
+        self.0.locks.iter().copied().map(Into::into).collect()
     }
     async fn profile(&self) -> Profile {
         Profile(self.0.profile.clone())
@@ -246,6 +252,8 @@ pub struct SubscribeInput {
     plan_id: ID,
     team_id: ID,
     name: String,
+    /// What the plan asks for; read-only ones are the provider's to set.
+    custom_properties: Option<Vec<CustomPropertyInput>>,
     /// The same key and input within a day give the same answer, secret included, and act once.
     idempotency_key: Option<String>,
 }
@@ -253,6 +261,8 @@ pub struct SubscribeInput {
 #[derive(InputObject)]
 pub struct CancelSubscriptionInput {
     subscription_id: ID,
+    /// Left out: now.
+    at: Option<DateTime<Utc>>,
     reason: Option<String>,
 }
 
@@ -261,6 +271,8 @@ pub struct CancelSubscriptionInput {
 pub struct UpdateSubscriptionInput {
     subscription_id: ID,
     name: Option<String>,
+    /// Those left out stay; null clears. Read-only ones are for staff.
+    custom_properties: Option<Vec<CustomPropertyInput>>,
 }
 
 #[derive(InputObject)]
@@ -304,7 +316,7 @@ impl SubscriptionMutation {
     async fn subscribe(&self, ctx: &Context<'_>, input: SubscribeInput) -> async_graphql::Result<Option<SubscribePayload>> {
         payload(subscribe(ctx, input).await)
     }
-    /// Ends it now; its credentials end with it.
+    /// Ends it now, or at a time to come; its credentials end with it. Given again, the time is moved.
     async fn cancel_subscription(
         &self,
         ctx: &Context<'_>,
@@ -312,12 +324,20 @@ impl SubscriptionMutation {
     ) -> async_graphql::Result<Option<SubscriptionPayload>> {
         payload(cancel(ctx, &input).await)
     }
+    /// Takes back the end that was set.
+    async fn undo_cancellation(
+        &self,
+        ctx: &Context<'_>,
+        input: SubscriptionIdInput,
+    ) -> async_graphql::Result<Option<SubscriptionPayload>> {
+        payload(undo(ctx, &input).await)
+    }
     async fn update_subscription(
         &self,
         ctx: &Context<'_>,
         input: UpdateSubscriptionInput,
     ) -> async_graphql::Result<Option<SubscriptionPayload>> {
-        payload(update(ctx, &input).await)
+        payload(update(ctx, input).await)
     }
     /// Reviewers: it begins; its production credential is issued, and claimed by a developer of the team.
     async fn approve_subscription(
@@ -358,6 +378,7 @@ async fn subscribe(ctx: &Context<'_>, input: SubscribeInput) -> domain::Result<S
         team: id_of(&input.team_id, "team")?,
         plan: id_referred_to(&input.plan_id),
         name: input.name,
+        custom_properties: answers(input.custom_properties.unwrap_or_default()),
         idempotency_key: input.idempotency_key,
     };
     subscriptions::subscribe(ctx.op(), ctx.actor(), cmd).await
@@ -365,12 +386,22 @@ async fn subscribe(ctx: &Context<'_>, input: SubscribeInput) -> domain::Result<S
 
 async fn cancel(ctx: &Context<'_>, input: &CancelSubscriptionInput) -> domain::Result<Subscription> {
     let id = id_of(&input.subscription_id, "subscription")?;
-    subscriptions::cancel(ctx.op(), ctx.actor(), id, input.reason.as_deref()).await.map(Subscription)
+    endings::cancel(ctx.op(), ctx.actor(), id, input.at, input.reason.as_deref()).await.map(Subscription)
 }
 
-async fn update(ctx: &Context<'_>, input: &UpdateSubscriptionInput) -> domain::Result<Subscription> {
+async fn undo(ctx: &Context<'_>, input: &SubscriptionIdInput) -> domain::Result<Subscription> {
     let id = id_of(&input.subscription_id, "subscription")?;
-    subscriptions::update(ctx.op(), ctx.actor(), id, input.name.as_deref()).await.map(Subscription)
+    endings::undo(ctx.op(), ctx.actor(), id).await.map(Subscription)
+}
+
+async fn update(ctx: &Context<'_>, input: UpdateSubscriptionInput) -> domain::Result<Subscription> {
+    let id = id_of(&input.subscription_id, "subscription")?;
+    let cmd = UpdateSubscription { name: input.name, custom_properties: input.custom_properties.map(answers) };
+    subscriptions::update(ctx.op(), ctx.actor(), id, cmd).await.map(Subscription)
+}
+
+fn answers(input: Vec<CustomPropertyInput>) -> Vec<entities::columns::Answer> {
+    input.into_iter().map(Into::into).collect()
 }
 
 async fn suspend(ctx: &Context<'_>, input: &DecideSubscriptionInput) -> domain::Result<Subscription> {

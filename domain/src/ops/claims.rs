@@ -1,22 +1,23 @@
 //! Claiming what was issued automatically: the secret is made and shown to the developer who collects it, and to nobody else.
 
 use entities::{
+    client,
     credential::{Column, Entity},
     credential_secret,
     enums::CredentialStatus,
     id::{CredentialId, CredentialSecretId},
-    subscription,
 };
 use sea_orm::{ActiveValue::Set, EntityTrait, IntoActiveModel};
 
 use super::{
-    credentials::{Made, named},
+    credentials::{Made, held_by, lifetime_end, named},
     onboarding_stages,
 };
 use crate::{
     Actor, Domain, DomainError, ProblemCode, Result, Tx,
     access::{require_member, require_somebody},
     audit::{Action, Audit},
+    read::lanes::standing,
     rules::{
         credential::{self, RANDOM_BYTES, SecretKind},
         policy::MemberRight,
@@ -42,17 +43,18 @@ pub async fn claim(ctx: &Domain, actor: &Actor, id: CredentialId) -> Result<Made
             return Err(DomainError::refused(ProblemCode::WrongState, "", say));
         }
         let kind = SecretKind::of(before.kind).ok_or_else(|| DomainError::internal("an unclaimed credential has no secret"))?;
-        let client = entities::client::Entity::find_by_id(before.client_id).one(tx.db()).await?;
-        if let Some(held) = client.and_then(|client| client.subscription_id)
-            && let Some(held) = subscription::Entity::find_by_id(held).one(tx.db()).await?
-        {
-            may_issue(held.status, held.phase, before.environment)?;
+        let client = client::Entity::find_by_id(before.client_id).one(tx.db()).await?;
+        let client = client.ok_or_else(|| DomainError::internal("a credential has no client"))?;
+        let held = held_by(&tx, &client).await?;
+        if let Some((held, _)) = &held {
+            may_issue(standing(held), before.environment)?;
         }
         let issued = credential::issue(kind, before.environment, &ctx.env.random::<RANDOM_BYTES>());
         let mut row = before.clone().into_active_model();
         row.status = Set(CredentialStatus::Active);
         row.masked = Set(Some(issued.masked.clone()));
         row.created_by = Set(actor.user_id());
+        row.expires_at = Set(held.and_then(|(_, plan)| lifetime_end(&plan, tx.now())));
         let after = tx.update::<Entity>(row, Column::Version, before.version).await?;
         tx.insert(credential_secret::Model {
             id: ctx.env.id::<CredentialSecretId>(),

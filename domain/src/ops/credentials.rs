@@ -1,6 +1,6 @@
 //! Credentials: made for a profile, shown once, revoked.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use entities::{
     client,
     columns::Strings,
@@ -8,7 +8,7 @@ use entities::{
     credential_secret,
     enums::CredentialStatus,
     id::{ClientId, CredentialId, CredentialSecretId, ProfileId, TypedId, UserId},
-    profile, scope_grant, subscription,
+    plan, profile, scope_grant, subscription,
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
@@ -23,6 +23,7 @@ use crate::{
     access::{require_member, require_somebody, require_staff},
     audit::{Action, Audit},
     error::Problems,
+    read::lanes::standing,
     rules::{
         credential::{self, Issued, RANDOM_BYTES, SecretKind},
         policy::{MemberRight, StaffRight},
@@ -39,6 +40,7 @@ pub struct CreateCredential {
     pub name: Option<String>,
     /// A part of the subscription's grants; `None`: all of them, also later ones.
     pub scopes: Option<Vec<String>>,
+    /// `None`: at the end of the plan's lifetime, where it has one.
     pub expires_at: Option<DateTime<Utc>>,
     #[serde(skip)]
     pub idempotency_key: Option<String>,
@@ -73,19 +75,16 @@ async fn create_once(ctx: &Domain, actor: &Actor, cmd: &CreateCredential, claim:
         let say = format!("a profile with {} takes no credentials of ours", text::word(profile.auth_method));
         return Err(DomainError::refused(ProblemCode::Invalid, "profileId", say));
     };
-    let held = match client.subscription_id {
-        Some(id) => subscription::Entity::find_by_id(id).one(tx.db()).await?,
-        None => None,
-    };
-    if let Some(held) = &held {
-        may_issue(held.status, held.phase, profile.environment)?;
+    let held = held_by(&tx, &client).await?;
+    if let Some((held, _)) = &held {
+        may_issue(standing(held), profile.environment)?;
     }
-    let (name, scopes) = check(&tx, cmd, &profile, held.as_ref()).await?;
+    let Wanted { name, scopes, expires_at } = check(&tx, cmd, &profile, held.as_ref()).await?;
     room_for_one(&tx, profile.id).await?;
     let id: CredentialId = ctx.env.id();
     let random = claim.map_or_else(|| ctx.env.random::<RANDOM_BYTES>(), |claim| claim.secret_bytes(ctx, id));
     let issued = credential::issue(kind, profile.environment, &random);
-    let details = Details { id, name, scopes, expires_at: cmd.expires_at, created_by: actor.user_id() };
+    let details = Details { id, name, scopes, expires_at, created_by: actor.user_id() };
     let row = insert(&tx, &profile, details, &issued).await?;
     if let Some(claim) = claim {
         claim.remember(&tx, id).await?;
@@ -220,18 +219,35 @@ async fn of_team(tx: &Tx<'_>, actor: &Actor, id: ProfileId) -> Result<profile::M
     Ok(profile)
 }
 
-async fn check(
-    tx: &Tx<'_>,
-    cmd: &CreateCredential,
-    profile: &profile::Model,
-    held: Option<&subscription::Model>,
-) -> Result<(Option<String>, Option<Strings>)> {
+/// A subscription and its plan.
+pub(super) type Held = (subscription::Model, plan::Model);
+
+/// `None` for a client made by hand.
+pub(super) async fn held_by(tx: &Tx<'_>, client: &client::Model) -> Result<Option<Held>> {
+    let Some(id) = client.subscription_id else { return Ok(None) };
+    let Some(held) = subscription::Entity::find_by_id(id).one(tx.db()).await? else { return Ok(None) };
+    let plan = plan::Entity::find_by_id(held.plan_id).one(tx.db()).await?;
+    Ok(plan.map(|plan| (held, plan)))
+}
+
+/// When a secret that is made now expires by its plan; `None`: it does not.
+pub(crate) fn lifetime_end(plan: &plan::Model, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    plan.credential_lifetime_days.map(|days| now + TimeDelta::days(days.into()))
+}
+
+/// What was asked for, put in order.
+struct Wanted {
+    name: Option<String>,
+    scopes: Option<Strings>,
+    expires_at: Option<DateTime<Utc>>,
+}
+
+async fn check(tx: &Tx<'_>, cmd: &CreateCredential, profile: &profile::Model, held: Option<&Held>) -> Result<Wanted> {
     let mut problems = Problems::default();
     let given = cmd.name.as_deref().filter(|name| !name.trim().is_empty());
     let name = given.and_then(|name| problems.take(text::name("name", name, 80)));
-    if cmd.expires_at.is_some_and(|at| at <= tx.now()) {
-        problems.add(ProblemCode::Invalid, "expiresAt", "must be in the future");
-    }
+    let latest = held.and_then(|(_, plan)| lifetime_end(plan, tx.now()));
+    let expires_at = problems.take(credential::expiry(cmd.expires_at, latest, tx.now())).flatten();
     let scopes = match &cmd.scopes {
         None => None,
         Some(asked) => {
@@ -247,7 +263,7 @@ async fn check(
         }
     };
     problems.into_result()?;
-    Ok((name, scopes))
+    Ok(Wanted { name, scopes, expires_at })
 }
 
 fn list(grants: &[String]) -> String {
@@ -255,11 +271,10 @@ fn list(grants: &[String]) -> String {
 }
 
 /// The scopes that a subscription holds in the profile's environment. A client made by hand holds none.
-async fn grants(db: &impl ConnectionTrait, held: Option<&subscription::Model>, profile: &profile::Model) -> Result<Vec<String>> {
-    let Some(held) = held else { return Ok(Vec::new()) };
-    let plan = entities::plan::Entity::find_by_id(held.plan_id).one(db).await?;
+async fn grants(db: &impl ConnectionTrait, held: Option<&Held>, profile: &profile::Model) -> Result<Vec<String>> {
+    let Some((held, plan)) = held else { return Ok(Vec::new()) };
     let elsewhere = |scope: &str| {
-        let defined = plan.iter().flat_map(|plan| plan.scopes.iter()).find(|s| s.name == scope);
+        let defined = plan.scopes.iter().find(|s| s.name == scope);
         defined.is_some_and(|s| !s.environments.contains(&profile.environment))
     };
     let rows = scope_grant::Entity::find().filter(scope_grant::Column::SubscriptionId.eq(held.id)).all(db).await?;

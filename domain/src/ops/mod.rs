@@ -3,10 +3,12 @@
 pub mod access_tokens;
 pub mod approval_groups;
 pub mod assignments;
+mod auto_subscribe;
 pub mod categories;
 pub mod claims;
 pub mod clients;
 pub mod credentials;
+pub mod endings;
 mod idempotency;
 pub mod invitations;
 pub mod members;

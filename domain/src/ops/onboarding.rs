@@ -4,6 +4,7 @@ mod check;
 
 use entities::{
     assignment, client,
+    columns::Answers,
     enums::InvitationStatus,
     id::{AssignmentId, ClientId, PlanId, PolicyId, ProductId, TeamId, TierId},
     invitation, subscription, team, user,
@@ -12,12 +13,14 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, IntoActiveModel, QueryFilter};
 
 use self::check::{Checked, Partner};
 use super::{
+    auto_subscribe,
     clients::{self, NewClient},
     credentials::Made,
     invitations::{self, NewInvitation},
     members, portal_access,
     profiles::{self, ProfileDraft},
-    subscriptions, teams,
+    subscriptions::{self, NewSubscription},
+    teams,
 };
 use crate::{
     Actor, Domain, Result, Tx,
@@ -74,7 +77,10 @@ async fn onboard_once(ctx: &Domain, actor: &Actor, cmd: &OnboardPartner) -> Resu
     let mut subscription = None;
     let mut of_plan = None;
     if let Some(plan) = &checked.plan {
-        let held = subscriptions::insert(&tx, actor.user_id(), &team, plan, checked.client_name.clone()).await?;
+        // What the plan asks for stays open until the team says it.
+        let new =
+            NewSubscription { owner: actor.user_id(), name: checked.client_name.clone(), custom_properties: Answers::default() };
+        let held = subscriptions::insert(&tx, &team, plan, new).await?;
         subscriptions::await_approval(&tx, actor, &held.subscription, plan).await?;
         entry = subscriptions::described(entry, &held);
         subscription = Some(held.subscription);
@@ -98,6 +104,10 @@ async fn onboard_once(ctx: &Domain, actor: &Actor, cmd: &OnboardPartner) -> Resu
     for email in &checked.emails {
         portal_access::insert(&tx, &client, email, access, None).await?;
         invitations.extend(invite(&tx, actor, &team, email, access, checked.message.as_deref()).await?);
+    }
+    if is_new {
+        let came = auto_subscribe::to_all(&tx, &team).await?;
+        entry = entry.set("subscriptions", came);
     }
     entry = entry
         .set("client", client.id)

@@ -1,8 +1,8 @@
 //! Plans: what a product is offered under.
 
 use entities::{
-    columns::{PlanFeature, PlanFeatures, PlanScopes, Pricing, SubmissionForm},
-    enums::{ApprovalLevel, PlanStatus, PricingModel, ProductStatus},
+    columns::{PlanFeature, PlanFeatures, PlanScopes, Pricing, PropertyDefinition, SandboxTestDatum, SubmissionForm},
+    enums::{ApprovalLevel, PlanStatus, ProductStatus},
     id::{ApprovalGroupId, PlanEnvironmentId, PlanId, ProductId},
     plan::{Column, Entity, Model},
     plan_environment, product, subscription,
@@ -40,7 +40,7 @@ pub struct UpdatePlan {
     pub slug: Option<String>,
     pub name: Option<String>,
     pub description: Option<Option<String>>,
-    pub pricing: Option<PricingModel>,
+    pub pricing: Option<Pricing>,
     pub approval: Option<ApprovalLevel>,
     pub approval_group: Option<Option<ApprovalGroupId>>,
     pub has_sandbox: Option<bool>,
@@ -48,7 +48,12 @@ pub struct UpdatePlan {
     pub scopes: Option<Vec<ScopeDraft>>,
     pub features: Option<Vec<PlanFeature>>,
     pub submission_form: Option<Option<SubmissionForm>>,
+    pub custom_properties: Option<Vec<PropertyDefinition>>,
+    pub sandbox_test_data: Option<Vec<SandboxTestDatum>>,
+    pub duration_days: Option<Option<i32>>,
     pub max_subscriptions_per_team: Option<Option<i32>>,
+    pub credential_lifetime_days: Option<Option<i32>>,
+    pub auto_subscribe: Option<bool>,
 }
 
 /// Staff offer a product under a new plan.
@@ -70,14 +75,19 @@ pub async fn create(ctx: &Domain, actor: &Actor, cmd: CreatePlan) -> Result<Mode
             description: checked.description.clone(),
             status: PlanStatus::Draft,
             version: 1,
-            pricing: Pricing { model: cmd.draft.pricing },
+            pricing: checked.pricing,
             approval: cmd.draft.approval,
             approval_group_id: cmd.approval_group,
             has_sandbox: cmd.draft.has_sandbox,
             scopes: PlanScopes(checked.scopes.clone()),
             features: PlanFeatures(checked.features.clone()),
             submission_form: checked.submission_form.clone(),
+            custom_properties: checked.custom_properties,
+            sandbox_test_data: checked.sandbox_test_data,
+            duration_days: cmd.draft.duration_days,
             max_subscriptions_per_team: cmd.draft.max_subscriptions_per_team,
+            credential_lifetime_days: cmd.draft.credential_lifetime_days,
+            auto_subscribe: cmd.draft.auto_subscribe,
             created_at: tx.now(),
         })
         .await?;
@@ -88,7 +98,11 @@ pub async fn create(ctx: &Domain, actor: &Actor, cmd: CreatePlan) -> Result<Mode
         .set("name", &row.name)
         .set("approval", row.approval)
         .set("approvalGroup", row.approval_group_id)
+        .set("pricing", &row.pricing)
         .set("scopes", &row.scopes)
+        .set("durationDays", row.duration_days)
+        .set("credentialLifetimeDays", row.credential_lifetime_days)
+        .set("autoSubscribe", row.auto_subscribe)
         .set("environments", environments.iter().map(shown).collect::<Vec<_>>());
     // Its limits: a gateway that did not know them would let its subscribers call without any.
     tx.touch_gateway(Touch::Plan(row.id));
@@ -97,7 +111,7 @@ pub async fn create(ctx: &Domain, actor: &Actor, cmd: CreatePlan) -> Result<Mode
 }
 
 /// Staff change what a plan says. Its limits are in force for those who hold it within a second; how their profiles
-/// authenticate was fixed when they subscribed, so that cannot change while anybody holds it.
+/// authenticate and what they pay was fixed when they subscribed, so that cannot change while anybody holds it.
 pub async fn update(ctx: &Domain, actor: &Actor, id: PlanId, cmd: UpdatePlan) -> Result<Model> {
     require_staff(actor, StaffRight::Edit)?;
     retrying(|| update_once(ctx, actor, id, &cmd)).await
@@ -121,14 +135,19 @@ async fn update_once(ctx: &Domain, actor: &Actor, id: PlanId, cmd: &UpdatePlan) 
     row.slug = Set(checked.slug);
     row.name = Set(checked.name);
     row.description = Set(checked.description);
-    row.pricing = Set(Pricing { model: draft.pricing });
+    row.pricing = Set(checked.pricing);
     row.approval = Set(draft.approval);
     row.approval_group_id = Set(approval_group);
     row.submission_form = Set(checked.submission_form);
     row.has_sandbox = Set(draft.has_sandbox);
     row.scopes = Set(PlanScopes(checked.scopes));
     row.features = Set(PlanFeatures(checked.features));
+    row.custom_properties = Set(checked.custom_properties);
+    row.sandbox_test_data = Set(checked.sandbox_test_data);
+    row.duration_days = Set(draft.duration_days);
     row.max_subscriptions_per_team = Set(draft.max_subscriptions_per_team);
+    row.credential_lifetime_days = Set(draft.credential_lifetime_days);
+    row.auto_subscribe = Set(draft.auto_subscribe);
     let after = tx.update::<Entity>(row, Column::Version, before.version).await?;
     plan_environment::Entity::delete_many().filter(plan_environment::Column::PlanId.eq(id)).exec(tx.db()).await?;
     let replaced = insert_environments(&tx, id, checked.environments).await?;
@@ -141,9 +160,15 @@ async fn update_once(ctx: &Domain, actor: &Actor, id: PlanId, cmd: &UpdatePlan) 
         .change("approval", before.approval, after.approval)
         .change("approvalGroup", before.approval_group_id, after.approval_group_id)
         .change("submissionForm", &before.submission_form, &after.submission_form)
+        .change("pricing", &before.pricing, &after.pricing)
         .change("hasSandbox", before.has_sandbox, after.has_sandbox)
         .change("scopes", &before.scopes, &after.scopes)
         .change("features", &before.features, &after.features)
+        .change("customProperties", &before.custom_properties, &after.custom_properties)
+        .change("sandboxTestData", test_data(&before), test_data(&after))
+        .change("durationDays", before.duration_days, after.duration_days)
+        .change("credentialLifetimeDays", before.credential_lifetime_days, after.credential_lifetime_days)
+        .change("autoSubscribe", before.auto_subscribe, after.auto_subscribe)
         .change("maxSubscriptionsPerTeam", before.max_subscriptions_per_team, after.max_subscriptions_per_team)
         .change("environments", list(&environments), list(&replaced));
     tx.commit(entry).await?;
@@ -206,6 +231,7 @@ async fn keep_promises(
         (old.environment, old.auth_method, &old.allowed_methods) == (new.environment, new.auth_method, &new.allowed_methods)
     };
     let kept = before.has_sandbox == draft.has_sandbox
+        && before.pricing == checked.pricing
         && environments.len() == checked.environments.len()
         && environments.iter().zip(&checked.environments).all(|(old, new)| same(old, new));
     let held = if kept { 0 } else { held(tx.db(), before.id).await? };
@@ -213,7 +239,7 @@ async fn keep_promises(
         return Ok(());
     }
     let say = format!(
-        "{held} subscriptions hold this plan: sandbox, authMethod and allowedMethods stay as they are. \
+        "{held} subscriptions hold this plan: sandbox, pricing, authMethod and allowedMethods stay as they are. \
          Make a new plan and deprecate this one"
     );
     Err(DomainError::refused(ProblemCode::WrongState, "environments", say))
@@ -251,14 +277,19 @@ fn overlay(before: &Model, environments: &[plan_environment::Model], cmd: &Updat
         slug: cmd.slug.clone().unwrap_or_else(|| before.slug.clone()),
         name: cmd.name.clone().unwrap_or_else(|| before.name.clone()),
         description: cmd.description.clone().unwrap_or_else(|| before.description.clone()),
-        pricing: cmd.pricing.unwrap_or(before.pricing.model),
+        pricing: cmd.pricing.clone().unwrap_or_else(|| before.pricing.clone()),
         approval: cmd.approval.unwrap_or(before.approval),
         has_sandbox: cmd.has_sandbox.unwrap_or(before.has_sandbox),
         environments: given.unwrap_or_else(|| environments.iter().map(environment_draft).collect()),
         scopes: scopes.unwrap_or_else(|| before.scopes.iter().map(scope_draft).collect()),
         features: cmd.features.clone().unwrap_or_else(|| before.features.to_vec()),
         submission_form: cmd.submission_form.clone().unwrap_or_else(|| before.submission_form.clone()),
+        custom_properties: cmd.custom_properties.clone().unwrap_or_else(|| before.custom_properties.to_vec()),
+        sandbox_test_data: cmd.sandbox_test_data.clone().unwrap_or_else(|| before.sandbox_test_data.to_vec()),
+        duration_days: cmd.duration_days.unwrap_or(before.duration_days),
         max_subscriptions_per_team: cmd.max_subscriptions_per_team.unwrap_or(before.max_subscriptions_per_team),
+        credential_lifetime_days: cmd.credential_lifetime_days.unwrap_or(before.credential_lifetime_days),
+        auto_subscribe: cmd.auto_subscribe.unwrap_or(before.auto_subscribe),
     }
 }
 
@@ -290,4 +321,9 @@ fn shown(row: &plan_environment::Model) -> serde_json::Value {
         "rateLimit": row.rate_requests.zip(row.rate_window),
         "quota": row.quota_requests.zip(row.quota_period),
     })
+}
+
+/// The names alone: what is tested with may be somebody's number.
+fn test_data(row: &Model) -> Vec<&str> {
+    row.sandbox_test_data.iter().map(|datum| datum.name.as_str()).collect()
 }

@@ -3,7 +3,7 @@
 
 use entities::{
     columns::Answers,
-    enums::{Environment, RequestStatus, SubscriptionStatus},
+    enums::{RequestStatus, SubscriptionStatus},
     id::{SubmissionId, SubscriptionId, UserId},
     plan,
     submission::{Column, Entity, Model},
@@ -11,7 +11,10 @@ use entities::{
 };
 use sea_orm::{ActiveValue::Set, EntityTrait, IntoActiveModel};
 
-use super::{production, review_queue, submissions, subscriptions::client_of};
+use super::{
+    endings, production, review_queue, submissions,
+    subscriptions::{client_of, facts},
+};
 use crate::{
     Actor, Domain, DomainError, ProblemCode, Result, Tx,
     access::{require_reviewer, require_staff},
@@ -19,8 +22,7 @@ use crate::{
     rules::{
         pipeline::{self, Event},
         policy::StaffRight,
-        subscription::{self as rule, lane_lock},
-        text,
+        subscription as rule, text,
     },
     tx::retrying,
 };
@@ -159,13 +161,14 @@ async fn decide_subscription(
         let before = subscription::Entity::find_by_id(id).one(tx.db()).await?.ok_or(DomainError::NotFound("subscription"))?;
         let plan = plan::Entity::find_by_id(before.plan_id).one(tx.db()).await?.ok_or(DomainError::NotFound("plan"))?;
         let reviewer = require_reviewer(tx.db(), actor, plan.approval_group_id, before.team_id).await?;
-        let status = rule::step(before.status, event, before.cancel_at.is_some())?;
+        let status = rule::step(before.status, event, facts(&before))?;
         let approved = event == rule::Event::Approve;
         let mut row = before.clone().into_active_model();
         row.status = Set(status);
         row.status_reason = Set(notes.clone());
-        if lane_lock(status, before.phase, Environment::Production).is_none() {
+        if status == SubscriptionStatus::Active {
             row.activated_at = Set(Some(tx.now()));
+            row.expires_at = Set(endings::expiry(&plan, tx.now()));
         }
         let after = tx.update::<subscription::Entity>(row, subscription::Column::Version, before.version).await?;
         let state = if approved { RequestStatus::Approved } else { RequestStatus::Declined };
@@ -174,6 +177,7 @@ async fn decide_subscription(
         let mut entry = Audit::of(actor, what, id).team(after.team_id).change("status", before.status, after.status);
         entry = entry.set("notes", &notes);
         if after.status == SubscriptionStatus::Active {
+            endings::await_end(&tx, &after).await?;
             let client = client_of(tx.db(), id).await?;
             let opened = production::open(&tx, &client, None, &Answers::default()).await?;
             entry = entry.set("productionCredential", opened.credential);

@@ -2,7 +2,8 @@
 
 use entities::{
     assignment, client,
-    enums::{ApprovalLevel, Environment, PlanStatus, ProductStatus, QueueKind, RequestStatus, SubscriptionStatus, TeamStatus},
+    columns::{Answer, Answers},
+    enums::{ApprovalLevel, Environment, PlanStatus, ProductStatus, QueueKind, SubscriptionStatus, TeamStatus},
     id::{AssignmentId, PlanId, ProfileId, ScopeGrantId, SubscriptionId, TeamId, TypedId, UserId},
     plan, plan_environment, product, profile, scope_grant,
     subscription::{Column, Entity, Model},
@@ -17,18 +18,22 @@ use serde::Serialize;
 use super::{
     clients::{self, NewClient},
     credentials::{self, Details, Made, named},
+    endings,
     idempotency::Claim,
-    plans, review_queue, scopes, submissions,
+    plans, review_queue,
 };
 use crate::{
     Actor, Domain, DomainError, Problem, ProblemCode, Result, Tx,
     access::{require_member, require_somebody, require_staff},
     audit::{Action, Audit},
+    error::Problems,
     read::catalog::team_may_see,
     rules::{
         credential::{self, RANDOM_BYTES, SecretKind},
+        custom_property::{self, Hand},
         policy::{MemberRight, StaffRight},
-        subscription::{self, Event, FINAL},
+        pricing,
+        subscription::{self, Event, FINAL, Facts},
         text,
     },
     tx::{Touch, retrying},
@@ -39,6 +44,7 @@ pub struct Subscribe {
     pub plan: PlanId,
     pub team: TeamId,
     pub name: String,
+    pub custom_properties: Vec<Answer>,
     #[serde(skip)]
     pub idempotency_key: Option<String>,
 }
@@ -72,9 +78,15 @@ async fn subscribe_once(ctx: &Domain, actor: &Actor, cmd: &Subscribe, claim: Opt
         return Err(no_such_plan());
     }
     room_for_one(&tx, &plan, &team).await?;
-    let made = insert(&tx, actor.user_id(), &team, &plan, name).await?;
+    let given = custom_property::on_subscribing(&plan.custom_properties, &cmd.custom_properties);
+    let custom_properties = given.map_err(DomainError::Refused)?;
+    let new = NewSubscription { owner: actor.user_id(), name, custom_properties };
+    let made = insert(&tx, &team, &plan, new).await?;
     await_approval(&tx, actor, &made.subscription, &plan).await?;
-    let secret = sandbox_secret(&tx, actor, &made, claim).await?;
+    let secret = match made.profiles.iter().find(|p| p.environment == Environment::Sandbox) {
+        Some(profile) => sandbox_secret(&tx, actor, &plan, profile, claim).await?,
+        None => None,
+    };
     if let Some(claim) = claim {
         claim.remember(&tx, made.subscription.id).await?;
     }
@@ -82,36 +94,6 @@ async fn subscribe_once(ctx: &Domain, actor: &Actor, cmd: &Subscribe, claim: Opt
     let entry = described(entry, &made).set("credential", secret.as_ref().map(|made| made.credential.id));
     tx.commit(entry).await?;
     Ok(Subscribed { subscription: made.subscription, secret })
-}
-
-/// A member ends a subscription now; its credentials end with it.
-pub async fn cancel(ctx: &Domain, actor: &Actor, id: SubscriptionId, reason: Option<&str>) -> Result<Model> {
-    require_somebody(actor)?;
-    let reason = text::prose("reason", reason, 500)?;
-    retrying(async || {
-        let tx = Tx::begin(ctx).await?;
-        let before = of_member(&tx, actor, id).await?;
-        let status = subscription::step(before.status, Event::Cancel, before.cancel_at.is_some())?;
-        let client = client_of(tx.db(), id).await?;
-        let mut row = before.clone().into_active_model();
-        row.status = Set(status);
-        row.status_reason = Set(reason.clone());
-        row.cancel_at = Set(Some(tx.now()));
-        let after = tx.update::<Entity>(row, Column::Version, before.version).await?;
-        let revoked = credentials::revoke_all(&tx, client.id).await?;
-        submissions::close_open(&tx, id).await?;
-        scopes::close_open(&tx, id).await?;
-        review_queue::settle(&tx, id.0, RequestStatus::Withdrawn, None).await?;
-        assignment::Entity::delete_many().filter(assignment::Column::SubscriptionId.eq(id)).exec(tx.db()).await?;
-        let entry = Audit::of(actor, Action::SubscriptionCancelled, id)
-            .team(after.team_id)
-            .change("status", before.status, after.status)
-            .change("statusReason", &before.status_reason, &after.status_reason)
-            .set("credentialsRevoked", revoked);
-        tx.commit(entry).await?;
-        Ok(after)
-    })
-    .await
 }
 
 /// Staff stop a subscription's calls; its credentials work again once it is reinstated.
@@ -137,7 +119,7 @@ async fn decide(
     retrying(async || {
         let tx = Tx::begin(ctx).await?;
         let before = Entity::find_by_id(id).one(tx.db()).await?.ok_or(DomainError::NotFound("subscription"))?;
-        let status = subscription::step(before.status, event, before.cancel_at.is_some())?;
+        let status = subscription::step(before.status, event, facts(&before))?;
         let mut row = before.clone().into_active_model();
         row.status = Set(status);
         row.status_reason = Set(notes.clone());
@@ -154,21 +136,58 @@ async fn decide(
     .await
 }
 
-/// A member renames a subscription. An omitted name stays.
-pub async fn update(ctx: &Domain, actor: &Actor, id: SubscriptionId, name: Option<&str>) -> Result<Model> {
+/// What is to change; what is left out stays.
+#[derive(Debug, Clone, Default)]
+pub struct UpdateSubscription {
+    pub name: Option<String>,
+    pub custom_properties: Option<Vec<Answer>>,
+}
+
+/// A member renames a subscription and says anew what the plan asks for. Staff set custom properties, read-only ones too; the
+/// name is the team's own.
+pub async fn update(ctx: &Domain, actor: &Actor, id: SubscriptionId, cmd: UpdateSubscription) -> Result<Model> {
     require_somebody(actor)?;
     retrying(async || {
         let tx = Tx::begin(ctx).await?;
-        let before = of_member(&tx, actor, id).await?;
-        let Some(name) = name else { return Ok(before) };
+        let (before, by) = of_member_or_staff(&tx, actor, id, cmd.name.is_some()).await?;
+        let mut problems = Problems::default();
         let mut row = before.clone().into_active_model();
-        row.name = Set(text::name("name", name, 80)?);
+        if let Some(name) = &cmd.name {
+            row.name = Set(problems.take(text::name("name", name, 80)).unwrap_or_default());
+        }
+        if let Some(given) = &cmd.custom_properties {
+            let plan = plan::Entity::find_by_id(before.plan_id).one(tx.db()).await?.ok_or(DomainError::NotFound("plan"))?;
+            let changed = custom_property::on_change(&plan.custom_properties, &before.custom_properties, given, by);
+            row.custom_properties = Set(problems.take_all(changed).unwrap_or_default());
+        }
+        problems.into_result()?;
+        if cmd.name.is_none() && cmd.custom_properties.is_none() {
+            return Ok(before);
+        }
         let after = tx.update::<Entity>(row, Column::Version, before.version).await?;
-        let entry = Audit::of(actor, Action::SubscriptionUpdated, id).team(after.team_id);
-        tx.commit(entry.change("name", &before.name, &after.name)).await?;
+        let entry = Audit::of(actor, Action::SubscriptionUpdated, id)
+            .team(after.team_id)
+            .change("name", &before.name, &after.name)
+            .change("customProperties", &before.custom_properties, &after.custom_properties);
+        tx.commit(entry).await?;
         Ok(after)
     })
     .await
+}
+
+async fn of_member_or_staff(tx: &Tx<'_>, actor: &Actor, id: SubscriptionId, names: bool) -> Result<(Model, Hand)> {
+    match of_member(tx, actor, id).await {
+        Err(error) if require_staff(actor, StaffRight::Edit).is_ok() && !names => {
+            let held = Entity::find_by_id(id).one(tx.db()).await?;
+            held.map(|held| (held, Hand::Staff)).ok_or(error)
+        }
+        other => other.map(|held| (held, Hand::Team)),
+    }
+}
+
+/// What decides where an event leads.
+pub(crate) fn facts(held: &Model) -> Facts {
+    Facts { ending: held.cancel_at.is_some(), priced: held.awaits_payment }
 }
 
 /// A subscription and what came with it.
@@ -187,6 +206,10 @@ pub(crate) async fn offered(tx: &Tx<'_>, id: PlanId) -> Result<(plan::Model, pro
         (PlanStatus::Draft | PlanStatus::Archived, _) | (_, ProductStatus::Draft | ProductStatus::Retired) => Err(no_such_plan()),
         (PlanStatus::Inactive | PlanStatus::Deprecated, _) => Err(closed("plan", text::word(plan.status))),
         (PlanStatus::Active, ProductStatus::Deprecated) => Err(closed("product", text::word(product.status))),
+        (PlanStatus::Active, ProductStatus::Published) if !plan.has_sandbox && pricing::recurring(plan.pricing.model) => {
+            let say = "payment is not set up: a plan with a price can only be subscribed to where it has a sandbox";
+            Err(DomainError::refused(ProblemCode::PaymentProvider, "planId", say))
+        }
         (PlanStatus::Active, ProductStatus::Published) => Ok((plan, product)),
     }
 }
@@ -228,16 +251,20 @@ pub(super) fn level(plan: &plan::Model) -> ApprovalLevel {
     }
 }
 
+/// What a new subscription says beside its plan's terms.
+pub(crate) struct NewSubscription {
+    /// `None` where nobody subscribed, but the plan came by itself.
+    pub owner: Option<UserId>,
+    pub name: String,
+    pub custom_properties: Answers,
+}
+
 /// Writes a subscription with its client, a profile for each of the plan's environments, its grants and its assignment.
-pub(crate) async fn insert(
-    tx: &Tx<'_>,
-    owner: Option<UserId>,
-    team: &team::Model,
-    plan: &plan::Model,
-    name: String,
-) -> Result<Inserted> {
+pub(crate) async fn insert(tx: &Tx<'_>, team: &team::Model, plan: &plan::Model, new: NewSubscription) -> Result<Inserted> {
+    let NewSubscription { owner, name, custom_properties } = new;
     let (status, phase) = subscription::first(level(plan), plan.pricing.model, plan.has_sandbox);
-    let open = subscription::lane_lock(status, phase, Environment::Sandbox).is_none();
+    let awaits_payment = pricing::recurring(plan.pricing.model);
+    let open = status == SubscriptionStatus::Active;
     let row = tx
         .insert(Model {
             id: tx.ctx().env.id(),
@@ -249,14 +276,17 @@ pub(crate) async fn insert(
             status,
             phase,
             changes_requested: false,
+            awaits_payment,
             status_reason: None,
             created_at: tx.now(),
             activated_at: open.then_some(tx.now()),
             cancel_at: None,
-            expires_at: None,
+            expires_at: open.then(|| endings::expiry(plan, tx.now())).flatten(),
+            custom_properties,
             version: 1,
         })
         .await?;
+    endings::await_end(tx, &row).await?;
     let new = NewClient { team: team.id, subscription: Some(row.id), name, description: None, enabled: true };
     let client = clients::insert(tx, new).await?;
     let mut profiles = Vec::new();
@@ -342,13 +372,19 @@ pub(crate) fn described(entry: Audit, made: &Inserted) -> Audit {
 }
 
 /// Sandbox work starts at once: the credential for it is made along with the subscription.
-async fn sandbox_secret(tx: &Tx<'_>, actor: &Actor, made: &Inserted, claim: Option<&Claim>) -> Result<Option<Made>> {
-    let Some(profile) = made.profiles.iter().find(|p| p.environment == Environment::Sandbox) else { return Ok(None) };
+async fn sandbox_secret(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    plan: &plan::Model,
+    profile: &profile::Model,
+    claim: Option<&Claim>,
+) -> Result<Option<Made>> {
     let Some(kind) = SecretKind::of(profile.auth_method) else { return Ok(None) };
     let (ctx, id) = (tx.ctx(), tx.ctx().env.id());
     let random = claim.map_or_else(|| ctx.env.random::<RANDOM_BYTES>(), |claim| claim.secret_bytes(ctx, id));
     let issued = credential::issue(kind, profile.environment, &random);
-    let details = Details { id, name: None, scopes: None, expires_at: None, created_by: actor.user_id() };
+    let expires_at = credentials::lifetime_end(plan, tx.now());
+    let details = Details { id, name: None, scopes: None, expires_at, created_by: actor.user_id() };
     let credential = credentials::insert(tx, profile, details, &issued).await?;
     Ok(Some(Made { credential, secret: Some(issued.secret) }))
 }
@@ -376,7 +412,7 @@ pub(crate) async fn client_of(db: &impl ConnectionTrait, id: SubscriptionId) -> 
     found.ok_or_else(|| DomainError::internal("a subscription has no client"))
 }
 
-pub(super) async fn of_member(tx: &Tx<'_>, actor: &Actor, id: SubscriptionId) -> Result<Model> {
+pub(crate) async fn of_member(tx: &Tx<'_>, actor: &Actor, id: SubscriptionId) -> Result<Model> {
     let row = Entity::find_by_id(id).one(tx.db()).await?.ok_or(DomainError::NotFound("subscription"))?;
     let allowed = require_member(tx.db(), actor, row.team_id, MemberRight::ManageCredentials).await;
     allowed.map_err(|error| named(error, "subscription"))?;

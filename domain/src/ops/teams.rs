@@ -13,7 +13,7 @@ use crate::{
     Actor, Domain, DomainError, ProblemCode, Result, Tx,
     access::{require_member, require_staff},
     audit::{Action, Audit},
-    ops::{members, onboarding_stages},
+    ops::{auto_subscribe, members, onboarding_stages},
     rules::{
         policy::{Access, MemberRight, StaffRight},
         team::free_slug,
@@ -38,7 +38,8 @@ pub async fn create(ctx: &Domain, actor: &Actor, name: &str) -> Result<team::Mod
         let tx = Tx::begin(ctx).await?;
         let team = insert(&tx, &name, None, false).await?;
         members::insert(&tx, team.id, founder, Access::FULL, JoinMethod::Founder).await?;
-        tx.commit(created(actor, &team).set("founder", founder)).await?;
+        let came = auto_subscribe::to_all(&tx, &team).await?;
+        tx.commit(created(actor, &team).set("founder", founder).set("subscriptions", came)).await?;
         Ok(team)
     })
     .await
@@ -53,7 +54,9 @@ pub async fn create_for_partner(ctx: &Domain, actor: &Actor, cmd: CreatePartnerT
         known_tier(tx.db(), cmd.tier).await?;
         let team = insert(&tx, &name, cmd.tier, cmd.internal).await?;
         tx.touch_gateway(Touch::Team(team.id));
-        tx.commit(created(actor, &team).set("internal", team.internal).change("tier", None::<TierId>, team.tier_id)).await?;
+        let came = auto_subscribe::to_all(&tx, &team).await?;
+        let entry = created(actor, &team).set("internal", team.internal).change("tier", None::<TierId>, team.tier_id);
+        tx.commit(entry.set("subscriptions", came)).await?;
         Ok(team)
     })
     .await

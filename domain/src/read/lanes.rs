@@ -3,16 +3,12 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use entities::{
-    credential,
-    enums::{CredentialStatus, Environment},
-    id::SubscriptionId,
-    profile, subscription,
-};
+use entities::{credential, enums::CredentialStatus, id::SubscriptionId, profile, subscription};
 
 use crate::rules::{
     credential::{SecretKind, state_at},
-    subscription::{LaneLock, LaneProgress, NextStep, lane_lock, next_steps},
+    plan,
+    subscription::{LaneLock, LaneProgress, NextStep, Standing, lane_locks, next_steps},
 };
 
 /// One environment of a subscription.
@@ -20,24 +16,35 @@ use crate::rules::{
 pub struct Lane {
     pub subscription: SubscriptionId,
     pub profile: profile::Model,
-    pub lock: Option<LaneLock>,
+    /// None: it is open.
+    pub locks: Vec<LaneLock>,
     /// Newest first.
     pub credentials: Vec<credential::Model>,
 }
 
-/// A subscription's lanes, sandbox first.
+pub fn standing(held: &subscription::Model) -> Standing {
+    Standing {
+        status: held.status,
+        phase: held.phase,
+        changes_requested: held.changes_requested,
+        awaits_payment: held.awaits_payment,
+    }
+}
+
+/// A subscription's lanes, sandbox first. Without a phase there is no sandbox, though a profile may be left of an earlier plan.
 pub fn lanes(
     held: &subscription::Model,
     profiles: Vec<profile::Model>,
     mut credentials: HashMap<entities::id::ProfileId, Vec<credential::Model>>,
 ) -> Vec<Lane> {
     let lane = |environment| profiles.iter().find(move |p| p.environment == environment);
-    let profiles: Vec<_> = Environment::ALL.into_iter().filter_map(lane).cloned().collect();
+    let here = plan::environments_of(held.phase.is_some());
+    let profiles: Vec<_> = here.iter().copied().filter_map(lane).cloned().collect();
     profiles
         .into_iter()
         .map(|profile| Lane {
             subscription: held.id,
-            lock: lane_lock(held.status, held.phase, profile.environment),
+            locks: lane_locks(standing(held), profile.environment),
             credentials: credentials.remove(&profile.id).unwrap_or_default(),
             profile,
         })
@@ -56,5 +63,5 @@ pub fn steps(held: &subscription::Model, lanes: &[Lane], now: DateTime<Utc>) -> 
             called: lane.credentials.iter().any(|c| c.last_used_at.is_some()),
         })
         .collect();
-    next_steps(held.status, held.phase, held.changes_requested, &progress)
+    next_steps(standing(held), &progress)
 }

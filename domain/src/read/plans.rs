@@ -4,13 +4,17 @@ use std::collections::HashMap;
 
 use entities::{
     enums::PlanStatus,
-    id::{PlanId, ProductId},
+    id::{PlanId, ProductId, UserId},
     membership, plan, plan_environment, subscription,
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 
 use super::catalog;
-use crate::{Actor, Domain, Result, access::require_staff, rules::policy::StaffRight};
+use crate::{
+    Actor, Domain, Result,
+    access::require_staff,
+    rules::{policy::StaffRight, subscription::FINAL},
+};
 
 /// A plan by its id. Staff see all; others those that are offered, of products that they see, and those that their teams hold.
 pub async fn by_id(ctx: &Domain, actor: &Actor, id: PlanId) -> Result<Option<plan::Model>> {
@@ -62,6 +66,16 @@ async fn held_by_viewer(ctx: &Domain, actor: &Actor, plan: PlanId) -> Result<boo
         .filter(subscription::Column::PlanId.eq(plan))
         .filter(subscription::Column::TeamId.in_subquery(teams));
     Ok(held.one(&ctx.db).await?.is_some())
+}
+
+/// Which of these plans a person's teams hold, not counting what is over.
+pub async fn held_of(ctx: &Domain, user: UserId, plans: &[PlanId]) -> Result<Vec<PlanId>> {
+    let teams = membership::Entity::for_user(user).select_only().column(membership::Column::TeamId).into_query();
+    let held = subscription::Entity::find()
+        .filter(subscription::Column::PlanId.is_in(plans.iter().map(|id| id.0)))
+        .filter(subscription::Column::TeamId.in_subquery(teams))
+        .filter(subscription::Column::Status.is_not_in(FINAL));
+    Ok(held.select_only().column(subscription::Column::PlanId).distinct().into_tuple().all(&ctx.db).await?)
 }
 
 /// Sandbox first.

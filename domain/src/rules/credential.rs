@@ -192,6 +192,23 @@ pub fn state_at(stored: CredentialStatus, expires_at: Option<DateTime<Utc>>, now
     state(stored, Moment::end(expires_at), now.into())
 }
 
+/// When a new credential expires: as asked, but not after the end of the plan's lifetime.
+pub fn expiry(
+    asked: Option<DateTime<Utc>>,
+    latest: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>, Problem> {
+    match (asked, latest) {
+        (Some(at), _) if at <= now => Err(Problem::new(ProblemCode::Invalid, "expiresAt", "must be in the future")),
+        (Some(at), Some(latest)) if at > latest => {
+            let say =
+                format!("must not be after {}: the plan lets no credential live longer", latest.format("%Y-%m-%dT%H:%M:%SZ"));
+            Err(Problem::new(ProblemCode::Invalid, "expiresAt", say))
+        }
+        (asked, latest) => Ok(asked.or(latest)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -297,5 +314,18 @@ mod tests {
         assert_eq!(live(50), [true, true]);
         assert_eq!(live(99), [true, true]);
         assert_eq!(live(100), [false, true]);
+    }
+
+    #[test]
+    fn a_plan_lets_no_credential_live_longer() {
+        let at = |seconds| DateTime::from_timestamp(seconds, 0);
+        let expires = |asked, latest| expiry(asked, latest, at(10).expect("now")).map_err(|p| p.message);
+        assert_eq!(expires(None, None), Ok(None));
+        assert_eq!(expires(None, at(20)), Ok(at(20)));
+        assert_eq!(expires(at(15), at(20)), Ok(at(15)));
+        assert_eq!(expires(at(20), None), Ok(at(20)));
+        assert_eq!(expires(at(10), None), Err("must be in the future".to_owned()));
+        let late = "must not be after 1970-01-01T00:00:20Z: the plan lets no credential live longer";
+        assert_eq!(expires(at(21), at(20)), Err(late.to_owned()));
     }
 }

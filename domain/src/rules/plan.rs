@@ -1,11 +1,14 @@
 //! What a plan may say, and which way its status goes.
 
 use entities::{
-    columns::{PlanFeature, PlanScope, Strings, SubmissionForm},
-    enums::{ApprovalLevel, AuthMethod, Environment, PlanStatus, PricingModel, QuotaPeriod, RateWindow, ScopeGrantKind},
+    columns::{
+        PlanFeature, PlanScope, Pricing, PropertyDefinition, PropertyDefinitions, SandboxTestData, SandboxTestDatum, Strings,
+        SubmissionForm,
+    },
+    enums::{ApprovalLevel, AuthMethod, Environment, PlanStatus, QuotaPeriod, RateWindow, ScopeGrantKind},
 };
 
-use super::{form, profile, text};
+use super::{custom_property, form, pricing, profile, text};
 use crate::{Problem, ProblemCode, error::Problems};
 
 /// The largest quota: JavaScript holds whole numbers up to here exactly.
@@ -13,6 +16,9 @@ pub const MAX_QUOTA: i64 = 1 << 53;
 
 const MAX_SCOPES: usize = 200;
 const MAX_FEATURES: usize = 50;
+const MAX_TEST_DATA: usize = 100;
+/// Ten years.
+const MAX_DAYS: i32 = 3650;
 const DOCUMENTATION_MAX: usize = 20_000;
 
 /// What a plan is to say, as it was given.
@@ -21,7 +27,7 @@ pub struct Draft {
     pub slug: String,
     pub name: String,
     pub description: Option<String>,
-    pub pricing: PricingModel,
+    pub pricing: Pricing,
     pub approval: ApprovalLevel,
     pub has_sandbox: bool,
     pub environments: Vec<EnvironmentDraft>,
@@ -29,8 +35,16 @@ pub struct Draft {
     pub features: Vec<PlanFeature>,
     /// What is filled in at a submission for review.
     pub submission_form: Option<SubmissionForm>,
+    pub custom_properties: Vec<PropertyDefinition>,
+    pub sandbox_test_data: Vec<SandboxTestDatum>,
+    /// `None`: subscriptions do not expire.
+    pub duration_days: Option<i32>,
     /// `None`: no cap.
     pub max_subscriptions_per_team: Option<i32>,
+    /// `None`: credentials do not expire by themselves.
+    pub credential_lifetime_days: Option<i32>,
+    /// A new team holds it at once.
+    pub auto_subscribe: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,11 +79,14 @@ pub struct Checked {
     pub slug: String,
     pub name: String,
     pub description: Option<String>,
+    pub pricing: Pricing,
     /// Sandbox first.
     pub environments: Vec<CheckedEnvironment>,
     pub scopes: Vec<PlanScope>,
     pub features: Vec<PlanFeature>,
     pub submission_form: Option<SubmissionForm>,
+    pub custom_properties: PropertyDefinitions,
+    pub sandbox_test_data: SandboxTestData,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,25 +104,35 @@ pub fn check(draft: &Draft) -> Result<Checked, Vec<Problem>> {
     let slug = problems.take(text::slug("slug", &draft.slug));
     let name = problems.take(text::name("name", &draft.name, 80));
     let description = problems.take(text::prose("description", draft.description.as_deref(), 4000));
-    if draft.pricing != PricingModel::Free {
-        let say = format!("payment is not set up: {} plans cannot be offered, only FREE ones", text::word(draft.pricing));
-        problems.add(ProblemCode::Invalid, "pricing.model", say);
-    }
+    let pricing = pricing::check(&mut problems, &draft.pricing);
     if draft.max_subscriptions_per_team.is_some_and(|cap| cap < 1) {
         problems.add(ProblemCode::Invalid, "maxSubscriptionsPerTeam", "must be 1 or more; leave it out for no cap");
     }
+    terms(&mut problems, draft);
     let environments = environments(&mut problems, draft);
     let scopes = scopes(&mut problems, draft);
     let features = features(&mut problems, &draft.features);
     let submission_form = submission_form(&mut problems, draft);
+    let custom_properties = custom_property::definitions(&mut problems, &draft.custom_properties);
+    let sandbox_test_data = test_data(&mut problems, &draft.sandbox_test_data);
     match (slug, name, description) {
         (Some(slug), Some(name), Some(description)) => {
             let list = problems.into_list();
-            if list.is_empty() {
-                Ok(Checked { slug, name, description, environments, scopes, features, submission_form })
-            } else {
-                Err(list)
+            if !list.is_empty() {
+                return Err(list);
             }
+            Ok(Checked {
+                slug,
+                name,
+                description,
+                pricing,
+                environments,
+                scopes,
+                features,
+                submission_form,
+                custom_properties,
+                sandbox_test_data,
+            })
         }
         _ => Err(problems.into_list()),
     }
@@ -118,6 +145,21 @@ fn submission_form(problems: &mut Problems, draft: &Draft) -> Option<SubmissionF
         return None;
     }
     problems.take_all(form::form("submissionForm", given))
+}
+
+/// How long things last, and whom they come to by themselves.
+fn terms(problems: &mut Problems, draft: &Draft) {
+    for (path, days) in [("durationDays", draft.duration_days), ("credentialLifetimeDays", draft.credential_lifetime_days)] {
+        if days.is_some_and(|days| !(1..=MAX_DAYS).contains(&days)) {
+            problems.add(ProblemCode::Invalid, path, format!("must be from 1 to {MAX_DAYS}; leave it out for no end"));
+        }
+    }
+    if draft.auto_subscribe && !draft.has_sandbox {
+        problems.add(ProblemCode::Invalid, "autoSubscribe", "only a plan with a sandbox comes to new teams by itself");
+    } else if draft.auto_subscribe && draft.custom_properties.iter().any(|property| property.required) {
+        let say = "a plan that comes by itself cannot require custom properties: nobody would fill them in";
+        problems.add(ProblemCode::Invalid, "autoSubscribe", say);
+    }
 }
 
 /// The environments that a plan has.
@@ -215,6 +257,25 @@ fn features(problems: &mut Problems, given: &[PlanFeature]) -> Vec<PlanFeature> 
     checked.collect()
 }
 
+fn test_data(problems: &mut Problems, given: &[SandboxTestDatum]) -> SandboxTestData {
+    if given.len() > MAX_TEST_DATA {
+        problems.add(ProblemCode::LimitReached, "sandboxTestData", format!("at most {MAX_TEST_DATA} entries"));
+    }
+    let checked = given.iter().enumerate().map(|(i, datum)| {
+        let path = |field: &str| format!("sandboxTestData.{i}.{field}");
+        let line = |problems: &mut Problems, field: &str, text: &str, max| {
+            problems.take(text::name(&path(field), text, max)).unwrap_or_default()
+        };
+        SandboxTestDatum {
+            kind: line(problems, "type", &datum.kind, 40),
+            name: line(problems, "name", &datum.name, 80),
+            description: problems.take(text::prose(&path("description"), datum.description.as_deref(), 500)).flatten(),
+            value: line(problems, "value", &datum.value, 1000),
+        }
+    });
+    checked.collect()
+}
+
 /// Whether a plan may go from one status to another. `held`: how many subscriptions to it are not over.
 pub fn set_status(from: PlanStatus, to: PlanStatus, held: u64) -> Result<(), Problem> {
     use PlanStatus::{Active, Archived, Deprecated, Draft, Inactive};
@@ -241,6 +302,8 @@ pub fn set_status(from: PlanStatus, to: PlanStatus, held: u64) -> Result<(), Pro
 
 #[cfg(test)]
 mod tests {
+    use entities::enums::{PricingModel, PropertyType};
+
     use super::*;
 
     fn environment(environment: Environment) -> EnvironmentDraft {
@@ -258,14 +321,19 @@ mod tests {
             slug: "free".to_owned(),
             name: "Free".to_owned(),
             description: None,
-            pricing: PricingModel::Free,
+            pricing: Pricing::of(PricingModel::Free),
             approval: ApprovalLevel::Automatic,
             has_sandbox: true,
             environments: vec![environment(Environment::Production), environment(Environment::Sandbox)],
             scopes: Vec::new(),
             features: Vec::new(),
             submission_form: None,
+            custom_properties: Vec::new(),
+            sandbox_test_data: Vec::new(),
+            duration_days: None,
             max_subscriptions_per_team: None,
+            credential_lifetime_days: None,
+            auto_subscribe: false,
         }
     }
 
@@ -296,9 +364,45 @@ mod tests {
     fn what_is_wrong_is_named_by_its_field() {
         assert_eq!(wrong(|d| d.name = " ".to_owned()), "name Required");
         assert_eq!(wrong(|d| d.slug = "Free!".to_owned()), "slug Invalid");
-        assert_eq!(wrong(|d| d.pricing = PricingModel::FlatFee), "pricing.model Invalid");
+        assert_eq!(wrong(|d| d.pricing = Pricing::of(PricingModel::Contract)), "pricing.contactUrl Required");
         assert_eq!(wrong(|d| d.max_subscriptions_per_team = Some(0)), "maxSubscriptionsPerTeam Invalid");
         assert_eq!(wrong(|d| d.has_sandbox = false), "environments Invalid");
+        assert_eq!(wrong(|d| d.duration_days = Some(0)), "durationDays Invalid");
+        assert_eq!(wrong(|d| d.credential_lifetime_days = Some(MAX_DAYS + 1)), "credentialLifetimeDays Invalid");
+        let by_itself = |change: fn(&mut Draft)| {
+            wrong(|d| {
+                d.auto_subscribe = true;
+                change(d);
+            })
+        };
+        assert_eq!(
+            by_itself(|d| {
+                d.has_sandbox = false;
+                d.environments.truncate(1);
+            }),
+            "autoSubscribe Invalid"
+        );
+        let required = |d: &mut Draft| {
+            d.custom_properties = vec![PropertyDefinition {
+                key: "country".to_owned(),
+                label: "Country".to_owned(),
+                description: None,
+                kind: PropertyType::String,
+                required: true,
+                read_only: false,
+                in_wizard: true,
+                options: Vec::new(),
+                applies_to: None,
+            }];
+        };
+        assert_eq!(by_itself(required), "autoSubscribe Invalid");
+        let datum = |value: &str| SandboxTestDatum {
+            kind: "card".to_owned(),
+            name: "Visa".to_owned(),
+            description: None,
+            value: value.to_owned(),
+        };
+        assert_eq!(wrong(|d| d.sandbox_test_data = vec![datum("4111"), datum(" ")]), "sandboxTestData.1.value Required");
         assert_eq!(wrong(|d| d.environments.truncate(1)), "environments Invalid");
         assert_eq!(wrong(|d| d.environments[1] = d.environments[0].clone()), "environments Invalid");
         assert_eq!(wrong(|d| d.environments[0].auth_method = AuthMethod::Mtls), "environments.0.authMethod Invalid");
@@ -326,11 +430,11 @@ mod tests {
     fn all_that_is_wrong_is_said_at_once() {
         let all = wrong(|d| {
             d.name.clear();
-            d.pricing = PricingModel::PrepaidCredits;
+            d.pricing = Pricing::of(PricingModel::PrepaidCredits);
             d.environments[1].auth_method = AuthMethod::Oidc;
             d.scopes = vec![scope("", None)];
         });
-        assert_eq!(all, "name Required, pricing.model Invalid, environments.1.authMethod Invalid, scopes.0.name Invalid");
+        assert_eq!(all, "name Required, pricing.unitLabel Required, environments.1.authMethod Invalid, scopes.0.name Invalid");
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! A subscription's life: where it starts, which way it goes, which lanes are open, what comes next.
 
+use chrono::{DateTime, Utc};
 use entities::enums::{ApprovalLevel, Environment, PipelinePhase, PricingModel, SubscriptionStatus};
 
-use super::text;
+use super::{pricing, text};
 use crate::{Problem, ProblemCode};
 
 /// What happens to a subscription.
@@ -10,23 +11,55 @@ use crate::{Problem, ProblemCode};
 pub enum Event {
     Approve,
     Reject,
+    /// Its end is set; again: moved.
+    CancelAt,
+    /// The end that was set is taken back.
+    Undo,
+    /// It ends now.
     Cancel,
+    /// Its duration is over.
+    Expire,
     Suspend,
     Reinstate,
 }
 
 impl Event {
-    pub const ALL: [Self; 5] = [Self::Approve, Self::Reject, Self::Cancel, Self::Suspend, Self::Reinstate];
+    pub const ALL: [Self; 8] =
+        [Self::Approve, Self::Reject, Self::CancelAt, Self::Undo, Self::Cancel, Self::Expire, Self::Suspend, Self::Reinstate];
 
     fn passive(self) -> &'static str {
         match self {
             Self::Approve => "be approved",
             Self::Reject => "be rejected",
+            Self::CancelAt => "be cancelled at a time",
+            Self::Undo => "have its cancellation undone",
             Self::Cancel => "be cancelled",
+            Self::Expire => "expire",
             Self::Suspend => "be suspended",
             Self::Reinstate => "be reinstated",
         }
     }
+}
+
+/// Where a subscription stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    pub status: SubscriptionStatus,
+    /// `None` where the plan has no sandbox.
+    pub phase: Option<PipelinePhase>,
+    /// The last review asked for changes.
+    pub changes_requested: bool,
+    /// Production stays locked until it is paid.
+    pub awaits_payment: bool,
+}
+
+/// What decides where an event leads, beside the status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Facts {
+    /// An end was set, which a suspension does not forget.
+    pub ending: bool,
+    /// The plan is recurring and has a price, which is not paid yet.
+    pub priced: bool,
 }
 
 /// Why a lane takes no credentials and no calls.
@@ -41,16 +74,12 @@ pub enum LaneLock {
 }
 
 /// The first status and phase: the first row that matches.
-pub fn first(approval: ApprovalLevel, pricing: PricingModel, has_sandbox: bool) -> (SubscriptionStatus, Option<PipelinePhase>) {
+pub fn first(approval: ApprovalLevel, model: PricingModel, has_sandbox: bool) -> (SubscriptionStatus, Option<PipelinePhase>) {
     let approved = match approval {
         ApprovalLevel::Automatic => true,
         ApprovalLevel::Standard | ApprovalLevel::Formal => false,
     };
-    let recurring = match pricing {
-        PricingModel::Free | PricingModel::Contract | PricingModel::PrepaidCredits => false,
-        PricingModel::FlatFee | PricingModel::Volume | PricingModel::Graduated | PricingModel::FlatFeeOverage => true,
-    };
-    match (has_sandbox, approved, recurring) {
+    match (has_sandbox, approved, pricing::recurring(model)) {
         (false, false, _) => (SubscriptionStatus::PendingApproval, None),
         (false, true, true) => (SubscriptionStatus::PendingPayment, None),
         (true, ..) => (SubscriptionStatus::Active, Some(PipelinePhase::Sandbox)),
@@ -67,59 +96,77 @@ pub fn is_final(status: SubscriptionStatus) -> bool {
 pub const FINAL: [SubscriptionStatus; 3] =
     [SubscriptionStatus::Cancelled, SubscriptionStatus::Expired, SubscriptionStatus::Rejected];
 
-/// The status after an event. `ending`: whether an end was set, which a suspension does not forget.
-pub fn step(from: SubscriptionStatus, event: Event, ending: bool) -> Result<SubscriptionStatus, Problem> {
-    use Event::{Approve, Cancel, Reinstate, Reject, Suspend};
+/// The status after an event.
+pub fn step(from: SubscriptionStatus, event: Event, facts: Facts) -> Result<SubscriptionStatus, Problem> {
+    use Event::{Approve, Cancel, CancelAt, Expire, Reinstate, Reject, Suspend, Undo};
     use SubscriptionStatus::{
         Active, Cancelled, Expired, PaymentFailed, PendingApproval, PendingCancellation, PendingPayment, Rejected, Suspended,
     };
-    let before = if ending { PendingCancellation } else { Active };
+    let before = if facts.ending { PendingCancellation } else { Active };
+    let approved = if facts.priced { PendingPayment } else { Active };
     match (from, event) {
-        (PendingApproval, Approve) => Ok(Active),
+        (PendingApproval, Approve) => Ok(approved),
         (PendingApproval, Reject) => Ok(Rejected),
         (PendingApproval, Cancel) => Ok(Cancelled),
-        (PendingApproval, Suspend) => Err(wrong(from, event)),
-        (PendingApproval, Reinstate) => Err(wrong(from, event)),
-        (PendingPayment, Approve) => Err(wrong(from, event)),
-        (PendingPayment, Reject) => Err(wrong(from, event)),
+        (PendingApproval, CancelAt | Undo | Expire | Suspend | Reinstate) => Err(wrong(from, event)),
         (PendingPayment, Cancel) => Ok(Cancelled),
-        (PendingPayment, Suspend) => Err(wrong(from, event)),
-        (PendingPayment, Reinstate) => Err(wrong(from, event)),
-        (PaymentFailed, Approve) => Err(wrong(from, event)),
-        (PaymentFailed, Reject) => Err(wrong(from, event)),
+        (PendingPayment, Approve | Reject | CancelAt | Undo | Expire | Suspend | Reinstate) => Err(wrong(from, event)),
         (PaymentFailed, Cancel) => Ok(Cancelled),
-        (PaymentFailed, Suspend) => Err(wrong(from, event)),
-        (PaymentFailed, Reinstate) => Err(wrong(from, event)),
-        (Active, Approve) => Err(wrong(from, event)),
-        (Active, Reject) => Err(wrong(from, event)),
+        (PaymentFailed, Approve | Reject | CancelAt | Undo | Expire | Suspend | Reinstate) => Err(wrong(from, event)),
+        (Active, CancelAt) => Ok(PendingCancellation),
         (Active, Cancel) => Ok(Cancelled),
+        (Active, Expire) => Ok(Expired),
         (Active, Suspend) => Ok(Suspended),
         (Active, Reinstate) => Err(already(from)),
-        (Suspended, Approve) => Err(wrong(from, event)),
-        (Suspended, Reject) => Err(wrong(from, event)),
+        (Active, Approve | Reject | Undo) => Err(wrong(from, event)),
         (Suspended, Cancel) => Ok(Cancelled),
+        (Suspended, Expire) => Ok(Expired),
         (Suspended, Suspend) => Err(already(from)),
         (Suspended, Reinstate) => Ok(before),
-        (PendingCancellation, Approve) => Err(wrong(from, event)),
-        (PendingCancellation, Reject) => Err(wrong(from, event)),
+        (Suspended, Approve | Reject | CancelAt | Undo) => Err(wrong(from, event)),
+        (PendingCancellation, CancelAt) => Ok(PendingCancellation),
+        (PendingCancellation, Undo) => Ok(Active),
         (PendingCancellation, Cancel) => Ok(Cancelled),
+        (PendingCancellation, Expire) => Ok(Expired),
         (PendingCancellation, Suspend) => Ok(Suspended),
-        (PendingCancellation, Reinstate) => Err(wrong(from, event)),
-        (Cancelled, Approve) => Err(wrong(from, event)),
-        (Cancelled, Reject) => Err(wrong(from, event)),
+        (PendingCancellation, Approve | Reject | Reinstate) => Err(wrong(from, event)),
         (Cancelled, Cancel) => Err(already(from)),
-        (Cancelled, Suspend) => Err(wrong(from, event)),
-        (Cancelled, Reinstate) => Err(wrong(from, event)),
-        (Expired, Approve) => Err(wrong(from, event)),
-        (Expired, Reject) => Err(wrong(from, event)),
-        (Expired, Cancel) => Err(wrong(from, event)),
-        (Expired, Suspend) => Err(wrong(from, event)),
-        (Expired, Reinstate) => Err(wrong(from, event)),
-        (Rejected, Approve) => Err(wrong(from, event)),
-        (Rejected, Reject) => Err(wrong(from, event)),
-        (Rejected, Cancel) => Err(wrong(from, event)),
-        (Rejected, Suspend) => Err(wrong(from, event)),
-        (Rejected, Reinstate) => Err(wrong(from, event)),
+        (Cancelled, Approve | Reject | CancelAt | Undo | Expire | Suspend | Reinstate) => Err(wrong(from, event)),
+        (Expired, Expire) => Err(already(from)),
+        (Expired, Approve | Reject | CancelAt | Undo | Cancel | Suspend | Reinstate) => Err(wrong(from, event)),
+        (Rejected, Approve | Reject | CancelAt | Undo | Cancel | Expire | Suspend | Reinstate) => Err(wrong(from, event)),
+    }
+}
+
+/// What is overdue: of a time to cancel and an expiry, the earlier one; at the same moment it expires. What is not in force
+/// yet, or no more, has nothing overdue.
+pub fn overdue(
+    status: SubscriptionStatus,
+    cancel_at: Option<DateTime<Utc>>,
+    expires_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Option<Event> {
+    step(status, Event::Expire, Facts::default()).ok()?;
+    let passed = |at: Option<DateTime<Utc>>| at.filter(|at| *at <= now);
+    match (passed(cancel_at), passed(expires_at)) {
+        (None, None) => None,
+        (Some(_), None) => Some(Event::Cancel),
+        (None, Some(_)) => Some(Event::Expire),
+        (Some(cancel), Some(expiry)) => Some(if cancel < expiry { Event::Cancel } else { Event::Expire }),
+    }
+}
+
+/// Refuses a time to cancel that is no time to come, or that the subscription does not live to see.
+pub fn cancellable_at(at: DateTime<Utc>, expires_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<(), Problem> {
+    if at <= now {
+        return Err(Problem::new(ProblemCode::Invalid, "at", "must be in the future; leave it out to cancel now"));
+    }
+    match expires_at.filter(|expiry| *expiry <= at) {
+        None => Ok(()),
+        Some(expiry) => {
+            let say = format!("the subscription expires before that, at {}", expiry.format("%Y-%m-%dT%H:%M:%SZ"));
+            Err(Problem::new(ProblemCode::Invalid, "at", say))
+        }
     }
 }
 
@@ -132,37 +179,48 @@ fn already(from: SubscriptionStatus) -> Problem {
     Problem::new(ProblemCode::AlreadyDone, "", format!("the subscription is {} already", text::word(from)))
 }
 
-/// Why a lane is locked; `None`: it is open.
-pub fn lane_lock(status: SubscriptionStatus, phase: Option<PipelinePhase>, lane: Environment) -> Option<LaneLock> {
-    match status {
-        SubscriptionStatus::PendingApproval => Some(LaneLock::PendingApproval),
-        SubscriptionStatus::PendingPayment | SubscriptionStatus::PaymentFailed => Some(LaneLock::PendingPayment),
-        SubscriptionStatus::Rejected => Some(LaneLock::Rejected),
-        SubscriptionStatus::Suspended | SubscriptionStatus::Cancelled | SubscriptionStatus::Expired => Some(LaneLock::NotActive),
-        SubscriptionStatus::Active | SubscriptionStatus::PendingCancellation => match (lane, phase) {
-            (Environment::Sandbox, _) | (Environment::Production, None | Some(PipelinePhase::Production)) => None,
-            (Environment::Production, Some(PipelinePhase::Sandbox)) => Some(LaneLock::InSandbox),
-            (Environment::Production, Some(PipelinePhase::InReview)) => Some(LaneLock::InReview),
-            (Environment::Production, Some(PipelinePhase::Rejected)) => Some(LaneLock::Rejected),
+/// Why a lane is locked; none: it is open.
+pub fn lane_locks(held: Standing, lane: Environment) -> Vec<LaneLock> {
+    match held.status {
+        SubscriptionStatus::PendingApproval if held.awaits_payment => vec![LaneLock::PendingApproval, LaneLock::PendingPayment],
+        SubscriptionStatus::PendingApproval => vec![LaneLock::PendingApproval],
+        SubscriptionStatus::PendingPayment | SubscriptionStatus::PaymentFailed => vec![LaneLock::PendingPayment],
+        SubscriptionStatus::Rejected => vec![LaneLock::Rejected],
+        SubscriptionStatus::Suspended | SubscriptionStatus::Cancelled | SubscriptionStatus::Expired => vec![LaneLock::NotActive],
+        SubscriptionStatus::Active | SubscriptionStatus::PendingCancellation => match lane {
+            Environment::Sandbox => Vec::new(),
+            Environment::Production => {
+                let review = match held.phase {
+                    None | Some(PipelinePhase::Production) => None,
+                    Some(PipelinePhase::Sandbox) => Some(LaneLock::InSandbox),
+                    Some(PipelinePhase::InReview) => Some(LaneLock::InReview),
+                    Some(PipelinePhase::Rejected) => Some(LaneLock::Rejected),
+                };
+                review.into_iter().chain(held.awaits_payment.then_some(LaneLock::PendingPayment)).collect()
+            }
         },
     }
 }
 
 /// Refuses a credential where the lane is locked, and says why.
-pub fn may_issue(status: SubscriptionStatus, phase: Option<PipelinePhase>, lane: Environment) -> Result<(), Problem> {
-    let say = match lane_lock(status, phase, lane) {
-        None => return Ok(()),
-        Some(LaneLock::NotActive) => {
-            let say = format!("credentials cannot be made while the subscription is {}", text::word(status));
-            return Err(Problem::new(ProblemCode::WrongState, "", say));
-        }
-        Some(LaneLock::PendingApproval) => "production opens once the subscription is approved",
-        Some(LaneLock::PendingPayment) => "production opens once the subscription is paid",
-        Some(LaneLock::InSandbox) => "production opens once the work in the sandbox was approved",
-        Some(LaneLock::InReview) => "production opens once the review ends with an approval",
-        Some(LaneLock::Rejected) => "production stays closed: the review ended with a rejection",
-    };
-    Err(Problem::new(ProblemCode::ProductionLocked, "", say))
+pub fn may_issue(held: Standing, lane: Environment) -> Result<(), Problem> {
+    let locks = lane_locks(held, lane);
+    if locks.is_empty() {
+        return Ok(());
+    }
+    if locks.contains(&LaneLock::NotActive) {
+        let say = format!("credentials cannot be made while the subscription is {}", text::word(held.status));
+        return Err(Problem::new(ProblemCode::WrongState, "", say));
+    }
+    let reasons = locks.into_iter().map(|lock| match lock {
+        LaneLock::PendingApproval => "production opens once the subscription is approved",
+        LaneLock::PendingPayment => "production opens once the subscription is paid",
+        LaneLock::InSandbox => "production opens once the work in the sandbox was approved",
+        LaneLock::InReview => "production opens once the review ends with an approval",
+        LaneLock::Rejected => "production stays closed: the review ended with a rejection",
+        LaneLock::NotActive => "the subscription is not active",
+    });
+    Err(Problem::new(ProblemCode::ProductionLocked, "", reasons.collect::<Vec<_>>().join("; ")))
 }
 
 /// What a developer can do now.
@@ -192,13 +250,8 @@ pub struct LaneProgress {
 }
 
 /// The steps that are open now, in order. A lane where calls need no credential has none: nothing tells whether they were made.
-pub fn next_steps(
-    status: SubscriptionStatus,
-    phase: Option<PipelinePhase>,
-    changes_requested: bool,
-    lanes: &[LaneProgress],
-) -> Vec<NextStep> {
-    match status {
+pub fn next_steps(held: Standing, lanes: &[LaneProgress]) -> Vec<NextStep> {
+    match held.status {
         SubscriptionStatus::PendingApproval => return vec![NextStep::AwaitApproval],
         SubscriptionStatus::PendingPayment | SubscriptionStatus::PaymentFailed => return vec![NextStep::Pay],
         SubscriptionStatus::Active
@@ -208,7 +261,9 @@ pub fn next_steps(
         | SubscriptionStatus::Expired
         | SubscriptionStatus::Rejected => {}
     }
-    let open = lanes.iter().filter(|l| l.needs_credential && lane_lock(status, phase, l.environment).is_none());
+    // Payment is all that keeps production closed: before the review ends, there are other things to do.
+    let pay = lane_locks(held, Environment::Production) == [LaneLock::PendingPayment];
+    let open = lanes.iter().filter(|l| l.needs_credential && lane_locks(held, l.environment).is_empty());
     let steps = open.filter_map(|lane| match (lane.environment, lane.has_credential, lane.called) {
         (Environment::Sandbox, false, _) => Some(NextStep::CreateSandboxCredential),
         (Environment::Sandbox, true, false) => Some(NextStep::MakeFirstSandboxCall),
@@ -219,24 +274,20 @@ pub fn next_steps(
     let mut steps: Vec<_> = steps.collect();
     // Between the sandbox and production.
     let at = steps.iter().take_while(|s| matches!(s, NextStep::CreateSandboxCredential | NextStep::MakeFirstSandboxCall)).count();
-    if let Some(step) = review_step(status, phase, changes_requested, lanes) {
+    if let Some(step) = review_step(held, lanes) {
         steps.insert(at, step);
     }
+    steps.extend(pay.then_some(NextStep::Pay));
     steps
 }
 
-fn review_step(
-    status: SubscriptionStatus,
-    phase: Option<PipelinePhase>,
-    changes_requested: bool,
-    lanes: &[LaneProgress],
-) -> Option<NextStep> {
-    if !matches!(status, SubscriptionStatus::Active | SubscriptionStatus::PendingCancellation) {
+fn review_step(held: Standing, lanes: &[LaneProgress]) -> Option<NextStep> {
+    if !matches!(held.status, SubscriptionStatus::Active | SubscriptionStatus::PendingCancellation) {
         return None;
     }
     let sandbox = lanes.iter().find(|lane| lane.environment == Environment::Sandbox);
-    match phase? {
-        PipelinePhase::Sandbox if changes_requested => Some(NextStep::ApplyRequestedChanges),
+    match held.phase? {
+        PipelinePhase::Sandbox if held.changes_requested => Some(NextStep::ApplyRequestedChanges),
         PipelinePhase::Sandbox if sandbox.is_some_and(|lane| lane.has_credential || !lane.needs_credential) => {
             Some(NextStep::SubmitForReview)
         }
@@ -259,7 +310,7 @@ mod tests {
     fn every_cell() {
         let table: String = ALL
             .map(|from| {
-                let cells = Event::ALL.map(|event| match step(from, event, false) {
+                let cells = Event::ALL.map(|event| match step(from, event, Facts::default()) {
                     Ok(to) => format!("{to:?}"),
                     Err(p) if p.code == ProblemCode::AlreadyDone => "already".to_owned(),
                     Err(_) => "-".to_owned(),
@@ -267,29 +318,51 @@ mod tests {
                 format!("{from:?}: {}\n", cells.join(" "))
             })
             .concat();
-        // approve, reject, cancel, suspend, reinstate
+        // approve, reject, cancel at, undo, cancel, expire, suspend, reinstate
         insta::assert_snapshot!(table, @"
-        PendingApproval: Active Rejected Cancelled - -
-        PendingPayment: - - Cancelled - -
-        PaymentFailed: - - Cancelled - -
-        Active: - - Cancelled Suspended already
-        Suspended: - - Cancelled already Active
-        PendingCancellation: - - Cancelled Suspended -
-        Cancelled: - - already - -
-        Expired: - - - - -
-        Rejected: - - - - -
+        PendingApproval: Active Rejected - - Cancelled - - -
+        PendingPayment: - - - - Cancelled - - -
+        PaymentFailed: - - - - Cancelled - - -
+        Active: - - PendingCancellation - Cancelled Expired Suspended already
+        Suspended: - - - - Cancelled Expired already Active
+        PendingCancellation: - - PendingCancellation Active Cancelled Expired Suspended -
+        Cancelled: - - - - already - - -
+        Expired: - - - - - already - -
+        Rejected: - - - - - - - -
         ");
-        assert_eq!(step(Suspended, Event::Reinstate, true), Ok(PendingCancellation));
-        let refused = step(Expired, Event::Suspend, false).expect_err("it is over");
+        let (ending, priced) = (Facts { ending: true, priced: false }, Facts { ending: false, priced: true });
+        assert_eq!(step(Suspended, Event::Reinstate, ending), Ok(PendingCancellation));
+        assert_eq!(step(PendingApproval, Event::Approve, priced), Ok(PendingPayment));
+        let refused = step(Expired, Event::Suspend, ending).expect_err("it is over");
         assert_eq!(refused.message, "the subscription cannot be suspended while EXPIRED");
     }
 
     #[test]
     fn what_is_final_cannot_be_left() {
         for from in ALL {
-            let stays = Event::ALL.iter().all(|event| step(from, *event, false).is_err());
+            let stays = Event::ALL.iter().all(|event| step(from, *event, Facts::default()).is_err());
             assert_eq!(stays, is_final(from), "{from:?}");
         }
+    }
+
+    #[test]
+    fn the_earlier_end_comes_first() {
+        let at = |day: i64| DateTime::from_timestamp(day * 86_400, 0).expect("a time");
+        let due = |status, cancel: Option<i64>, expiry: Option<i64>| overdue(status, cancel.map(at), expiry.map(at), at(10));
+        assert_eq!(due(PendingCancellation, Some(10), None), Some(Event::Cancel), "the moment itself counts");
+        assert_eq!(due(PendingCancellation, Some(11), None), None, "moved");
+        assert_eq!(due(Active, None, None), None, "undone");
+        assert_eq!(due(PendingCancellation, Some(9), Some(9)), Some(Event::Expire));
+        assert_eq!(due(PendingCancellation, Some(8), Some(9)), Some(Event::Cancel));
+        assert_eq!(due(PendingCancellation, Some(11), Some(9)), Some(Event::Expire));
+        for status in ALL {
+            let expected = matches!(status, Active | Suspended | PendingCancellation).then_some(Event::Expire);
+            assert_eq!(due(status, None, Some(1)), expected, "{status:?}");
+        }
+        let refused = |day| cancellable_at(at(day), Some(at(20)), at(10)).map_err(|p| p.message);
+        assert_eq!(refused(10).expect_err("now"), "must be in the future; leave it out to cancel now");
+        assert_eq!(refused(20).expect_err("late"), "the subscription expires before that, at 1970-01-21T00:00:00Z");
+        assert_eq!((refused(19), cancellable_at(at(99), None, at(10))), (Ok(()), Ok(())));
     }
 
     #[test]
@@ -312,18 +385,24 @@ mod tests {
         }
     }
 
+    fn standing(status: SubscriptionStatus, phase: Option<PipelinePhase>) -> Standing {
+        Standing { status, phase, changes_requested: false, awaits_payment: false }
+    }
+
     #[test]
     fn lanes() {
         use Environment::{Production, Sandbox};
         use PipelinePhase as P;
         for status in ALL {
             let locks = [None, Some(P::Sandbox), Some(P::InReview), Some(P::Production), Some(P::Rejected)]
-                .map(|phase| lane_lock(status, phase, Production));
-            let sandbox = lane_lock(status, Some(P::Sandbox), Sandbox);
-            let whole = |lock| ([Some(lock); 5], Some(lock));
+                .map(|phase| lane_locks(standing(status, phase), Production));
+            let sandbox = lane_locks(standing(status, Some(P::Sandbox)), Sandbox);
+            let whole = |lock| ([lock; 5].map(|lock| vec![lock]), vec![lock]);
             let expected = match status {
                 Active | PendingCancellation => {
-                    ([None, Some(LaneLock::InSandbox), Some(LaneLock::InReview), None, Some(LaneLock::Rejected)], None)
+                    let one = |lock| vec![lock];
+                    let review = [vec![], one(LaneLock::InSandbox), one(LaneLock::InReview), vec![], one(LaneLock::Rejected)];
+                    (review, vec![])
                 }
                 PendingApproval => whole(LaneLock::PendingApproval),
                 PendingPayment | PaymentFailed => whole(LaneLock::PendingPayment),
@@ -332,17 +411,35 @@ mod tests {
             };
             assert_eq!((locks, sandbox), expected, "{status:?}");
         }
-        let code = |status, lane| may_issue(status, Some(P::Sandbox), lane).map_err(|p| p.code);
+        let code = |status, lane| may_issue(standing(status, Some(P::Sandbox)), lane).map_err(|p| p.code);
         assert_eq!(code(Active, Sandbox), Ok(()));
         assert_eq!(code(Active, Production), Err(ProblemCode::ProductionLocked));
         assert_eq!(code(Cancelled, Sandbox), Err(ProblemCode::WrongState));
     }
 
     #[test]
+    fn a_lane_is_locked_until_it_is_approved_and_paid() {
+        let unpaid = |status, phase| Standing { status, phase: Some(phase), changes_requested: false, awaits_payment: true };
+        let production = |phase| lane_locks(unpaid(Active, phase), Environment::Production);
+        assert_eq!(production(PipelinePhase::Sandbox), [LaneLock::InSandbox, LaneLock::PendingPayment]);
+        assert_eq!(production(PipelinePhase::Production), [LaneLock::PendingPayment]);
+        assert_eq!(lane_locks(unpaid(Active, PipelinePhase::Sandbox), Environment::Sandbox), []);
+        let waiting = Standing { phase: None, ..unpaid(PendingApproval, PipelinePhase::Sandbox) };
+        assert_eq!(lane_locks(waiting, Environment::Production), [LaneLock::PendingApproval, LaneLock::PendingPayment]);
+        let said = may_issue(unpaid(Active, PipelinePhase::InReview), Environment::Production).expect_err("locked");
+        assert_eq!(
+            said.message,
+            "production opens once the review ends with an approval; production opens once the subscription is paid"
+        );
+        assert_eq!(next_steps(unpaid(Active, PipelinePhase::Sandbox), &[]), []);
+        assert_eq!(next_steps(unpaid(Active, PipelinePhase::Production), &[]), [NextStep::Pay]);
+    }
+
+    #[test]
     fn what_comes_next() {
         let lane =
             |environment, has_credential, called| LaneProgress { environment, needs_credential: true, has_credential, called };
-        let steps = |sandbox, production| next_steps(Active, Some(PipelinePhase::Production), false, &[sandbox, production]);
+        let steps = |sandbox, production| next_steps(standing(Active, Some(PipelinePhase::Production)), &[sandbox, production]);
         use Environment::{Production, Sandbox};
         assert_eq!(
             steps(lane(Sandbox, false, false), lane(Production, true, false)),
@@ -353,12 +450,14 @@ mod tests {
             [NextStep::MakeFirstSandboxCall, NextStep::CreateProductionCredential]
         );
         assert_eq!(steps(lane(Sandbox, true, true), lane(Production, true, true)), []);
-        let in_sandbox = next_steps(Active, Some(PipelinePhase::Sandbox), false, &[lane(Production, false, false)]);
+        let in_sandbox = next_steps(standing(Active, Some(PipelinePhase::Sandbox)), &[lane(Production, false, false)]);
         assert_eq!(in_sandbox, [], "production is locked");
-        assert_eq!(next_steps(PendingPayment, None, false, &[]), [NextStep::Pay]);
+        assert_eq!(next_steps(standing(PendingPayment, None), &[]), [NextStep::Pay]);
         let open = LaneProgress { needs_credential: false, ..lane(Sandbox, false, false) };
-        assert_eq!(next_steps(Active, None, false, &[open]), []);
-        let road = |phase, changes| next_steps(Active, Some(phase), changes, &[lane(Sandbox, true, false)]);
+        assert_eq!(next_steps(standing(Active, None), &[open]), []);
+        let road = |phase, changes_requested| {
+            next_steps(Standing { changes_requested, ..standing(Active, Some(phase)) }, &[lane(Sandbox, true, false)])
+        };
         use NextStep::{ApplyRequestedChanges, AwaitReview, MakeFirstSandboxCall, SubmitForReview};
         assert_eq!(road(PipelinePhase::Sandbox, false), [MakeFirstSandboxCall, SubmitForReview]);
         assert_eq!(road(PipelinePhase::Sandbox, true), [MakeFirstSandboxCall, ApplyRequestedChanges]);

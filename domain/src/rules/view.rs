@@ -100,6 +100,9 @@ pub struct Subscription {
     pub product: ProductId,
     pub status: SubscriptionStatus,
     pub phase: Option<PipelinePhase>,
+    /// Production stays locked until it is paid.
+    pub awaits_payment: bool,
+    pub cancel_at: Moment,
     pub expires_at: Moment,
 }
 

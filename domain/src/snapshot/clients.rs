@@ -151,18 +151,21 @@ pub(super) async fn clients(db: &impl ConnectionTrait, which: Which<'_, ClientId
         .flags([(c, C::Enabled)])
         .ids([S::Id, S::PlanId, S::ProductId].map(|column| (s, column)))
         .texts([S::Status, S::Phase].map(|column| (s, column)))
-        .times([(s, S::ExpiresAt)]);
+        .flags([(s, S::AwaitsPayment)])
+        .times([S::CancelAt, S::ExpiresAt].map(|column| (s, column)));
     reading.select.from(c).left_join(s, Expr::col((s, S::Id)).equals((c, C::SubscriptionId)));
     which.limit(&mut reading.select, (c, C::Id));
     rows::all(db, reading, (c, C::Id), |row| {
         let id = row.take()?;
         let (team, policy, enabled) = (row.take()?, row.take()?, row.take()?);
         let held = (row.take::<Option<_>>()?, row.take::<Option<_>>()?, row.take::<Option<_>>()?, row.take::<Option<_>>()?);
-        let (phase, expires_at) = (row.take()?, end(row)?);
+        let (phase, awaits_payment) = (row.take()?, row.take::<Option<_>>()?);
+        let (cancel_at, expires_at) = (end(row)?, end(row)?);
         // The joined table's columns are null where there is no subscription, and only there.
         let subscription = match held {
             (Some(id), Some(plan), Some(product), Some(status)) => {
-                Some((id, Subscription { plan, product, status, phase, expires_at }))
+                let awaits_payment = awaits_payment.unwrap_or_default();
+                Some((id, Subscription { plan, product, status, phase, awaits_payment, cancel_at, expires_at }))
             }
             _ => None,
         };

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use domain::{
     Domain,
-    outbox::{Job, PruneRecords, SendInvitation, SendMagicLink, SendSupportRequest},
+    outbox::{EndOverdueSubscriptions, EndSubscription, Job, PruneRecords, SendInvitation, SendMagicLink, SendSupportRequest},
 };
 use entities::outbox_job;
 use futures_util::future::BoxFuture;
@@ -16,6 +16,8 @@ use crate::{
     outcome::{Failure, Outcome},
 };
 
+mod end_overdue_subscriptions;
+mod end_subscription;
 mod prune_records;
 mod send_invitation;
 mod send_magic_link;
@@ -24,6 +26,10 @@ mod send_support_request;
 /// Within which a mail is handed over, waiting for others included.
 const MAIL_LIMIT: Duration = Duration::from_secs(120);
 const PRUNE_LIMIT: Duration = Duration::from_secs(600);
+/// For one subscription.
+const END_LIMIT: Duration = Duration::from_secs(60);
+/// For all that are overdue: after long downtime there may be many.
+const SWEEP_LIMIT: Duration = Duration::from_secs(600);
 
 type Run = Box<dyn Fn(Domain, Value) -> BoxFuture<'static, Outcome> + Send + Sync>;
 
@@ -45,6 +51,8 @@ impl Handlers {
             .on(MAIL_LIMIT, move |domain, job: SendInvitation| send_invitation::run(domain, invitation.clone(), job))
             .on(MAIL_LIMIT, move |domain, job: SendSupportRequest| send_support_request::run(domain, support.clone(), job))
             .on(PRUNE_LIMIT, |domain, _: PruneRecords| prune_records::run(domain))
+            .on(END_LIMIT, |domain, job: EndSubscription| end_subscription::run(domain, job))
+            .on(SWEEP_LIMIT, |domain, _: EndOverdueSubscriptions| end_overdue_subscriptions::run(domain))
     }
 
     /// Adds a kind; a run that takes longer than `limit` is ended and counts as failed.

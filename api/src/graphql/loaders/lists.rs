@@ -136,6 +136,22 @@ impl Loader<HeldOf> for Lists {
     }
 }
 
+/// Whether a person's teams hold a plan, not counting what is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct HeldPlan(pub UserId, pub PlanId);
+
+impl Loader<HeldPlan> for Lists {
+    type Value = ();
+    type Error = Arc<DomainError>;
+
+    async fn load(&self, keys: &[HeldPlan]) -> Result<HashMap<HeldPlan, ()>, Self::Error> {
+        let Some(HeldPlan(user, _)) = keys.first().copied() else { return Ok(HashMap::new()) };
+        let ids: Vec<_> = keys.iter().map(|key| key.1).collect();
+        let held = plans::held_of(&self.0, user, &ids).await.map_err(Arc::new)?;
+        Ok(held.into_iter().map(|plan| (HeldPlan(user, plan), ())).collect())
+    }
+}
+
 /// One key's value; `None` where there is nothing.
 pub async fn one<K>(ctx: &Context<'_>, key: K) -> async_graphql::Result<Option<<Lists as Loader<K>>::Value>>
 where

@@ -238,8 +238,16 @@ impl<V: View> Decision<'_, V> {
         if held.expires_at <= self.now {
             return inactive("it has expired");
         }
+        // Its job may be late: the end that was set counts.
+        if held.cancel_at <= self.now {
+            return inactive("it was cancelled");
+        }
         match (environment, held.phase) {
-            (Environment::Sandbox, _) | (Environment::Production, None | Some(PipelinePhase::Production)) => Ok(()),
+            (Environment::Sandbox, _) => Ok(()),
+            (Environment::Production, None | Some(PipelinePhase::Production)) if held.awaits_payment => {
+                inactive("production waits for payment")
+            }
+            (Environment::Production, None | Some(PipelinePhase::Production)) => Ok(()),
             (Environment::Production, Some(PipelinePhase::Sandbox | PipelinePhase::InReview | PipelinePhase::Rejected)) => {
                 inactive("production is not approved yet")
             }

@@ -174,6 +174,8 @@ impl World {
                 product: id(10),
                 status: SubscriptionStatus::Active,
                 phase: None,
+                awaits_payment: false,
+                cancel_at: Moment::NEVER,
                 expires_at: Moment::NEVER,
             }),
             products: Box::default(),
@@ -469,6 +471,18 @@ fn subscriptions_in_force_and_open_lanes() {
     let ends = |at: DateTime<Utc>| with(World::token(), |w| w.client.subscription.as_mut().unwrap().expires_at = at.into());
     assert_eq!(ends(now()), "SubscriptionInactive by subscription: it has expired");
     assert_eq!(ends(now() + TimeDelta::microseconds(1)), "admitted to /charges/{id}");
+    let cancels = |at: DateTime<Utc>| with(World::token(), |w| w.client.subscription.as_mut().unwrap().cancel_at = at.into());
+    assert_eq!(cancels(now()), "SubscriptionInactive by subscription: it was cancelled");
+    assert_eq!(cancels(now() + TimeDelta::microseconds(1)), "admitted to /charges/{id}");
+    let unpaid = |environment| {
+        with(World::token(), |w| {
+            w.client.subscription.as_mut().unwrap().awaits_payment = true;
+            w.client.profiles[LIVE].environment = environment;
+            w.client.credentials[LIVE].environment = environment;
+        })
+    };
+    assert_eq!(unpaid(Environment::Production), "SubscriptionInactive by subscription: production waits for payment");
+    assert_eq!(unpaid(Environment::Sandbox), "admitted to /charges/{id}");
 }
 
 #[test]
