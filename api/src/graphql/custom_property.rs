@@ -96,6 +96,12 @@ impl From<CustomPropertyInput> for Answer {
     }
 }
 
+impl From<Answer> for CustomPropertyValue {
+    fn from(answer: Answer) -> Self {
+        Self { key: answer.key, value: Some(Json(answer.value)) }
+    }
+}
+
 /// What was answered of what is asked for.
 pub fn values(defined: &[PropertyDefinition], answers: &[Answer]) -> Vec<CustomPropertyValue> {
     let answer = |key: &str| answers.iter().find(|answer| answer.key == key).map(|answer| Json(answer.value.clone()));

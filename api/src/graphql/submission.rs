@@ -13,8 +13,8 @@ use crate::{
     connection,
     graphql::{
         connection::HasCursor,
+        custom_property::{CustomPropertyInput, CustomPropertyValue},
         enums::{PipelinePhase, StepState, SubmissionStatus},
-        form::{CustomPropertyInput, CustomPropertyValue},
         loaders::found,
         loaders::lists::{LatestSubmissionOf, one},
         payload::payload,
