@@ -204,10 +204,11 @@ impl<'a> Tx<'a> {
     }
 }
 
-/// Runs an operation again, once, where it lost a race.
+/// Runs an operation again, once, where it lost a race. Operations are large futures: on the heap, they do not add up to more than a
+/// thread's stack.
 pub async fn retrying<T, W: Future<Output = Result<T>>>(operation: impl Fn() -> W) -> Result<T> {
-    match operation().await {
-        Err(DomainError::Conflict) => operation().await,
+    match Box::pin(operation()).await {
+        Err(DomainError::Conflict) => Box::pin(operation()).await,
         outcome => outcome,
     }
 }

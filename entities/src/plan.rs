@@ -37,6 +37,8 @@ pub struct Model {
     pub credential_lifetime_days: Option<i32>,
     /// A new team holds it at once.
     pub auto_subscribe: bool,
+    /// The version that took its place.
+    pub superseded_by: Option<PlanId>,
     pub created_at: DateTimeUtc,
 }
 

@@ -30,6 +30,8 @@ pub struct Model {
     pub activated_at: Option<DateTimeUtc>,
     pub cancel_at: Option<DateTimeUtc>,
     pub expires_at: Option<DateTimeUtc>,
+    /// Asked for, and waiting for an approval.
+    pub pending_plan_id: Option<PlanId>,
     /// The answers to the plan's custom properties.
     pub custom_properties: Answers,
     pub version: i32,

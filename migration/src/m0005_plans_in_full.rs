@@ -2,7 +2,8 @@
 
 use sea_orm_migration::{
     prelude::*,
-    schema::{boolean, integer_null, json_binary},
+    schema::{boolean, integer_null, json_binary, uuid_null},
+    sea_orm::{ConnectionTrait, TransactionTrait},
 };
 
 use crate::shape::index;
@@ -15,7 +16,7 @@ impl MigrationName for Migration {
     }
 }
 
-fn columns() -> [(&'static str, ColumnDef); 7] {
+fn columns() -> [(&'static str, ColumnDef); 9] {
     let list = |name| json_binary(name).default("[]").to_owned();
     let flag = |name| boolean(name).default(false).to_owned();
     [
@@ -26,6 +27,8 @@ fn columns() -> [(&'static str, ColumnDef); 7] {
         ("plans", flag("auto_subscribe")),
         ("subscriptions", flag("awaits_payment")),
         ("subscriptions", list("custom_properties")),
+        ("plans", uuid_null("superseded_by")),
+        ("subscriptions", uuid_null("pending_plan_id")),
     ]
 }
 
@@ -41,10 +44,12 @@ impl MigrationTrait for Migration {
         for columns in ENDS {
             manager.create_index(index("subscriptions", &columns)).await?;
         }
-        Ok(())
+        // A version keeps its slug when another takes its place.
+        one_slug(manager, "where superseded_by is null").await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        one_slug(manager, "").await?;
         for columns in ENDS {
             let name = format!("subscriptions_{}", columns.join("_"));
             manager.drop_index(Index::drop().name(name).table("subscriptions").to_owned()).await?;
@@ -54,4 +59,12 @@ impl MigrationTrait for Migration {
         }
         Ok(())
     }
+}
+
+async fn one_slug(manager: &SchemaManager<'_>, of: &str) -> Result<(), DbErr> {
+    // On one connection: another of SQLite's may not have seen yet that the name is free.
+    let db = manager.get_connection().begin().await?;
+    db.execute_unprepared("drop index plans_product_id_slug").await?;
+    db.execute_unprepared(&format!("create unique index plans_product_id_slug on plans (product_id, slug) {of}")).await?;
+    db.commit().await
 }

@@ -106,6 +106,7 @@ async fn subscription(app: &TestApp, partner: &Partner, product: &str, status: S
         max_subscriptions_per_team: None,
         credential_lifetime_days: None,
         auto_subscribe: false,
+        superseded_by: None,
         created_at: now,
     };
     insert(app, row).await;
@@ -124,6 +125,7 @@ async fn subscription(app: &TestApp, partner: &Partner, product: &str, status: S
         created_at: now,
         activated_at: None,
         cancel_at: None,
+        pending_plan_id: None,
         expires_at: None,
         custom_properties: Vec::new().into_iter().collect(),
         version: 1,

@@ -80,7 +80,7 @@ async fn a_cancellation_takes_effect_at_its_time() {
     let select = "subscription { status statusReason cancelAt nextSteps }";
     let set = app.mutate(Some(&dev), "cancelSubscription", input, select).await;
     let expected = json!({ "status": "PENDING_CANCELLATION", "statusReason": "We moved", "cancelAt": "2026-01-15T09:00:00+00:00",
-        "nextSteps": ["MAKE_FIRST_SANDBOX_CALL"] });
+        "nextSteps": ["MAKE_FIRST_SANDBOX_CALL", "SUBMIT_FOR_REVIEW"] });
     assert_eq!(set["subscription"], expected);
     app.pass(9).await;
     assert_eq!(app.state(&dev, &held).await, "PENDING_CANCELLATION, open, key ACTIVE");

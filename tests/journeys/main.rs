@@ -16,6 +16,7 @@ mod offer;
 mod onboard_partner;
 mod onboarding;
 mod plan_terms;
+mod plan_versions;
 mod plans;
 mod portal;
 mod reviews;

@@ -62,14 +62,18 @@ async fn a_priced_plan_is_tried_in_its_sandbox_and_production_waits_for_payment(
         { "environment": "SANDBOX", "locked": false, "lockedReasons": [] },
         { "environment": "PRODUCTION", "locked": true, "lockedReasons": ["IN_SANDBOX", "PENDING_PAYMENT"] }
     ]);
-    assert_eq!(seen, json!({ "status": "ACTIVE", "nextSteps": ["MAKE_FIRST_SANDBOX_CALL"], "lanes": lanes }));
+    let next = json!(["MAKE_FIRST_SANDBOX_CALL", "SUBMIT_FOR_REVIEW"]);
+    assert_eq!(seen, json!({ "status": "ACTIVE", "nextSteps": next, "lanes": lanes }));
     let input = json!({ "profileId": held.production });
     let refused = app.refused(Some(&dev), "createCredential", "CreateCredentialInput", input).await;
     assert_eq!(refused, "PRODUCTION_LOCKED");
     let dearer =
         json!({ "planId": with, "pricing": { "model": "FLAT_FEE", "currency": "EUR", "amount": 9900, "interval": "MONTH" } });
-    let refused = app.refused(Some(&editor), "updatePlan", "UpdatePlanInput", dearer).await;
-    assert_eq!(refused, "WRONG_STATE environments", "somebody holds it at its price");
+    app.mutate(Some(&editor), "updatePlan", dearer, "plan { id }").await;
+    let query = "query($id: ID!) { subscription(id: $id) { plan { pricing { amount } supersededBy { pricing { amount } } } } }";
+    let seen = app.data(Some(&dev), query, json!({ "id": held.id })).await["subscription"]["plan"].take();
+    let expected = json!({ "pricing": { "amount": 4900 }, "supersededBy": { "pricing": { "amount": 9900 } } });
+    assert_eq!(seen, expected, "who holds it keeps its price");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,6 @@
 //! Plans and policies, as staff make them and others see them.
 
-use entities::{
-    enums::{GatewaySubject, StaffRole},
-    gateway_change,
-};
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use entities::enums::StaffRole;
 use serde_json::{Value, json};
 
 use crate::app::TestApp;
@@ -130,37 +126,6 @@ async fn what_is_wrong_with_a_plan_is_said_by_field() {
     let viewer = app.staff(StaffRole::Viewer).await;
     assert_eq!(app.refused(Some(&viewer), "createPlan", "CreatePlanInput", fine.clone()).await, "FORBIDDEN");
     assert_eq!(app.refused(None, "createPlan", "CreatePlanInput", fine).await, "UNAUTHENTICATED");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_plan_that_is_held_keeps_its_promises_and_changes_its_limits() {
-    let app = TestApp::start().await;
-    let editor = app.editor().await;
-    let product = app.product(&editor, "ship", "PUBLIC").await;
-    let plan = app.plan(&editor, &product, "free", false, json!({})).await;
-    let (dev, team) = app.partner("acme").await;
-    app.subscribed(&dev, &team, &plan).await;
-    let update = async |input: Value| {
-        let mut whole = json!({ "planId": plan });
-        whole.as_object_mut().expect("an object").extend(input.as_object().expect("an object").clone());
-        app.refused(Some(&editor), "updatePlan", "UpdatePlanInput", whole).await
-    };
-    let environment = |method: &str, requests: i32| json!([{ "environment": "PRODUCTION", "authMethod": method, "rateLimit": { "requests": requests, "window": "SECOND" } }]);
-    assert_eq!(update(json!({ "expectedVersion": 1, "name": "Old news" })).await, "STALE expectedVersion");
-    assert_eq!(update(json!({ "environments": environment("TOKEN", 5) })).await, "WRONG_STATE environments");
-    assert_eq!(update(json!({ "hasSandbox": true })).await, "INVALID environments");
-    let touched = async || {
-        let changes = gateway_change::Entity::find().filter(gateway_change::Column::Subject.eq(GatewaySubject::Plan));
-        changes.count(&app.domain().db).await.expect("changes")
-    };
-    assert_eq!(touched().await, 1);
-    assert_eq!(update(json!({ "expectedVersion": 2, "environments": environment("API_KEY", 5) })).await, "");
-    assert_eq!(touched().await, 2, "gateways hear of it");
-    let status = json!({ "planId": plan, "status": "DEPRECATED" });
-    app.mutate(Some(&editor), "setPlanStatus", status, "plan { id }").await;
-    let away =
-        app.refused(Some(&editor), "setPlanStatus", "SetPlanStatusInput", json!({ "planId": plan, "status": "ARCHIVED" })).await;
-    assert_eq!(away, "WRONG_STATE status", "somebody holds it");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -106,6 +106,14 @@ impl Plan {
     async fn auto_subscribe(&self) -> bool {
         self.0.auto_subscribe
     }
+    /// The version that took its place, where those who see it may see that one.
+    async fn superseded_by(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Self>> {
+        let Some(id) = self.0.superseded_by else { return Ok(None) };
+        let newer = found(ctx.loaders().plans.load_one(id).await)?;
+        let shown = sees_all(ctx.actor())
+            || matches!(newer.status, entities::enums::PlanStatus::Active | entities::enums::PlanStatus::Deprecated);
+        Ok(shown.then_some(Self(newer)))
+    }
     /// Null: no cap.
     async fn max_subscriptions_per_team(&self) -> Option<i32> {
         self.0.max_subscriptions_per_team

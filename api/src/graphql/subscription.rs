@@ -6,7 +6,7 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use domain::{
     ops::{
-        endings, reviews,
+        endings, plan_changes, reviews,
         subscriptions::{self, Subscribed, UpdateSubscription},
     },
     read::{
@@ -134,6 +134,11 @@ impl Subscription {
             domain::read::scopes::of_subscription(ctx.op(), self.0.id, status.map(Into::into), &page).await.or_graphql()?;
         Ok(ScopeRequestConnection(rows.map(ScopeRequest)))
     }
+    /// What it was asked to be moved to; the plan stays in force until a reviewer has decided.
+    async fn pending_plan_change(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Plan>> {
+        let Some(id) = self.0.pending_plan_id else { return Ok(None) };
+        found(ctx.loaders().plans.load_one(id).await).map(|plan| Some(Plan(plan)))
+    }
     /// What the plan asks for, and what was answered.
     async fn custom_properties(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<CustomPropertyValue>> {
         let plan = found(ctx.loaders().plans.load_one(self.0.plan_id).await)?;
@@ -259,6 +264,13 @@ pub struct SubscribeInput {
 }
 
 #[derive(InputObject)]
+pub struct ChangePlanInput {
+    subscription_id: ID,
+    /// Of the same product.
+    plan_id: ID,
+}
+
+#[derive(InputObject)]
 pub struct CancelSubscriptionInput {
     subscription_id: ID,
     /// Left out: now.
@@ -315,6 +327,11 @@ pub struct SubscriptionMutation;
 impl SubscriptionMutation {
     async fn subscribe(&self, ctx: &Context<'_>, input: SubscribeInput) -> async_graphql::Result<Option<SubscribePayload>> {
         payload(subscribe(ctx, input).await)
+    }
+    /// Moves it to another plan of the product. Where that one asks for approval and production is open, the old plan stays in force
+    /// until then; moving to the plan that is held takes the wish back.
+    async fn change_plan(&self, ctx: &Context<'_>, input: ChangePlanInput) -> async_graphql::Result<Option<SubscribePayload>> {
+        payload(change_plan(ctx, &input).await)
     }
     /// Ends it now, or at a time to come; its credentials end with it. Given again, the time is moved.
     async fn cancel_subscription(
@@ -382,6 +399,11 @@ async fn subscribe(ctx: &Context<'_>, input: SubscribeInput) -> domain::Result<S
         idempotency_key: input.idempotency_key,
     };
     subscriptions::subscribe(ctx.op(), ctx.actor(), cmd).await
+}
+
+async fn change_plan(ctx: &Context<'_>, input: &ChangePlanInput) -> domain::Result<Subscribed> {
+    let id = id_of(&input.subscription_id, "subscription")?;
+    plan_changes::change(ctx.op(), ctx.actor(), id, id_referred_to(&input.plan_id)).await
 }
 
 async fn cancel(ctx: &Context<'_>, input: &CancelSubscriptionInput) -> domain::Result<Subscription> {

@@ -294,6 +294,7 @@ impl Made<'_> {
                 max_subscriptions_per_team: None,
                 credential_lifetime_days: None,
                 auto_subscribe: false,
+                superseded_by: None,
                 created_at: self.now,
             }
         );
@@ -351,6 +352,7 @@ impl Made<'_> {
                 created_at: self.now,
                 activated_at: Some(self.now),
                 cancel_at: None,
+                pending_plan_id: None,
                 expires_at: None,
                 custom_properties: Vec::new().into_iter().collect(),
                 version: 1,

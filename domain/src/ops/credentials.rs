@@ -186,16 +186,25 @@ pub(crate) async fn insert(tx: &Tx<'_>, profile: &profile::Model, details: Detai
 
 /// Ends all of a client's credentials; how many there were.
 pub(crate) async fn revoke_all(tx: &Tx<'_>, client: ClientId) -> Result<u64> {
+    revoke_where(tx, client, Column::ClientId.eq(client)).await
+}
+
+async fn revoke_where(tx: &Tx<'_>, client: ClientId, which: Expr) -> Result<u64> {
     let revoked = Entity::update_many()
         .col_expr(Column::Status, Expr::value(CredentialStatus::Revoked))
         .col_expr(Column::RevokedAt, Expr::value(Some(tx.now())))
         .col_expr(Column::Version, Expr::col(Column::Version).add(1))
-        .filter(Column::ClientId.eq(client))
+        .filter(which)
         .filter(Column::Status.is_in([CredentialStatus::Active, CredentialStatus::Unclaimed]))
         .exec(tx.db())
         .await?;
     tx.touch_gateway(Touch::Client(client));
     Ok(revoked.rows_affected)
+}
+
+/// Ends all of one profile's.
+pub(super) async fn revoke_of_profile(tx: &Tx<'_>, profile: &profile::Model) -> Result<()> {
+    revoke_where(tx, profile.client_id, Column::ProfileId.eq(profile.id)).await.map(drop)
 }
 
 /// The answer of the first run: the secret is made again from the caller's key, and shown if it is the stored one.

@@ -160,6 +160,7 @@ async fn end(tx: Tx<'_>, actor: &Actor, before: Model, event: Event, reason: Opt
     let mut row = before.clone().into_active_model();
     row.status = Set(status);
     row.status_reason = Set(reason);
+    row.pending_plan_id = Set(None);
     if status == SubscriptionStatus::Cancelled {
         row.cancel_at = Set(before.cancel_at.filter(|at| *at <= tx.now()).or(Some(tx.now())));
     }

@@ -14,6 +14,7 @@ pub mod invitations;
 pub mod members;
 pub mod onboarding;
 pub mod onboarding_stages;
+pub mod plan_changes;
 pub mod plans;
 pub mod policies;
 pub mod portal;

@@ -4,11 +4,12 @@ use entities::{
     columns::{PlanFeature, PlanFeatures, PlanScopes, Pricing, PropertyDefinition, SandboxTestDatum, SubmissionForm},
     enums::{ApprovalLevel, PlanStatus, ProductStatus},
     id::{ApprovalGroupId, PlanEnvironmentId, PlanId, ProductId},
-    plan::{Column, Entity, Model},
+    plan::{ActiveModel, Column, Entity, Model},
     plan_environment, product, subscription,
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QuerySelect,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
+    QuerySelect, TryIntoModel, sea_query::Expr,
 };
 
 use super::approval_groups;
@@ -88,6 +89,7 @@ pub async fn create(ctx: &Domain, actor: &Actor, cmd: CreatePlan) -> Result<Mode
             max_subscriptions_per_team: cmd.draft.max_subscriptions_per_team,
             credential_lifetime_days: cmd.draft.credential_lifetime_days,
             auto_subscribe: cmd.draft.auto_subscribe,
+            superseded_by: None,
             created_at: tx.now(),
         })
         .await?;
@@ -110,8 +112,8 @@ pub async fn create(ctx: &Domain, actor: &Actor, cmd: CreatePlan) -> Result<Mode
     Ok(row)
 }
 
-/// Staff change what a plan says. Its limits are in force for those who hold it within a second; how their profiles
-/// authenticate and what they pay was fixed when they subscribed, so that cannot change while anybody holds it.
+/// Staff change what a plan says. Where somebody holds it and the terms change, that makes a new version, which is what is given
+/// back: those who hold the old one keep its terms until they are moved.
 pub async fn update(ctx: &Domain, actor: &Actor, id: PlanId, cmd: UpdatePlan) -> Result<Model> {
     require_staff(actor, StaffRight::Edit)?;
     retrying(|| update_once(ctx, actor, id, &cmd)).await
@@ -124,13 +126,38 @@ async fn update_once(ctx: &Domain, actor: &Actor, id: PlanId, cmd: &UpdatePlan) 
         let say = format!("the plan is at version {}: read it again", before.version);
         return Err(DomainError::refused(ProblemCode::Stale, "expectedVersion", say));
     }
+    if before.superseded_by.is_some() {
+        return Err(superseded());
+    }
     let environments = environments(tx.db(), id).await?;
     let draft = overlay(&before, &environments, cmd);
-    let checked = plan::check(&draft).map_err(DomainError::Refused)?;
+    let mut checked = plan::check(&draft).map_err(DomainError::Refused)?;
     free_slug(&tx, before.product_id, &checked.slug, Some(id)).await?;
-    keep_promises(&tx, &before, &environments, &draft, &checked).await?;
     let approval_group = cmd.approval_group.unwrap_or(before.approval_group_id);
     approval_groups::require(&tx, approval_group).await?;
+    let anew = other_terms(&before, &environments, &draft, &checked) && held(tx.db(), id).await? > 0;
+    let wanted = std::mem::take(&mut checked.environments);
+    if before.slug != checked.slug {
+        rename_versions(&tx, &before, &checked.slug).await?;
+    }
+    let row = rewritten(&before, draft, checked, approval_group);
+    let after = if anew {
+        let new = tx.ctx().env.id();
+        supersede(&tx, &before, new).await?;
+        let version = before.version + 1;
+        tx.insert(Model { id: new, version, created_at: tx.now(), ..row.try_into_model()? }).await?
+    } else {
+        let after = tx.update::<Entity>(row, Column::Version, before.version).await?;
+        plan_environment::Entity::delete_many().filter(plan_environment::Column::PlanId.eq(id)).exec(tx.db()).await?;
+        after
+    };
+    let replaced = insert_environments(&tx, after.id, wanted).await?;
+    tx.touch_gateway(Touch::Plan(after.id));
+    tx.commit(updated(actor, (&before, &environments), (&after, &replaced))).await?;
+    Ok(after)
+}
+
+fn rewritten(before: &Model, draft: Draft, checked: Checked, approval_group: Option<ApprovalGroupId>) -> ActiveModel {
     let mut row = before.clone().into_active_model();
     row.slug = Set(checked.slug);
     row.name = Set(checked.name);
@@ -148,12 +175,16 @@ async fn update_once(ctx: &Domain, actor: &Actor, id: PlanId, cmd: &UpdatePlan) 
     row.max_subscriptions_per_team = Set(draft.max_subscriptions_per_team);
     row.credential_lifetime_days = Set(draft.credential_lifetime_days);
     row.auto_subscribe = Set(draft.auto_subscribe);
-    let after = tx.update::<Entity>(row, Column::Version, before.version).await?;
-    plan_environment::Entity::delete_many().filter(plan_environment::Column::PlanId.eq(id)).exec(tx.db()).await?;
-    let replaced = insert_environments(&tx, id, checked.environments).await?;
-    tx.touch_gateway(Touch::Plan(id));
+    row
+}
+
+type WithEnvironments<'a> = (&'a Model, &'a [plan_environment::Model]);
+
+fn updated(actor: &Actor, (before, environments): WithEnvironments<'_>, (after, replaced): WithEnvironments<'_>) -> Audit {
     let list = |rows: &[plan_environment::Model]| rows.iter().map(shown).collect::<Vec<_>>();
-    let entry = Audit::of(actor, Action::PlanUpdated, id)
+    let action = if before.id == after.id { Action::PlanUpdated } else { Action::PlanSuperseded };
+    Audit::of(actor, action, after.id)
+        .change("plan", before.id, after.id)
         .change("slug", &before.slug, &after.slug)
         .change("name", &before.name, &after.name)
         .change("description", &before.description, &after.description)
@@ -165,14 +196,12 @@ async fn update_once(ctx: &Domain, actor: &Actor, id: PlanId, cmd: &UpdatePlan) 
         .change("scopes", &before.scopes, &after.scopes)
         .change("features", &before.features, &after.features)
         .change("customProperties", &before.custom_properties, &after.custom_properties)
-        .change("sandboxTestData", test_data(&before), test_data(&after))
+        .change("sandboxTestData", test_data(before), test_data(after))
         .change("durationDays", before.duration_days, after.duration_days)
         .change("credentialLifetimeDays", before.credential_lifetime_days, after.credential_lifetime_days)
         .change("autoSubscribe", before.auto_subscribe, after.auto_subscribe)
         .change("maxSubscriptionsPerTeam", before.max_subscriptions_per_team, after.max_subscriptions_per_team)
-        .change("environments", list(&environments), list(&replaced));
-    tx.commit(entry).await?;
-    Ok(after)
+        .change("environments", list(environments), list(replaced))
 }
 
 /// Staff open a plan for subscriptions, close it, or put it away.
@@ -181,6 +210,9 @@ pub async fn set_status(ctx: &Domain, actor: &Actor, id: PlanId, to: PlanStatus)
     retrying(async || {
         let tx = Tx::begin(ctx).await?;
         let before = locked(&tx, id).await?;
+        if before.superseded_by.is_some() {
+            return Err(superseded());
+        }
         plan::set_status(before.status, to, held(tx.db(), id).await?)?;
         let mut row = before.clone().into_active_model();
         row.status = Set(to);
@@ -202,16 +234,16 @@ pub(crate) async fn environments(db: &impl ConnectionTrait, plan: PlanId) -> Res
     Ok(crate::read::plans::in_order(rows))
 }
 
-/// How many subscriptions to it are not over.
+/// How many subscriptions to it are not over, with those that wait to be moved to it.
 async fn held(db: &impl ConnectionTrait, plan: PlanId) -> Result<u64> {
-    let held = subscription::Entity::find()
-        .filter(subscription::Column::PlanId.eq(plan))
-        .filter(subscription::Column::Status.is_not_in(FINAL));
+    let holds = subscription::Column::PlanId.eq(plan).or(subscription::Column::PendingPlanId.eq(plan));
+    let held = subscription::Entity::find().filter(holds).filter(subscription::Column::Status.is_not_in(FINAL));
     Ok(held.count(db).await?)
 }
 
 async fn free_slug(tx: &Tx<'_>, product: ProductId, slug: &str, own: Option<PlanId>) -> Result<()> {
-    let taken = Entity::find().filter(Column::ProductId.eq(product)).filter(Column::Slug.eq(slug)).one(tx.db()).await?;
+    let of_product = Entity::find().filter(Column::ProductId.eq(product)).filter(Column::SupersededBy.is_null());
+    let taken = of_product.filter(Column::Slug.eq(slug)).one(tx.db()).await?;
     match taken {
         Some(other) if Some(other.id) != own => {
             Err(DomainError::refused(ProblemCode::Taken, "slug", "another plan of the product has this slug"))
@@ -220,29 +252,48 @@ async fn free_slug(tx: &Tx<'_>, product: ProductId, slug: &str, own: Option<Plan
     }
 }
 
-async fn keep_promises(
-    tx: &Tx<'_>,
-    before: &Model,
-    environments: &[plan_environment::Model],
-    draft: &Draft,
-    checked: &Checked,
-) -> Result<()> {
+/// Whether the subscribers' terms differ: those who hold the plan keep theirs.
+fn other_terms(before: &Model, environments: &[plan_environment::Model], draft: &Draft, checked: &Checked) -> bool {
     let same = |old: &plan_environment::Model, new: &CheckedEnvironment| {
-        (old.environment, old.auth_method, &old.allowed_methods) == (new.environment, new.auth_method, &new.allowed_methods)
+        let limits = (old.rate_requests.zip(old.rate_window), old.quota_requests.zip(old.quota_period));
+        (old.environment, old.auth_method, &old.allowed_methods, limits)
+            == (new.environment, new.auth_method, &new.allowed_methods, (new.limits.rate, new.limits.quota))
     };
-    let kept = before.has_sandbox == draft.has_sandbox
-        && before.pricing == checked.pricing
-        && environments.len() == checked.environments.len()
-        && environments.iter().zip(&checked.environments).all(|(old, new)| same(old, new));
-    let held = if kept { 0 } else { held(tx.db(), before.id).await? };
-    if held == 0 {
-        return Ok(());
+    before.has_sandbox != draft.has_sandbox
+        || before.pricing != checked.pricing
+        || before.scopes.to_vec() != checked.scopes
+        || before.custom_properties != checked.custom_properties
+        || before.duration_days != draft.duration_days
+        || before.credential_lifetime_days != draft.credential_lifetime_days
+        || environments.len() != checked.environments.len()
+        || !environments.iter().zip(&checked.environments).all(|(old, new)| same(old, new))
+}
+
+/// The old version takes no more subscriptions; those who hold it stay until they are moved.
+async fn supersede(tx: &Tx<'_>, before: &Model, by: PlanId) -> Result<()> {
+    let mut row = before.clone().into_active_model();
+    row.superseded_by = Set(Some(by));
+    if before.status == PlanStatus::Active {
+        row.status = Set(PlanStatus::Deprecated);
     }
-    let say = format!(
-        "{held} subscriptions hold this plan: sandbox, pricing, authMethod and allowedMethods stay as they are. \
-         Make a new plan and deprecate this one"
-    );
-    Err(DomainError::refused(ProblemCode::WrongState, "environments", say))
+    row.auto_subscribe = Set(false);
+    tx.update::<Entity>(row, Column::Version, before.version).await.map(drop)
+}
+
+async fn rename_versions(tx: &Tx<'_>, plan: &Model, slug: &str) -> Result<()> {
+    let versions = Entity::update_many().filter(Column::ProductId.eq(plan.product_id)).filter(Column::Slug.eq(&plan.slug));
+    versions.filter(Column::SupersededBy.is_not_null()).col_expr(Column::Slug, Expr::value(slug)).exec(tx.db()).await?;
+    Ok(())
+}
+
+fn superseded() -> DomainError {
+    DomainError::refused(ProblemCode::WrongState, "planId", "a newer version took the plan's place: change that one")
+}
+
+/// All versions of a plan: they share its slug.
+pub(crate) async fn versions(db: &impl ConnectionTrait, plan: &Model) -> Result<Vec<PlanId>> {
+    let of_plan = Entity::find().filter(Column::ProductId.eq(plan.product_id)).filter(Column::Slug.eq(&plan.slug));
+    Ok(of_plan.select_only().column(Column::Id).into_tuple().all(db).await?)
 }
 
 async fn insert_environments(

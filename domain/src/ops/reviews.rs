@@ -12,7 +12,7 @@ use entities::{
 use sea_orm::{ActiveValue::Set, EntityTrait, IntoActiveModel};
 
 use super::{
-    endings, production, review_queue, submissions,
+    endings, plan_changes, production, review_queue, submissions,
     subscriptions::{client_of, facts},
 };
 use crate::{
@@ -128,7 +128,7 @@ async fn write(
     tx.update::<Entity>(row, Column::Version, before.version).await
 }
 
-/// Lets a subscription to a plan without a sandbox begin.
+/// Lets a subscription to a plan without a sandbox begin, or one that is to be moved go to its new plan.
 pub async fn approve_subscription(
     ctx: &Domain,
     actor: &Actor,
@@ -159,10 +159,14 @@ async fn decide_subscription(
     retrying(async || {
         let tx = Tx::begin(ctx).await?;
         let before = subscription::Entity::find_by_id(id).one(tx.db()).await?.ok_or(DomainError::NotFound("subscription"))?;
-        let plan = plan::Entity::find_by_id(before.plan_id).one(tx.db()).await?.ok_or(DomainError::NotFound("plan"))?;
+        let asked = before.pending_plan_id.unwrap_or(before.plan_id);
+        let plan = plan::Entity::find_by_id(asked).one(tx.db()).await?.ok_or(DomainError::NotFound("plan"))?;
         let reviewer = require_reviewer(tx.db(), actor, plan.approval_group_id, before.team_id).await?;
-        let status = rule::step(before.status, event, facts(&before))?;
         let approved = event == rule::Event::Approve;
+        if before.pending_plan_id.is_some() {
+            return plan_changes::decide(tx, actor, reviewer, (before, plan), approved, notes.clone()).await;
+        }
+        let status = rule::step(before.status, event, facts(&before))?;
         let mut row = before.clone().into_active_model();
         row.status = Set(status);
         row.status_reason = Set(notes.clone());

@@ -77,7 +77,7 @@ async fn subscribe_once(ctx: &Domain, actor: &Actor, cmd: &Subscribe, claim: Opt
     if !team_may_see(tx.db(), team.id, &product).await? {
         return Err(no_such_plan());
     }
-    room_for_one(&tx, &plan, &team).await?;
+    room_for_one(&tx, &plan, &team, None).await?;
     let given = custom_property::on_subscribing(&plan.custom_properties, &cmd.custom_properties);
     let custom_properties = given.map_err(DomainError::Refused)?;
     let new = NewSubscription { owner: actor.user_id(), name, custom_properties };
@@ -175,7 +175,7 @@ pub async fn update(ctx: &Domain, actor: &Actor, id: SubscriptionId, cmd: Update
     .await
 }
 
-async fn of_member_or_staff(tx: &Tx<'_>, actor: &Actor, id: SubscriptionId, names: bool) -> Result<(Model, Hand)> {
+pub(super) async fn of_member_or_staff(tx: &Tx<'_>, actor: &Actor, id: SubscriptionId, names: bool) -> Result<(Model, Hand)> {
     match of_member(tx, actor, id).await {
         Err(error) if require_staff(actor, StaffRight::Edit).is_ok() && !names => {
             let held = Entity::find_by_id(id).one(tx.db()).await?;
@@ -202,6 +202,10 @@ pub(crate) async fn offered(tx: &Tx<'_>, id: PlanId) -> Result<(plan::Model, pro
     // Held, so that it does not change its kind of authentication meanwhile.
     let plan = plan::Entity::find_by_id(id).lock_shared().one(tx.db()).await?.ok_or_else(no_such_plan)?;
     let product = product::Entity::find_by_id(plan.product_id).one(tx.db()).await?.ok_or_else(no_such_plan)?;
+    if plan.superseded_by.is_some() {
+        let say = "a newer version took the plan's place: read the product's plans again";
+        return Err(DomainError::refused(ProblemCode::WrongState, "planId", say));
+    }
     match (plan.status, product.status) {
         (PlanStatus::Draft | PlanStatus::Archived, _) | (_, ProductStatus::Draft | ProductStatus::Retired) => Err(no_such_plan()),
         (PlanStatus::Inactive | PlanStatus::Deprecated, _) => Err(closed("plan", text::word(plan.status))),
@@ -223,14 +227,25 @@ fn no_such_plan() -> DomainError {
     Problem::new(ProblemCode::NotFound, "planId", "no such plan").into()
 }
 
-/// Refuses where the team is not active or holds as many subscriptions to the plan as it may.
-pub(crate) async fn room_for_one(tx: &Tx<'_>, plan: &plan::Model, team: &team::Model) -> Result<()> {
+/// Refuses where the team is not active or holds as many subscriptions to the plan, in any version, as it may. `moved`: one that
+/// does not count, since it comes there.
+pub(crate) async fn room_for_one(
+    tx: &Tx<'_>,
+    plan: &plan::Model,
+    team: &team::Model,
+    moved: Option<SubscriptionId>,
+) -> Result<()> {
     if team.status != TeamStatus::Active {
         let say = format!("the team cannot subscribe while {}", text::word(team.status));
         return Err(DomainError::refused(ProblemCode::WrongState, "teamId", say));
     }
     let Some(cap) = plan.max_subscriptions_per_team else { return Ok(()) };
-    let held = Entity::for_team(team.id).filter(Column::PlanId.eq(plan.id)).filter(Column::Status.is_not_in(FINAL));
+    let versions = plans::versions(tx.db(), plan).await?;
+    let held = Entity::for_team(team.id).filter(Column::PlanId.is_in(versions)).filter(Column::Status.is_not_in(FINAL));
+    let held = match moved {
+        Some(moved) => held.filter(Column::Id.ne(moved)),
+        None => held,
+    };
     if held.count(tx.db()).await? < u64::try_from(cap).unwrap_or(0) {
         return Ok(());
     }
@@ -282,6 +297,7 @@ pub(crate) async fn insert(tx: &Tx<'_>, team: &team::Model, plan: &plan::Model, 
             activated_at: open.then_some(tx.now()),
             cancel_at: None,
             expires_at: open.then(|| endings::expiry(plan, tx.now())).flatten(),
+            pending_plan_id: None,
             custom_properties,
             version: 1,
         })
@@ -294,15 +310,7 @@ pub(crate) async fn insert(tx: &Tx<'_>, team: &team::Model, plan: &plan::Model, 
         profiles.push(tx.insert(profile_for(tx.ctx().env.id(), &client, environment, tx.now())).await?);
     }
     for scope in plan.scopes.iter().filter(|s| s.grant == entities::enums::ScopeGrantKind::Default) {
-        tx.insert(scope_grant::Model {
-            id: tx.ctx().env.id::<ScopeGrantId>(),
-            subscription_id: row.id,
-            team_id: team.id,
-            scope: scope.name.clone(),
-            granted_at: tx.now(),
-            granted_by: None,
-        })
-        .await?;
+        grant(tx, &row, &scope.name).await?;
     }
     tx.insert(assignment::Model {
         id: tx.ctx().env.id::<AssignmentId>(),
@@ -316,6 +324,20 @@ pub(crate) async fn insert(tx: &Tx<'_>, team: &team::Model, plan: &plan::Model, 
     })
     .await?;
     Ok(Inserted { subscription: row, client, profiles })
+}
+
+/// Gives a scope that the plan gives to all.
+pub(super) async fn grant(tx: &Tx<'_>, held: &Model, scope: &str) -> Result<()> {
+    tx.insert(scope_grant::Model {
+        id: tx.ctx().env.id::<ScopeGrantId>(),
+        subscription_id: held.id,
+        team_id: held.team_id,
+        scope: scope.to_owned(),
+        granted_at: tx.now(),
+        granted_by: None,
+    })
+    .await?;
+    Ok(())
 }
 
 /// Puts a subscription that needs an approval before it begins into the queue.
@@ -334,7 +356,7 @@ pub(crate) async fn await_approval(tx: &Tx<'_>, actor: &Actor, row: &Model, plan
     review_queue::open(tx, request, review_queue::due(tx, plan.approval).await?).await
 }
 
-fn profile_for(
+pub(super) fn profile_for(
     id: ProfileId,
     client: &client::Model,
     plan: plan_environment::Model,
@@ -372,7 +394,7 @@ pub(crate) fn described(entry: Audit, made: &Inserted) -> Audit {
 }
 
 /// Sandbox work starts at once: the credential for it is made along with the subscription.
-async fn sandbox_secret(
+pub(super) async fn sandbox_secret(
     tx: &Tx<'_>,
     actor: &Actor,
     plan: &plan::Model,

@@ -22,7 +22,7 @@ pub async fn by_id(ctx: &Domain, actor: &Actor, id: PlanId) -> Result<Option<pla
     if sees_all(actor) || held_by_viewer(ctx, actor, plan.id).await? {
         return Ok(Some(plan));
     }
-    if !matches!(plan.status, PlanStatus::Active | PlanStatus::Deprecated) {
+    if plan.superseded_by.is_some() || !matches!(plan.status, PlanStatus::Active | PlanStatus::Deprecated) {
         return Ok(None);
     }
     Ok(catalog::product(ctx, actor, plan.product_id).await?.map(|_| plan))
@@ -38,6 +38,7 @@ pub async fn of_products(ctx: &Domain, all: bool, products: &[ProductId]) -> Res
     let mut list = plan::Entity::find().filter(plan::Column::ProductId.is_in(products.iter().map(|id| id.0)));
     if !all {
         list = list.filter(plan::Column::Status.is_in([PlanStatus::Active, PlanStatus::Deprecated]));
+        list = list.filter(plan::Column::SupersededBy.is_null());
     }
     let mut by_product: HashMap<_, Vec<_>> = HashMap::new();
     for plan in list.order_by_asc(plan::Column::Id).all(&ctx.db).await? {

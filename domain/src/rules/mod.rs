@@ -20,6 +20,7 @@ pub mod path;
 pub mod person;
 pub mod pipeline;
 pub mod plan;
+pub mod plan_change;
 pub mod policy;
 pub mod pricing;
 pub mod product;

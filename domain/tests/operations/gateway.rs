@@ -83,6 +83,7 @@ pub async fn seed(ctx: &Domain) -> Seeded {
         max_subscriptions_per_team: None,
         credential_lifetime_days: None,
         auto_subscribe: false,
+        superseded_by: None,
         created_at: now,
     };
     let plan = put(db, plan).await.id;
@@ -114,6 +115,7 @@ pub async fn seed(ctx: &Domain) -> Seeded {
         created_at: now,
         activated_at: Some(now),
         cancel_at: None,
+        pending_plan_id: None,
         expires_at: None,
         custom_properties: Vec::new().into_iter().collect(),
         version: 1,

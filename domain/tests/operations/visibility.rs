@@ -208,6 +208,7 @@ impl World {
             max_subscriptions_per_team: None,
             credential_lifetime_days: None,
             auto_subscribe: false,
+            superseded_by: None,
             created_at: start(),
         };
         insert(f, row).await;
@@ -227,6 +228,7 @@ impl World {
             created_at: start(),
             activated_at: None,
             cancel_at: None,
+            pending_plan_id: None,
             expires_at: None,
             custom_properties: Vec::new().into_iter().collect(),
             version: 1,

@@ -113,7 +113,7 @@ async fn plan(
     let Some(id) = cmd.plan else { return Ok(None) };
     let Some((plan, _)) = noted(problems, subscriptions::offered(tx, id).await)? else { return Ok(None) };
     if let Some(Partner::Known(team)) = partner {
-        noted(problems, subscriptions::room_for_one(tx, &plan, team).await)?;
+        noted(problems, subscriptions::room_for_one(tx, &plan, team, None).await)?;
     }
     Ok(Some(plan))
 }

@@ -1,0 +1,240 @@
+//! Moving a subscription to another plan of its product, with all that hangs on it.
+
+use std::collections::HashMap;
+
+use entities::{
+    client,
+    columns::Answers,
+    enums::{Environment, QueueKind, RequestStatus, ScopeGrantKind},
+    id::{PlanId, SubscriptionId, UserId},
+    plan, plan_environment, profile, scope_grant,
+    subscription::{Column, Entity, Model},
+};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
+
+use super::{
+    credentials::{self, Made},
+    endings, plans, production, review_queue, scopes, submissions,
+    subscriptions::{
+        Subscribed, client_of, grant, level, locked_team, of_member_or_staff, offered, profile_for, room_for_one, sandbox_secret,
+    },
+};
+use crate::{
+    Actor, Domain, DomainError, ProblemCode, Result, Tx,
+    access::require_somebody,
+    audit::{Action, Audit},
+    read::lanes::standing,
+    rules::{
+        custom_property,
+        plan_change::{self, PlanChange, Terms},
+        pricing,
+        subscription::lane_locks,
+    },
+    tx::retrying,
+};
+
+/// A member or staff move a subscription. Where the new plan asks for approval first, the old one stays in force until then; to
+/// move to the plan that is held takes the wish back.
+pub async fn change(ctx: &Domain, actor: &Actor, id: SubscriptionId, to: PlanId) -> Result<Subscribed> {
+    require_somebody(actor)?;
+    retrying(|| change_once(ctx, actor, id, to)).await
+}
+
+async fn change_once(ctx: &Domain, actor: &Actor, id: SubscriptionId, to: PlanId) -> Result<Subscribed> {
+    let tx = Tx::begin(ctx).await?;
+    let (before, _) = of_member_or_staff(&tx, actor, id, false).await?;
+    if to == before.plan_id {
+        return stay(tx, actor, before).await;
+    }
+    let (plan, _) = offered(&tx, to).await?;
+    if plan.product_id != before.product_id {
+        let say = "is a plan of another product: subscribe to it instead";
+        return Err(DomainError::refused(ProblemCode::Invalid, "planId", say));
+    }
+    let team = locked_team(&tx, before.team_id).await?.ok_or(DomainError::NotFound("subscription"))?;
+    room_for_one(&tx, &plan, &team, Some(id)).await?;
+    match plan_change::change(standing(&before), terms(&plan))? {
+        PlanChange::Now { phase, awaits_payment } => {
+            let place = Place { plan: &plan, phase, awaits_payment };
+            let (after, secret) = apply(&tx, actor, &before, place).await?;
+            tx.commit(changed(actor, &before, &after)).await?;
+            Ok(Subscribed { subscription: after, secret })
+        }
+        PlanChange::AwaitsApproval => {
+            let after = wait(&tx, actor, &before, &plan).await?;
+            tx.commit(changed(actor, &before, &after)).await?;
+            Ok(Subscribed { subscription: after, secret: None })
+        }
+    }
+}
+
+/// A reviewer decides on a move that waits.
+pub(super) async fn decide(
+    tx: Tx<'_>,
+    actor: &Actor,
+    reviewer: UserId,
+    (before, plan): (Model, plan::Model),
+    approved: bool,
+    notes: Option<String>,
+) -> Result<Model> {
+    let state = if approved { RequestStatus::Approved } else { RequestStatus::Declined };
+    review_queue::settle(&tx, before.id.0, state, Some(reviewer)).await?;
+    let (action, after) = if approved {
+        let to = terms(&plan);
+        let place =
+            Place { plan: &plan, phase: plan_change::approved(to), awaits_payment: pricing::recurring(plan.pricing.model) };
+        let after = apply(&tx, actor, &before, place).await?.0;
+        let open = |held: &Model| lane_locks(standing(held), Environment::Production).is_empty();
+        if open(&after) && !open(&before) {
+            let client = client_of(tx.db(), after.id).await?;
+            production::open(&tx, &client, None, &Answers::default()).await?;
+        }
+        (Action::SubscriptionApproved, after)
+    } else {
+        let mut row = before.clone().into_active_model();
+        row.pending_plan_id = Set(None);
+        row.status_reason = Set(notes.clone());
+        (Action::SubscriptionRejected, tx.update::<Entity>(row, Column::Version, before.version).await?)
+    };
+    let entry = Audit::of(actor, action, before.id).team(before.team_id).set("notes", &notes);
+    tx.commit(entry.change("plan", before.plan_id, after.plan_id).change("pendingPlan", before.pending_plan_id, None::<PlanId>))
+        .await?;
+    Ok(after)
+}
+
+async fn stay(tx: Tx<'_>, actor: &Actor, before: Model) -> Result<Subscribed> {
+    if before.pending_plan_id.is_none() {
+        return Err(DomainError::refused(ProblemCode::AlreadyDone, "planId", "the subscription is to this plan already"));
+    }
+    review_queue::settle(&tx, before.id.0, RequestStatus::Withdrawn, None).await?;
+    let mut row = before.clone().into_active_model();
+    row.pending_plan_id = Set(None);
+    let after = tx.update::<Entity>(row, Column::Version, before.version).await?;
+    tx.commit(changed(actor, &before, &after)).await?;
+    Ok(Subscribed { subscription: after, secret: None })
+}
+
+async fn wait(tx: &Tx<'_>, actor: &Actor, before: &Model, plan: &plan::Model) -> Result<Model> {
+    review_queue::settle(tx, before.id.0, RequestStatus::Withdrawn, None).await?;
+    let request = review_queue::Request {
+        kind: QueueKind::Subscription,
+        subject: before.id.0,
+        team: before.team_id,
+        plan,
+        by: actor.signed_in()?,
+        reason: None,
+    };
+    review_queue::open(tx, request, review_queue::due(tx, level(plan)).await?).await?;
+    let mut row = before.clone().into_active_model();
+    row.pending_plan_id = Set(Some(plan.id));
+    tx.update::<Entity>(row, Column::Version, before.version).await
+}
+
+/// Where a subscription is moved to.
+struct Place<'a> {
+    plan: &'a plan::Model,
+    phase: Option<entities::enums::PipelinePhase>,
+    awaits_payment: bool,
+}
+
+/// The new plan is in force: its lanes, scopes, answers and end. What was asked for under the old one is closed.
+async fn apply(tx: &Tx<'_>, actor: &Actor, before: &Model, to: Place<'_>) -> Result<(Model, Option<Made>)> {
+    let Place { plan, phase, awaits_payment } = to;
+    submissions::close_open(tx, before.id).await?;
+    scopes::close_open(tx, before.id).await?;
+    if before.pending_plan_id.is_some() {
+        review_queue::settle(tx, before.id.0, RequestStatus::Withdrawn, None).await?;
+    }
+    let client = client_of(tx.db(), before.id).await?;
+    let new_sandbox = fit_profiles(tx, &client, before.plan_id, plan).await?;
+    fit_scopes(tx, before, plan).await?;
+    let mut row = before.clone().into_active_model();
+    row.plan_id = Set(plan.id);
+    row.pending_plan_id = Set(None);
+    row.phase = Set(phase);
+    row.changes_requested = Set(false);
+    row.awaits_payment = Set(awaits_payment);
+    row.custom_properties = Set(custom_property::carried_over(&plan.custom_properties, &before.custom_properties));
+    row.expires_at = Set(endings::expiry(plan, tx.now()));
+    let after = tx.update::<Entity>(row, Column::Version, before.version).await?;
+    endings::await_end(tx, &after).await?;
+    let secret = match new_sandbox {
+        Some(profile) => sandbox_secret(tx, actor, plan, &profile, None).await?,
+        None => None,
+    };
+    tx.touch_gateway(crate::tx::Touch::Client(client.id));
+    Ok((after, secret))
+}
+
+/// A profile for each of the new plan's environments: the same one where it authenticates alike, so that its credentials go on
+/// working. Gives the sandbox's where its credentials are yet to be made.
+async fn fit_profiles(tx: &Tx<'_>, client: &client::Model, from: PlanId, to: &plan::Model) -> Result<Option<profile::Model>> {
+    let had: Vec<_> = plans::environments(tx.db(), from).await?.into_iter().map(|e| e.environment).collect();
+    let rows = profile::Entity::find().filter(profile::Column::ClientId.eq(client.id)).all(tx.db()).await?;
+    let mut of_plan: HashMap<Environment, profile::Model> = HashMap::new();
+    for row in rows {
+        of_plan.entry(row.environment).or_insert(row);
+    }
+    let mut new_sandbox = None;
+    for wanted in plans::environments(tx.db(), to.id).await? {
+        let environment = wanted.environment;
+        let (profile, is_new) = match of_plan.remove(&environment) {
+            Some(row) => {
+                let back = !had.contains(&environment);
+                let other = row.auth_method != wanted.auth_method;
+                if other {
+                    credentials::revoke_of_profile(tx, &row).await?;
+                }
+                (fit(tx, row, &wanted, back).await?, back || other)
+            }
+            None => (tx.insert(profile_for(tx.ctx().env.id(), client, wanted, tx.now())).await?, true),
+        };
+        if is_new && environment == Environment::Sandbox {
+            new_sandbox = Some(profile);
+        }
+    }
+    for (_, left) in of_plan.into_iter().filter(|(environment, _)| had.contains(environment)) {
+        credentials::revoke_of_profile(tx, &left).await?;
+        let (mut row, version) = (left.clone().into_active_model(), left.version);
+        row.enabled = Set(false);
+        tx.update::<profile::Entity>(row, profile::Column::Version, version).await?;
+    }
+    Ok(new_sandbox)
+}
+
+/// `back`: the environment was closed by an earlier move.
+async fn fit(tx: &Tx<'_>, held: profile::Model, wanted: &plan_environment::Model, back: bool) -> Result<profile::Model> {
+    let (mut row, version) = (held.clone().into_active_model(), held.version);
+    row.auth_method = Set(wanted.auth_method);
+    row.allowed_methods = Set(wanted.allowed_methods.clone());
+    row.enabled = Set(held.enabled || back);
+    tx.update::<profile::Entity>(row, profile::Column::Version, version).await
+}
+
+/// Grants that the new plan does not know end; those it gives to all are added.
+async fn fit_scopes(tx: &Tx<'_>, held: &Model, to: &plan::Model) -> Result<()> {
+    let known: Vec<_> = to.scopes.iter().map(|scope| scope.name.as_str()).collect();
+    let of_subscription = || scope_grant::Column::SubscriptionId.eq(held.id);
+    let gone = scope_grant::Entity::delete_many().filter(of_subscription());
+    gone.filter(scope_grant::Column::Scope.is_not_in(known)).exec(tx.db()).await?;
+    let kept = scope_grant::Entity::find().filter(of_subscription()).all(tx.db()).await?;
+    for scope in to.scopes.iter().filter(|scope| scope.grant == ScopeGrantKind::Default) {
+        if !kept.iter().any(|grant| grant.scope == scope.name) {
+            grant(tx, held, &scope.name).await?;
+        }
+    }
+    Ok(())
+}
+
+fn terms(plan: &plan::Model) -> Terms {
+    Terms { approval: level(plan), pricing: plan.pricing.model, has_sandbox: plan.has_sandbox }
+}
+
+fn changed(actor: &Actor, before: &Model, after: &Model) -> Audit {
+    Audit::of(actor, Action::SubscriptionPlanChanged, after.id)
+        .team(after.team_id)
+        .change("plan", before.plan_id, after.plan_id)
+        .change("pendingPlan", before.pending_plan_id, after.pending_plan_id)
+        .change("phase", before.phase, after.phase)
+        .change("expiresAt", before.expires_at, after.expires_at)
+}
