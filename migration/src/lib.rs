@@ -10,6 +10,7 @@ use sea_orm_migration::{
 mod m0001_first_tables;
 mod m0003_spec_changes;
 mod m0005_support;
+mod m0006_notices;
 mod m0006_reviews;
 mod shape;
 
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_spec_changes::Migration),
             Box::new(m0005_support::Migration),
             Box::new(m0006_reviews::Migration),
+            Box::new(m0006_notices::Migration),
         ]
     }
 }

@@ -10,6 +10,7 @@ pub mod credentials;
 mod idempotency;
 pub mod invitations;
 pub mod members;
+pub mod notifications;
 pub mod onboarding;
 pub mod onboarding_stages;
 pub mod plans;

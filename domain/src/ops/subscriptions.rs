@@ -24,9 +24,11 @@ use crate::{
     Actor, Domain, DomainError, Problem, ProblemCode, Result, Tx,
     access::{require_member, require_somebody, require_staff},
     audit::{Action, Audit},
+    notices,
     read::catalog::team_may_see,
     rules::{
         credential::{self, RANDOM_BYTES, SecretKind},
+        notice::{Held, Notice},
         policy::{MemberRight, StaffRight},
         subscription::{self, Event, FINAL},
         text,
@@ -108,6 +110,8 @@ pub async fn cancel(ctx: &Domain, actor: &Actor, id: SubscriptionId, reason: Opt
             .change("status", before.status, after.status)
             .change("statusReason", &before.status_reason, &after.status_reason)
             .set("credentialsRevoked", revoked);
+        let reason = reason.clone();
+        notices::tell_holders(&tx, actor, &after, |held| Notice::SubscriptionCancelled { held, reason }).await?;
         tx.commit(entry).await?;
         Ok(after)
     })
@@ -116,12 +120,19 @@ pub async fn cancel(ctx: &Domain, actor: &Actor, id: SubscriptionId, reason: Opt
 
 /// Staff stop a subscription's calls; its credentials work again once it is reinstated.
 pub async fn suspend(ctx: &Domain, actor: &Actor, id: SubscriptionId, notes: Option<&str>) -> Result<Model> {
-    decide(ctx, actor, id, notes, Event::Suspend, Action::SubscriptionSuspended).await
+    decide(ctx, actor, id, notes, Event::Suspend, Action::SubscriptionSuspended, |held, notes| Notice::SubscriptionSuspended {
+        held,
+        notes,
+    })
+    .await
 }
 
 /// Staff undo a suspension.
 pub async fn reinstate(ctx: &Domain, actor: &Actor, id: SubscriptionId, notes: Option<&str>) -> Result<Model> {
-    decide(ctx, actor, id, notes, Event::Reinstate, Action::SubscriptionReinstated).await
+    decide(ctx, actor, id, notes, Event::Reinstate, Action::SubscriptionReinstated, |held, notes| {
+        Notice::SubscriptionReinstated { held, notes }
+    })
+    .await
 }
 
 async fn decide(
@@ -131,6 +142,7 @@ async fn decide(
     notes: Option<&str>,
     event: Event,
     action: Action,
+    notice: fn(Held, Option<String>) -> Notice,
 ) -> Result<Model> {
     require_staff(actor, StaffRight::Edit)?;
     let notes = text::prose("notes", notes, 500)?;
@@ -143,6 +155,7 @@ async fn decide(
         row.status_reason = Set(notes.clone());
         let after = tx.update::<Entity>(row, Column::Version, before.version).await?;
         tx.touch_gateway(Touch::Client(client_of(tx.db(), id).await?.id));
+        notices::tell_holders(&tx, actor, &after, |held| notice(held, notes.clone())).await?;
         let entry = Audit::of(actor, action, id).team(after.team_id).change("status", before.status, after.status).change(
             "statusReason",
             &before.status_reason,
