@@ -57,6 +57,17 @@ async fn members_learn_of_a_suspension_and_mark_it_read() {
     assert_eq!(told(&app, &dev, true).await.len(), 2, "a stranger marks nothing of others");
     assert_eq!(mark(&dev, json!([first])).await, 1);
     assert_eq!(told(&app, &dev, true).await, [both[0].clone()]);
+    let input = json!({ "ids": vec![first.clone(); 501] });
+    let select = "unread userErrors { code path }";
+    let refused = app
+        .data(
+            Some(&dev),
+            &format!("mutation($input: MarkNotificationsReadInput!) {{ markNotificationsRead(input: $input) {{ {select} }} }}"),
+            json!({ "input": input }),
+        )
+        .await;
+    assert_eq!(refused["markNotificationsRead"]["unread"], 1);
+    assert_eq!(refused["markNotificationsRead"]["userErrors"].as_array().map(Vec::len), Some(1), "{refused}");
     assert_eq!(mark(&dev, Value::Null).await, 0);
     assert_eq!(told(&app, &reader, true).await.len(), 2, "each marks their own");
 

@@ -1,13 +1,12 @@
 //! What a person was told.
 
-use async_graphql::{ID, InputObject, Object};
+use async_graphql::{ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use entities::notification;
 
 use crate::{
     connection,
-    graphql::{connection::HasCursor, enums::NotificationKind},
-    payload_type,
+    graphql::{connection::HasCursor, enums::NotificationKind, payload::UserError},
 };
 
 /// What the viewer was told. The texts are plain.
@@ -52,7 +51,9 @@ pub struct MarkNotificationsReadInput {
     pub ids: Option<Vec<ID>>,
 }
 
-payload_type! {
-    /// `unread`: how many are unread now.
-    NotificationsPayload { unread: i32 }
+#[derive(SimpleObject)]
+pub struct NotificationsPayload {
+    /// How many are unread now, also where the input was refused.
+    pub unread: i32,
+    pub user_errors: Vec<UserError>,
 }

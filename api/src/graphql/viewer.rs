@@ -14,7 +14,7 @@ use crate::{
         enums::StaffRole,
         invitation::Invitation,
         notification::{MarkNotificationsReadInput, Notification, NotificationConnection, NotificationsPayload},
-        payload::payload,
+        payload::{UserError, payload},
         request::{OrGraphql, RequestContext, id_of, page},
         session::{AccessToken, Session},
         team::Team,
@@ -130,6 +130,13 @@ impl ViewerMutation {
             let ids = input.ids.as_ref().map(|ids| ids.iter().map(|id| id_of(id, "notification")).collect::<Result<Vec<_>, _>>());
             notifications::mark_read(ctx.op(), ctx.actor(), ids.transpose()?.as_deref()).await
         };
-        payload(marked.await.map(|unread| i32::try_from(unread).unwrap_or(i32::MAX)))
+        let (unread, problems) = match marked.await {
+            Err(DomainError::Refused(problems)) => {
+                (read::notifications::unread(ctx.op(), ctx.actor()).await.or_graphql()?, problems)
+            }
+            marked => (marked.or_graphql()?, Vec::new()),
+        };
+        let user_errors = problems.into_iter().map(UserError::from).collect();
+        Ok(Some(NotificationsPayload { unread: i32::try_from(unread).unwrap_or(i32::MAX), user_errors }))
     }
 }
