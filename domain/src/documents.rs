@@ -4,12 +4,13 @@ use std::{
     collections::HashMap,
     hash::Hash,
     io::{Read, Write},
+    num::NonZero,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use entities::id::{EndpointId, SpecVersionId};
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
-use tokio::sync::MutexGuard;
+use tokio::sync::{MutexGuard, Semaphore, SemaphorePermit};
 
 use crate::{
     DomainError, Result,
@@ -35,6 +36,7 @@ pub struct Documents {
     sources: Mutex<Recent<SpecVersionId, Arc<Source>>>,
     mocked: Mutex<Recent<EndpointId, Arc<Mocked>>>,
     reading_source: tokio::sync::Mutex<()>,
+    answering: Semaphore,
 }
 
 /// Where an endpoint of a MOCK environment stands in its document.
@@ -54,6 +56,7 @@ impl Default for Documents {
             sources: Mutex::new(Recent::new(MAX_SOURCES)),
             mocked: Mutex::new(Recent::new(MAX_MOCKED)),
             reading_source: tokio::sync::Mutex::default(),
+            answering: Semaphore::new(std::thread::available_parallelism().map_or(2, NonZero::get)),
         }
     }
 }
@@ -88,6 +91,11 @@ impl Documents {
     /// Held while a document is made ready to answer from.
     pub(crate) async fn reading_source(&self) -> MutexGuard<'_, ()> {
         self.reading_source.lock().await
+    }
+
+    /// Held while an answer is made: it is work for a core, and there are only so many.
+    pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.answering.acquire().await.ok()
     }
 
     pub(crate) fn mocked(&self, endpoint: EndpointId) -> Option<Arc<Mocked>> {

@@ -9,6 +9,7 @@ pub mod env;
 pub mod error;
 pub mod keyring;
 pub mod limits;
+pub mod notices;
 pub mod ops;
 pub mod outbox;
 pub mod queue;

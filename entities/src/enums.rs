@@ -64,6 +64,7 @@ stored_enum! {
     OnboardingStage {
         Invited SignedIn SandboxCredential FirstSandboxCall Submitted Approved ProductionCredential FirstProductionCall
     }
+    NotificationKind { Invitation Subscription Review Credential Scope Quota Billing Spec Team Support }
     SupportTopic { Credentials Authentication RefusedCall Documentation Billing Other }
     /// What a gateway has to load anew.
     GatewaySubject { Product Client Plan Policy Team }

@@ -134,6 +134,7 @@ typed_id! {
     JobId "job"
     MagicLinkId "link"
     MembershipId "member"
+    NotificationId "notice"
     PlanEnvironmentId "planenv"
     PlanId "plan"
     PolicyId "policy"

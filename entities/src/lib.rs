@@ -21,6 +21,7 @@ pub mod idempotency_key;
 pub mod invitation;
 pub mod magic_link;
 pub mod membership;
+pub mod notification;
 pub mod onboarding_stage;
 pub mod outbox_job;
 pub mod plan;

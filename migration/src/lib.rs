@@ -12,6 +12,7 @@ mod m0002_spec_changes;
 mod m0003_support;
 mod m0004_reviews;
 mod m0005_plans_in_full;
+mod m0006_notices;
 mod shape;
 
 pub struct Migrator;
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_support::Migration),
             Box::new(m0004_reviews::Migration),
             Box::new(m0005_plans_in_full::Migration),
+            Box::new(m0006_notices::Migration),
         ]
     }
 }

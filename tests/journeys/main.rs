@@ -12,6 +12,7 @@ mod instance;
 mod isolation;
 mod logs;
 mod manners;
+mod notices;
 mod offer;
 mod onboard_partner;
 mod onboarding;

@@ -78,6 +78,9 @@ mirrored! {
     OnboardingStage = "entities::enums::OnboardingStage" {
         Invited SignedIn SandboxCredential FirstSandboxCall Submitted Approved ProductionCredential FirstProductionCall
     }
+    NotificationKind = "entities::enums::NotificationKind" {
+        Invitation Subscription Review Credential Scope Quota Billing Spec Team Support
+    }
     SupportTopic = "entities::enums::SupportTopic" { Credentials Authentication RefusedCall Documentation Billing Other }
     /// Who can put a refused call right.
     Fixer = "domain::rules::denial::Fixer" { Caller TeamAdmin Provider NobodyWait }

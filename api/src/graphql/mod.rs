@@ -20,6 +20,7 @@ pub mod invitation;
 pub mod limits;
 pub mod loaders;
 pub mod node;
+pub mod notification;
 pub mod onboarding;
 pub mod onboarding_view;
 pub mod payload;

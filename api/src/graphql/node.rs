@@ -4,8 +4,8 @@ use async_graphql::{Context, ID, Interface, Object};
 use domain::read::{self, assignments, catalog, endpoints, specs};
 use entities::id::{
     AccessTokenId, ApprovalGroupId, AssignmentId, AuditEventId, CategoryId, ClientId, CredentialId, EndpointId, InvitationId,
-    MembershipId, PlanId, PolicyId, ProductId, ProfileId, QueueItemId, RequestLogId, ScopeRequestId, SessionId, SpecVersionId,
-    SubmissionId, SubscriptionId, SupportRequestId, TeamId, TierId, TypedId, UserId, prefix_of,
+    MembershipId, NotificationId, PlanId, PolicyId, ProductId, ProfileId, QueueItemId, RequestLogId, ScopeRequestId, SessionId,
+    SpecVersionId, SubmissionId, SubscriptionId, SupportRequestId, TeamId, TierId, TypedId, UserId, prefix_of,
 };
 
 use crate::graphql::{
@@ -17,6 +17,7 @@ use crate::graphql::{
     credential::Credential,
     endpoint::Endpoint,
     invitation::Invitation,
+    notification::Notification,
     plan::Plan,
     policy::Policy,
     product::Product,
@@ -57,6 +58,7 @@ pub enum Node {
     Endpoint(Endpoint),
     Invitation(Invitation),
     Membership(Membership),
+    Notification(Notification),
     Product(Product),
     Session(Session),
     SpecVersion(SpecVersion),
@@ -87,6 +89,9 @@ impl NodeQuery {
             }
             (Some(SessionId::PREFIX), Some(viewer)) => {
                 found(&id, async |id| read::sign_in::session(op, viewer, id).await, Session).await
+            }
+            (Some(NotificationId::PREFIX), Some(viewer)) => {
+                found(&id, async |id| read::notifications::by_id(op, viewer, id).await, Notification).await
             }
             (Some(InvitationId::PREFIX), _) => {
                 found(&id, async |id| read::invitations::visible(op, actor, id).await, Invitation).await

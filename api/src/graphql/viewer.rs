@@ -3,7 +3,7 @@
 use async_graphql::{Context, InputObject, Object};
 use domain::{
     DomainError,
-    ops::viewer,
+    ops::{notifications, viewer},
     read::{self, sign_in::Proof},
 };
 
@@ -13,8 +13,9 @@ use crate::{
     graphql::{
         enums::StaffRole,
         invitation::Invitation,
-        payload::payload,
-        request::{OrGraphql, RequestContext},
+        notification::{MarkNotificationsReadInput, Notification, NotificationConnection, NotificationsPayload},
+        payload::{UserError, payload},
+        request::{OrGraphql, RequestContext, id_of, page},
         session::{AccessToken, Session},
         team::Team,
         user::User,
@@ -67,6 +68,21 @@ impl Viewer {
         let rows = read::invitations::pending_for(ctx.op(), &self.user.email).await.or_graphql()?;
         Ok(rows.into_iter().map(Invitation).collect())
     }
+    /// What they were told, newest first.
+    async fn notifications(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        unread_only: Option<bool>,
+    ) -> async_graphql::Result<NotificationConnection> {
+        let page = page(ctx, first, after, last, before);
+        let unread = unread_only.unwrap_or(false);
+        let rows = read::notifications::of_user(ctx.op(), self.user.id, unread, &page).await.or_graphql()?;
+        Ok(NotificationConnection(rows.map(Notification)))
+    }
     /// Their role on the provider's side, if any.
     async fn staff_role(&self) -> Option<StaffRole> {
         self.user.staff_role.map(StaffRole::from)
@@ -103,5 +119,24 @@ impl ViewerMutation {
         input: UpdateViewerInput,
     ) -> async_graphql::Result<Option<UpdateViewerPayload>> {
         payload(viewer::update(ctx.op(), ctx.actor(), &input.name).await.map(User))
+    }
+    /// Other people's are not touched.
+    async fn mark_notifications_read(
+        &self,
+        ctx: &Context<'_>,
+        input: MarkNotificationsReadInput,
+    ) -> async_graphql::Result<Option<NotificationsPayload>> {
+        let marked = async {
+            let ids = input.ids.as_ref().map(|ids| ids.iter().map(|id| id_of(id, "notification")).collect::<Result<Vec<_>, _>>());
+            notifications::mark_read(ctx.op(), ctx.actor(), ids.transpose()?.as_deref()).await
+        };
+        let (unread, problems) = match marked.await {
+            Err(DomainError::Refused(problems)) => {
+                (read::notifications::unread(ctx.op(), ctx.actor()).await.or_graphql()?, problems)
+            }
+            marked => (marked.or_graphql()?, Vec::new()),
+        };
+        let user_errors = problems.into_iter().map(UserError::from).collect();
+        Ok(Some(NotificationsPayload { unread: i32::try_from(unread).unwrap_or(i32::MAX), user_errors }))
     }
 }

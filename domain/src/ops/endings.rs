@@ -18,8 +18,10 @@ use crate::{
     Actor, Domain, Result, Tx,
     access::require_somebody,
     audit::{Action, Audit},
+    notices,
     outbox::{EndSubscription, Job, When},
     rules::{
+        notice::Notice,
         subscription::{self, Event},
         text,
     },
@@ -62,6 +64,7 @@ async fn cancel_at(ctx: &Domain, actor: &Actor, id: SubscriptionId, at: DateTime
     let after = tx.update::<Entity>(row, Column::Version, before.version).await?;
     await_end(&tx, &after).await?;
     tx.touch_gateway(Touch::Client(client_of(tx.db(), id).await?.id));
+    notices::tell_holders(&tx, actor, &after, |held| Notice::CancellationScheduled { held, at }).await?;
     tx.commit(changed(actor, Action::SubscriptionCancellationSet, &before, &after)).await?;
     Ok(after)
 }
@@ -170,6 +173,12 @@ async fn end(tx: Tx<'_>, actor: &Actor, before: Model, event: Event, reason: Opt
     scopes::close_open(&tx, before.id).await?;
     review_queue::settle(&tx, before.id.0, RequestStatus::Withdrawn, None).await?;
     assignment::Entity::delete_many().filter(assignment::Column::SubscriptionId.eq(before.id)).exec(tx.db()).await?;
+    let reason = after.status_reason.clone();
+    let notice = |held| match after.status {
+        SubscriptionStatus::Expired => Notice::SubscriptionExpired { held },
+        _ => Notice::SubscriptionCancelled { held, reason },
+    };
+    notices::tell_holders(&tx, actor, &after, notice).await?;
     tx.commit(changed(actor, action, &before, &after).set("credentialsRevoked", revoked)).await?;
     Ok(after)
 }

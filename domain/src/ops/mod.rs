@@ -12,6 +12,7 @@ pub mod endings;
 mod idempotency;
 pub mod invitations;
 pub mod members;
+pub mod notifications;
 pub mod onboarding;
 pub mod onboarding_stages;
 pub mod plan_changes;

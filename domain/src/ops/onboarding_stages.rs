@@ -7,7 +7,10 @@ use entities::{
     id::TeamId,
     onboarding_stage::{Column, Entity, Model},
 };
-use sea_orm::{EntityTrait, IntoActiveModel};
+use sea_orm::{
+    EntityTrait, ExprTrait, IntoActiveModel,
+    sea_query::{Alias, Expr, OnConflict},
+};
 
 use crate::{Result, Tx};
 
@@ -24,7 +27,11 @@ pub struct FirstCall {
 
 /// Notes that a team reached a stage; later times leave the first as it is.
 pub(crate) async fn reached(tx: &Tx<'_>, team: TeamId, stage: OnboardingStage) -> Result<()> {
-    note(tx, &[Model { team_id: team, stage, at: tx.now() }]).await
+    Entity::insert(Model { team_id: team, stage, at: tx.now() }.into_active_model())
+        .on_conflict_do_nothing_on([Column::TeamId, Column::Stage])
+        .exec_without_returning(tx.db())
+        .await?;
+    Ok(())
 }
 
 /// Notes that a team got a credential that it can call with.
@@ -52,16 +59,14 @@ pub(crate) async fn has_called(tx: &Tx<'_>, calls: &[FirstCall]) -> Result<()> {
             Model { team_id: call.team, stage, at: call.at }
         })
         .collect();
+    // Gateways write at different times: what is written later may have been called earlier.
+    let excluded = Expr::col((Alias::new("excluded"), Column::At));
+    let earlier = excluded.lt(Expr::col((Entity, Column::At)));
+    let first =
+        OnConflict::columns([Column::TeamId, Column::Stage]).update_column(Column::At).action_and_where(earlier).to_owned();
     for rows in rows.chunks(ROWS) {
-        note(tx, rows).await?;
+        let rows = Entity::insert_many(rows.iter().map(|row| row.clone().into_active_model()));
+        rows.on_conflict(first.clone()).exec_without_returning(tx.db()).await?;
     }
-    Ok(())
-}
-
-async fn note(tx: &Tx<'_>, rows: &[Model]) -> Result<()> {
-    Entity::insert_many(rows.iter().map(|row| row.clone().into_active_model()))
-        .on_conflict_do_nothing_on([Column::TeamId, Column::Stage])
-        .exec_without_returning(tx.db())
-        .await?;
     Ok(())
 }

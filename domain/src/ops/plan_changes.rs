@@ -23,9 +23,11 @@ use crate::{
     Actor, Domain, DomainError, ProblemCode, Result, Tx,
     access::require_somebody,
     audit::{Action, Audit},
+    notices,
     read::lanes::standing,
     rules::{
         custom_property,
+        notice::Notice,
         plan_change::{self, PlanChange, Terms},
         pricing,
         subscription::lane_locks,
@@ -97,6 +99,12 @@ pub(super) async fn decide(
         (Action::SubscriptionRejected, tx.update::<Entity>(row, Column::Version, before.version).await?)
     };
     let entry = Audit::of(actor, action, before.id).team(before.team_id).set("notes", &notes);
+    let asked = Model { plan_id: plan.id, ..after.clone() };
+    let notice = |held| match approved {
+        true => Notice::SubscriptionApproved { held, notes },
+        false => Notice::SubscriptionRejected { held, notes },
+    };
+    notices::tell_holders(&tx, actor, &asked, notice).await?;
     tx.commit(entry.change("plan", before.plan_id, after.plan_id).change("pendingPlan", before.pending_plan_id, None::<PlanId>))
         .await?;
     Ok(after)
@@ -125,6 +133,8 @@ async fn wait(tx: &Tx<'_>, actor: &Actor, before: &Model, plan: &plan::Model) ->
         reason: None,
     };
     review_queue::open(tx, request, review_queue::due(tx, level(plan)).await?).await?;
+    let asked = Model { plan_id: plan.id, ..before.clone() };
+    notices::tell_reviewers(tx, actor, plan.approval_group_id, &asked, |held| Notice::SubscriptionWaiting { held }).await?;
     let mut row = before.clone().into_active_model();
     row.pending_plan_id = Set(Some(plan.id));
     tx.update::<Entity>(row, Column::Version, before.version).await

@@ -7,7 +7,7 @@ use entities::{
     id::{SubmissionId, SubscriptionId, UserId},
     plan,
     submission::{Column, Entity, Model},
-    subscription,
+    subscription, user,
 };
 use sea_orm::{ActiveValue::Set, EntityTrait, IntoActiveModel};
 
@@ -19,9 +19,11 @@ use crate::{
     Actor, Domain, DomainError, ProblemCode, Result, Tx,
     access::{require_reviewer, require_staff},
     audit::{Action, Audit},
+    notices,
     rules::{
+        notice::Notice,
         pipeline::{self, Event},
-        policy::StaffRight,
+        policy::{MemberRight, StaffRight},
         subscription as rule, text,
     },
     tx::retrying,
@@ -71,10 +73,36 @@ async fn decide(ctx: &Domain, actor: &Actor, id: SubmissionId, notes: Option<&st
             let opened = production::open(&tx, &client, plan.submission_form.as_ref(), &row.answers).await?;
             entry = entry.set("productionCredential", opened.credential).set("productionAllowlist", opened.allowlist);
         }
+        tell_of(&tx, actor, &held_after, event, notes.clone()).await?;
         tx.commit(entry).await?;
         Ok(held_after)
     })
     .await
+}
+
+/// The team is told of what was decided.
+async fn tell_of(tx: &Tx<'_>, actor: &Actor, held: &subscription::Model, event: Event, notes: Option<String>) -> Result<()> {
+    let reviewer = match event {
+        Event::Start => named(tx, actor).await?,
+        _ => String::new(),
+    };
+    let notice = |held| match event {
+        Event::Start => Some(Notice::ReviewStarted { held, reviewer }),
+        Event::Approve => Some(Notice::SubmissionApproved { held, notes }),
+        Event::Reject => Some(Notice::SubmissionRejected { held, notes }),
+        Event::RequestChanges => Some(Notice::ChangesRequested { held, notes: notes.unwrap_or_default() }),
+        Event::Submit | Event::Withdraw => None,
+    };
+    match notice(notices::held(tx, held).await?) {
+        Some(notice) => notices::tell(tx, actor, notices::To::Team(held.team_id, MemberRight::ReadCredentials), &notice).await,
+        None => Ok(()),
+    }
+}
+
+/// How a reviewer is named to teams.
+async fn named(tx: &Tx<'_>, actor: &Actor) -> Result<String> {
+    let user = user::Entity::find_by_id(actor.signed_in()?).one(tx.db()).await?;
+    Ok(user.and_then(|user| user.name).unwrap_or_else(|| "A reviewer".to_owned()))
 }
 
 fn action(event: Event) -> Action {
@@ -186,6 +214,12 @@ async fn decide_subscription(
             let opened = production::open(&tx, &client, None, &Answers::default()).await?;
             entry = entry.set("productionCredential", opened.credential);
         }
+        let notes = notes.clone();
+        let notice = |held| match approved {
+            true => Notice::SubscriptionApproved { held, notes },
+            false => Notice::SubscriptionRejected { held, notes },
+        };
+        notices::tell_holders(&tx, actor, &after, notice).await?;
         tx.commit(entry).await?;
         Ok(after)
     })

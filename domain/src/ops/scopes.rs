@@ -21,7 +21,9 @@ use crate::{
     access::{require_member, require_reviewer, require_somebody, require_staff},
     audit::{Action, Audit},
     error::Problems,
+    notices,
     rules::{
+        notice::Notice,
         policy::{MemberRight, StaffRight},
         scope::{self, Decision},
         subscription::is_final,
@@ -77,9 +79,11 @@ pub async fn request(
             review_queue::open(&tx, item, due_at).await?;
             rows.push(row);
         }
-        let names: Vec<_> = rows.iter().map(|row| &row.scope).collect();
+        let names: Vec<_> = rows.iter().map(|row| row.scope.clone()).collect();
+        let asked = |held| Notice::ScopesRequested { held, scopes: names.clone(), reason: reason.clone() };
+        notices::tell_reviewers(&tx, actor, plan.approval_group_id, &held, asked).await?;
         let entry = Audit::of(actor, Action::ScopesRequested, id).team(held.team_id);
-        tx.commit(entry.set("scopes", names).set("reason", &reason)).await?;
+        tx.commit(entry.set("scopes", &names).set("reason", &reason)).await?;
         Ok(rows)
     })
     .await
@@ -149,6 +153,12 @@ async fn decide(ctx: &Domain, actor: &Actor, id: ScopeRequestId, notes: Option<&
         let plan = plan_of(tx.db(), &held).await?;
         require_reviewer(tx.db(), actor, plan.approval_group_id, before.team_id).await?;
         let after = settle(&tx, actor, &before, decision, notes.clone()).await?;
+        let (scope, said) = (before.scope.clone(), notes.clone());
+        let notice = |held| match decision {
+            Decision::Approve => Notice::ScopeApproved { held, scope, notes: said },
+            Decision::Decline | Decision::Withdraw => Notice::ScopeDeclined { held, scope, notes: said },
+        };
+        notices::tell_holders(&tx, actor, &held, notice).await?;
         let action = match decision {
             Decision::Approve => {
                 grant(&tx, actor, &held, &plan, &before.scope).await?;
@@ -179,6 +189,9 @@ pub async fn revoke(
     let plan = plan_of(tx.db(), &held).await?;
     require_reviewer(tx.db(), actor, plan.approval_group_id, held.team_id).await?;
     take_back(&tx, &held, scope).await?;
+    let (taken, said) = (scope.to_owned(), notes.clone());
+    let revoked = |held| Notice::ScopeRevoked { held, scope: taken, notes: said };
+    notices::tell_holders(&tx, actor, &held, revoked).await?;
     let entry = Audit::of(actor, Action::ScopeRevoked, id).team(held.team_id);
     tx.commit(entry.change("scope", scope, ()).set("notes", &notes)).await?;
     Ok(held)

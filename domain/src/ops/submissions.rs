@@ -21,9 +21,11 @@ use crate::{
     Actor, Domain, DomainError, ProblemCode, Result, Tx,
     access::require_somebody,
     audit::{Action, Audit},
+    notices,
     rules::{
         credential::SecretKind,
         form,
+        notice::Notice,
         pipeline::{self, Event},
     },
     tx::retrying,
@@ -61,6 +63,8 @@ pub async fn submit(ctx: &Domain, actor: &Actor, id: SubscriptionId, answers: &[
                 reason: None,
             };
             review_queue::open(&tx, request, due_at).await?;
+            let received = |held| Notice::SubmissionReceived { held, due_at };
+            notices::tell_reviewers(&tx, actor, plan.approval_group_id, &held, received).await?;
             (PipelinePhase::InReview, entry)
         };
         let after = set_phase(&tx, &held, phase, false).await?;
@@ -84,6 +88,9 @@ pub async fn withdraw(ctx: &Domain, actor: &Actor, id: SubscriptionId) -> Result
         let status = pipeline::decide(row.status, Event::Withdraw)?;
         close(&tx, &row, status).await?;
         let after = set_phase(&tx, &held, phase, false).await?;
+        let plan = plan::Entity::find_by_id(held.plan_id).one(tx.db()).await?.ok_or(DomainError::NotFound("plan"))?;
+        let withdrawn = |held| Notice::SubmissionWithdrawn { held };
+        notices::tell_reviewers(&tx, actor, plan.approval_group_id, &held, withdrawn).await?;
         let entry = Audit::of(actor, Action::SubmissionWithdrawn, row.id).team(held.team_id).set("subscription", id);
         tx.commit(entry.change("status", row.status, status).change("phase", held.phase, after.phase)).await?;
         Ok(after)

@@ -27,10 +27,12 @@ use crate::{
     access::{require_member, require_somebody, require_staff},
     audit::{Action, Audit},
     error::Problems,
+    notices,
     read::catalog::team_may_see,
     rules::{
         credential::{self, RANDOM_BYTES, SecretKind},
         custom_property::{self, Hand},
+        notice::{Held, Notice},
         policy::{MemberRight, StaffRight},
         pricing,
         subscription::{self, Event, FINAL, Facts},
@@ -98,12 +100,19 @@ async fn subscribe_once(ctx: &Domain, actor: &Actor, cmd: &Subscribe, claim: Opt
 
 /// Staff stop a subscription's calls; its credentials work again once it is reinstated.
 pub async fn suspend(ctx: &Domain, actor: &Actor, id: SubscriptionId, notes: Option<&str>) -> Result<Model> {
-    decide(ctx, actor, id, notes, Event::Suspend, Action::SubscriptionSuspended).await
+    decide(ctx, actor, id, notes, Event::Suspend, Action::SubscriptionSuspended, |held, notes| Notice::SubscriptionSuspended {
+        held,
+        notes,
+    })
+    .await
 }
 
 /// Staff undo a suspension.
 pub async fn reinstate(ctx: &Domain, actor: &Actor, id: SubscriptionId, notes: Option<&str>) -> Result<Model> {
-    decide(ctx, actor, id, notes, Event::Reinstate, Action::SubscriptionReinstated).await
+    decide(ctx, actor, id, notes, Event::Reinstate, Action::SubscriptionReinstated, |held, notes| {
+        Notice::SubscriptionReinstated { held, notes }
+    })
+    .await
 }
 
 async fn decide(
@@ -113,6 +122,7 @@ async fn decide(
     notes: Option<&str>,
     event: Event,
     action: Action,
+    notice: fn(Held, Option<String>) -> Notice,
 ) -> Result<Model> {
     require_staff(actor, StaffRight::Edit)?;
     let notes = text::prose("notes", notes, 500)?;
@@ -125,6 +135,7 @@ async fn decide(
         row.status_reason = Set(notes.clone());
         let after = tx.update::<Entity>(row, Column::Version, before.version).await?;
         tx.touch_gateway(Touch::Client(client_of(tx.db(), id).await?.id));
+        notices::tell_holders(&tx, actor, &after, |held| notice(held, notes.clone())).await?;
         let entry = Audit::of(actor, action, id).team(after.team_id).change("status", before.status, after.status).change(
             "statusReason",
             &before.status_reason,
@@ -353,7 +364,8 @@ pub(crate) async fn await_approval(tx: &Tx<'_>, actor: &Actor, row: &Model, plan
         by: actor.signed_in()?,
         reason: None,
     };
-    review_queue::open(tx, request, review_queue::due(tx, plan.approval).await?).await
+    review_queue::open(tx, request, review_queue::due(tx, plan.approval).await?).await?;
+    notices::tell_reviewers(tx, actor, plan.approval_group_id, row, |held| Notice::SubscriptionWaiting { held }).await
 }
 
 pub(super) fn profile_for(

@@ -19,6 +19,7 @@ use crate::{
 pub async fn answer(ctx: &Domain, endpoint: EndpointId, request: Request) -> Result<Result<Answer, Unanswered>> {
     let mocked = mocked(ctx, endpoint).await?;
     let source = source(ctx, mocked.spec).await?;
+    let _turn = ctx.documents.turn().await;
     blocking(move || {
         let operation = source
             .operation(&mocked.document_path, &mocked.method)

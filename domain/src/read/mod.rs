@@ -10,6 +10,7 @@ pub mod invitations;
 pub mod lanes;
 pub mod mail;
 pub mod mock;
+pub mod notifications;
 pub mod onboarding;
 pub mod page;
 pub mod people;

@@ -14,6 +14,7 @@ pub mod invitation;
 pub mod limits;
 pub mod method;
 pub mod mock;
+pub mod notice;
 pub mod onboarding;
 pub mod openapi;
 pub mod path;

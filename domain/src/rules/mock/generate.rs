@@ -17,6 +17,12 @@ use super::{
 const MAX_STEPS: usize = 20_000;
 /// Schemas inside of each other; from half of it on, only what must be there is.
 const MAX_DEPTH: usize = 48;
+/// Items of one list that are made.
+const MAX_ITEMS: usize = 2_000;
+/// References inside of each other.
+const MAX_REFERENCES: usize = 128;
+/// Bytes of texts and examples in one value.
+const MAX_BYTES: usize = 4 << 20;
 /// How often one reference may lead back into itself: the second time with only what must be there.
 const MOST_TURNS: usize = 3;
 /// Ways that are tried: alternatives in another order, then only what must be there.
@@ -33,6 +39,7 @@ pub fn generate(source: &Source, direction: Direction, schema: &Value, dynamic: 
             turn: attempt % 2,
             lean: attempt >= 2,
             steps: MAX_STEPS,
+            room: MAX_BYTES,
             depth: 0,
             open: Vec::new(),
         };
@@ -52,6 +59,8 @@ struct Maker<'s> {
     /// Only what must be there.
     lean: bool,
     steps: usize,
+    /// Bytes that may still be made.
+    room: usize,
     depth: usize,
     /// The references that led here.
     open: Vec<String>,
@@ -85,7 +94,7 @@ impl Maker<'_> {
             return self.referred(reference, map);
         }
         if let Some(given) = self.given(map) {
-            return Some(given);
+            return self.within(given);
         }
         if map.contains_key("allOf") {
             let merged = self.all_of(map)?;
@@ -112,10 +121,16 @@ impl Maker<'_> {
         self.map(&merged)
     }
 
+    /// The value, if there is room for it.
+    fn within(&mut self, value: Value) -> Option<Value> {
+        self.room = self.room.checked_sub(weight(&value))?;
+        Some(value)
+    }
+
     /// What a reference leads to, unless it led here too often already.
     fn enter(&mut self, reference: &str) -> Option<std::sync::Arc<Value>> {
         let turns = self.open.iter().filter(|open| *open == reference).count();
-        if turns >= MOST_TURNS {
+        if turns >= MOST_TURNS || self.open.len() == MAX_REFERENCES {
             return None;
         }
         self.lean |= turns > 0;
@@ -249,7 +264,7 @@ impl Maker<'_> {
         let made = match name {
             "object" => self.object(map),
             "array" => self.array(map),
-            "string" => self.text(map).map(Value::String),
+            "string" => self.text(map).and_then(|text| self.within(Value::String(text))),
             "integer" => self.number(map, true),
             "number" => self.number(map, false),
             "boolean" => Some(Value::Bool(self.random.below(2) == 1)),
@@ -266,6 +281,10 @@ impl Maker<'_> {
         let wanted = if self.lean { wanted } else { wanted.max(first.len()).min(most) };
         let (others, unique) = (map.get("items").unwrap_or(&Value::Bool(true)), is_set(map, "uniqueItems"));
         let (mut list, mut tries) = (Vec::new(), 0);
+        if least > MAX_ITEMS {
+            return None;
+        }
+        let wanted = wanted.min(MAX_ITEMS);
         while list.len() < wanted && tries < 4 * wanted + 16 {
             tries += 1;
             let Some(item) = self.schema(first.get(list.len()).unwrap_or(others)) else { break };
@@ -274,6 +293,16 @@ impl Maker<'_> {
             }
         }
         (list.len() >= least).then_some(Value::Array(list))
+    }
+}
+
+/// Bytes, about.
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(list) => list.iter().map(weight).sum(),
+        Value::Object(entries) => entries.iter().map(|(name, value)| name.len() + weight(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => size_of::<Value>(),
     }
 }
 

@@ -127,7 +127,7 @@ impl Parameter {
             schema: value.get("schema").or_else(|| media.and_then(|(_, media)| media.get("schema"))).cloned(),
             style,
             explode: value.get("explode").and_then(Value::as_bool).unwrap_or(style == Style::Form || style == Style::DeepObject),
-            json: media.is_some(),
+            json: media.is_some_and(|(kind, _)| kind.contains("json")),
             allow_empty: flag(value, "allowEmptyValue"),
         })
     }

@@ -57,6 +57,11 @@ struct Pair {
     flow: Flow,
 }
 
+/// Schemas inside of each other that are compared.
+const MAX_LEVEL: usize = 64;
+/// What is told of one body or parameter.
+const MAX_FINDINGS: usize = 1000;
+
 /// What lies between two schemas, up to the next pair of names.
 #[derive(Debug, Default)]
 pub struct Node {
@@ -85,6 +90,8 @@ pub struct Comparison<'d> {
     visited: RefCell<HashSet<(usize, usize)>>,
     /// Trials inside of trials.
     depth: Cell<usize>,
+    /// Schemas inside of each other.
+    level: Cell<usize>,
 }
 
 impl<'d> Comparison<'d> {
@@ -93,7 +100,16 @@ impl<'d> Comparison<'d> {
         let changed = side::changed(&old, &new);
         let same_security = old.document.top_level("security") == new.document.top_level("security")
             && !changed.iter().any(|(section, _)| *section == "securitySchemes");
-        Self { old, new, changed, same_security, nodes: RefCell::default(), visited: RefCell::default(), depth: Cell::new(0) }
+        Self {
+            old,
+            new,
+            changed,
+            same_security,
+            nodes: RefCell::default(),
+            visited: RefCell::default(),
+            depth: Cell::new(0),
+            level: Cell::new(0),
+        }
     }
 
     /// Whether nothing that a path's operations lead to is another than before.
@@ -117,9 +133,13 @@ impl<'d> Comparison<'d> {
     /// The findings of a node and of the pairs behind it, each pair once, the nearest first.
     pub fn collect(&self, root: Node) -> Vec<Finding> {
         let mut found = root.findings;
+        found.truncate(MAX_FINDINGS);
         let mut seen: HashSet<Pair> = HashSet::new();
         let mut queue: VecDeque<_> = root.pairs.into();
         while let Some((path, pair)) = queue.pop_front() {
+            if found.len() >= MAX_FINDINGS {
+                break;
+            }
             if !seen.insert(pair.clone()) {
                 continue;
             }
@@ -174,9 +194,15 @@ impl<'d> Comparison<'d> {
 
     fn contents(&self, old: &Value, new: &Value, flow: Flow, path: &str, node: &mut Node) {
         let places = (std::ptr::from_ref(old) as usize, std::ptr::from_ref(new) as usize);
-        if self.visited.borrow_mut().insert(places) {
-            self.views(&View::of(&self.old, old), &View::of(&self.new, new), flow, path, node);
+        if !self.visited.borrow_mut().insert(places) {
+            return;
         }
+        if self.level.get() == MAX_LEVEL {
+            return node.add(Changed, true, path, "is nested too deeply to be compared");
+        }
+        self.level.set(self.level.get() + 1);
+        self.views(&View::of(&self.old, old), &View::of(&self.new, new), flow, path, node);
+        self.level.set(self.level.get() - 1);
     }
 
     /// What would be found between two schemas; `None` where too many are nested to tell.

@@ -12,6 +12,8 @@ use super::{
 
 /// Variants of variants are looked into so deep for their types.
 const MAX_NESTED: usize = 3;
+/// Parts and references inside of each other; what is deeper is not looked at.
+const MAX_DEPTH: usize = 128;
 /// Keywords that are compared by their text alone.
 const CONDITIONS: [&str; 11] = [
     "not",
@@ -48,6 +50,13 @@ pub struct View<'v> {
     nullable: bool,
 }
 
+/// How a schema's parts led here.
+#[derive(Default)]
+struct Way<'v> {
+    seen: Vec<&'v str>,
+    depth: usize,
+}
+
 impl<'v> View<'v> {
     pub fn of(side: &'v Side<'_>, schema: &'v Value) -> Self {
         Self::nested(side, schema, 0)
@@ -56,14 +65,14 @@ impl<'v> View<'v> {
     /// What stands beside a reference, without what it leads to.
     pub fn beside_reference(side: &'v Side<'_>, schema: &'v Value) -> Self {
         let mut view = Self::default();
-        view.rest(side, schema, false, &mut Vec::new());
+        view.rest(side, schema, false, &mut Way::default());
         view.settle(side, 0);
         view
     }
 
     fn nested(side: &'v Side<'_>, schema: &'v Value, depth: usize) -> Self {
         let mut view = Self::default();
-        view.absorb(side, schema, false, &mut Vec::new());
+        view.absorb(side, schema, false, &mut Way::default());
         view.settle(side, depth);
         view
     }
@@ -71,35 +80,44 @@ impl<'v> View<'v> {
     /// This schema where one of its variants holds.
     pub fn with(&self, side: &'v Side<'_>, variant: &'v Value) -> Self {
         let mut view = Self { variants: Vec::new(), types: None, ..self.clone() };
-        view.absorb(side, variant, false, &mut Vec::new());
+        view.absorb(side, variant, false, &mut Way::default());
         view.settle(side, MAX_NESTED);
         view
     }
 
     /// `part`: it is one of several that hold together.
-    fn absorb(&mut self, side: &'v Side<'_>, schema: &'v Value, part: bool, seen: &mut Vec<&'v str>) {
+    fn absorb(&mut self, side: &'v Side<'_>, schema: &'v Value, part: bool, way: &mut Way<'v>) {
+        if way.depth == MAX_DEPTH {
+            return;
+        }
+        way.depth += 1;
+        self.absorb_at(side, schema, part, way);
+        way.depth -= 1;
+    }
+
+    fn absorb_at(&mut self, side: &'v Side<'_>, schema: &'v Value, part: bool, way: &mut Way<'v>) {
         if schema == &Value::Bool(false) {
             self.types = Some(Types::NONE);
         }
         if let Some(reference) = reference_of(schema) {
-            if !seen.contains(&reference) {
-                seen.push(reference);
+            if !way.seen.contains(&reference) {
+                way.seen.push(reference);
                 if let Some(target) = side.target(reference) {
-                    self.absorb(side, target, part, seen);
+                    self.absorb(side, target, part, way);
                 }
             }
             if side.ignores_siblings {
                 return;
             }
         }
-        self.rest(side, schema, part, seen);
+        self.rest(side, schema, part, way);
     }
 
-    fn rest(&mut self, side: &'v Side<'_>, schema: &'v Value, part: bool, seen: &mut Vec<&'v str>) {
+    fn rest(&mut self, side: &'v Side<'_>, schema: &'v Value, part: bool, way: &mut Way<'v>) {
         let Some(map) = schema.as_object() else { return };
         self.own(map, part);
         for part in map.get("allOf").and_then(Value::as_array).into_iter().flatten() {
-            self.absorb(side, part, true, seen);
+            self.absorb(side, part, true, way);
         }
         let variants = ["oneOf", "anyOf"].iter().find_map(|key| map.get(*key)?.as_array());
         if let Some(variants) = variants.filter(|_| self.variants.is_empty()) {
@@ -151,7 +169,7 @@ impl<'v> View<'v> {
             match self.variants[..] {
                 [only] => {
                     self.variants.clear();
-                    self.absorb(side, only, false, &mut Vec::new());
+                    self.absorb(side, only, false, &mut Way::default());
                 }
                 _ => break,
             }

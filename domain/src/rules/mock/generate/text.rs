@@ -19,6 +19,12 @@ impl Maker<'_> {
         if let Some(pattern) = of("pattern") {
             // One that cannot be read is not held against the text either.
             if let Some(regex) = self.source.pattern(pattern) {
+                // What has a format too has to fit both.
+                let formatted =
+                    of("format").and_then(|name| stretched(name, format::sample(name, &mut self.random)?, least, most));
+                if let Some(text) = formatted.filter(|text| regex.is_match(text)) {
+                    return Some(text);
+                }
                 return pattern::sample(pattern, &regex, (least, most), &mut self.random);
             }
         }

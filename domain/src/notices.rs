@@ -1,0 +1,115 @@
+//! Telling people: a notification for each recipient, in the transaction of what they are told about.
+
+use std::collections::BTreeSet;
+
+use entities::{
+    approval_group_member,
+    id::{ApprovalGroupId, NotificationId, TeamId, UserId},
+    membership, notification, plan, product, subscription, team, user,
+};
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
+
+use crate::{
+    Actor, DomainError, Result, Tx,
+    rules::{
+        notice::{Held, Notice},
+        policy::{Access, MemberRight, StaffRight, member_may, staff_may},
+    },
+};
+
+/// Rows of one statement, within what a database takes of parameters.
+const BATCH: usize = 500;
+
+/// Who is told.
+#[derive(Debug, Clone)]
+pub enum To {
+    Users(Vec<UserId>),
+    /// The members of a team with this right.
+    Team(TeamId, MemberRight),
+    /// The provider's staff with this right.
+    Staff(StaffRight),
+}
+
+/// Writes a notification for each recipient but the actor, who knows.
+pub async fn tell(tx: &Tx<'_>, actor: &Actor, to: To, notice: &Notice) -> Result<()> {
+    let mut recipients = recipients(tx, to).await?;
+    if let Some(acted) = actor.user_id() {
+        recipients.remove(&acted);
+    }
+    let (text, (subject_kind, subject_id)) = (notice.text(), notice.subject().stored());
+    let rows: Vec<_> = recipients
+        .into_iter()
+        .map(|user_id| notification::Model {
+            id: tx.ctx().env.id::<NotificationId>(),
+            user_id,
+            kind: notice.kind(),
+            title: text.title.clone(),
+            body: text.body.clone(),
+            subject_kind: subject_kind.to_owned(),
+            subject_id,
+            at: tx.now(),
+            read_at: None,
+        })
+        .collect();
+    for batch in rows.chunks(BATCH) {
+        let batch = batch.iter().cloned().map(IntoActiveModel::into_active_model);
+        notification::Entity::insert_many(batch).exec_without_returning(tx.db()).await?;
+    }
+    Ok(())
+}
+
+async fn recipients(tx: &Tx<'_>, to: To) -> Result<BTreeSet<UserId>> {
+    Ok(match to {
+        To::Users(users) => users.into_iter().collect(),
+        To::Team(team, right) => {
+            let members = membership::Entity::for_team(team).all(tx.db()).await?;
+            members.iter().filter(|member| member_may(Access::of(*member), right)).map(|member| member.user_id).collect()
+        }
+        To::Staff(right) => {
+            let staff = user::Entity::find().filter(user::Column::StaffRole.is_not_null()).all(tx.db()).await?;
+            staff.iter().filter(|user| user.staff_role.is_some_and(|role| staff_may(role, right))).map(|user| user.id).collect()
+        }
+    })
+}
+
+/// Tells those of a subscription's team who see its credentials.
+pub async fn tell_holders(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    row: &subscription::Model,
+    notice: impl FnOnce(Held) -> Notice,
+) -> Result<()> {
+    let notice = notice(held(tx, row).await?);
+    tell(tx, actor, To::Team(row.team_id, MemberRight::ReadCredentials), &notice).await
+}
+
+/// Tells those who decide: the plan's approval group, else every reviewer.
+pub async fn tell_reviewers(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    group: Option<ApprovalGroupId>,
+    row: &subscription::Model,
+    notice: impl FnOnce(Held) -> Notice,
+) -> Result<()> {
+    let to = match group {
+        None => To::Staff(StaffRight::Review),
+        Some(group) => {
+            use approval_group_member::{Column, Entity};
+            let members = Entity::find().filter(Column::GroupId.eq(group)).all(tx.db()).await?;
+            To::Users(members.into_iter().map(|member| member.user_id).collect())
+        }
+    };
+    let notice = notice(held(tx, row).await?);
+    tell(tx, actor, to, &notice).await
+}
+
+/// A subscription as texts name it.
+pub async fn held(tx: &Tx<'_>, row: &subscription::Model) -> Result<Held> {
+    let plan = plan::Entity::find_by_id(row.plan_id).one(tx.db()).await?;
+    let product = product::Entity::find_by_id(row.product_id).one(tx.db()).await?;
+    let team = team::Entity::find_by_id(row.team_id).one(tx.db()).await?;
+    let (Some(plan), Some(product), Some(team)) = (plan, product, team) else {
+        return Err(DomainError::internal("a subscription's plan, product or team is missing"));
+    };
+    Ok(Held { id: row.id, name: row.name.clone(), plan: plan.name, product: product.name, team: team.name })
+}

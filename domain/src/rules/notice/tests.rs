@@ -1,0 +1,66 @@
+use super::*;
+
+fn table() -> String {
+    let held = || Held {
+        id: SubscriptionId(Uuid::nil()),
+        name: "Tracking".to_owned(),
+        plan: "Free".to_owned(),
+        product: "Shipments".to_owned(),
+        team: "Acme".to_owned(),
+    };
+    let at = DateTime::from_timestamp(1_767_603_600, 0).expect("a moment");
+    let some = |text: &str| Some(text.to_owned());
+    let (scope, team, by) = (|| "ship:write".to_owned(), || "Acme".to_owned(), || "Ada".to_owned());
+    let spec = |breaking, broken: usize| Notice::SpecPublished {
+        id: ProductId(Uuid::nil()),
+        product: "Shipments".to_owned(),
+        version: "2.0.0".to_owned(),
+        breaking,
+        broken: (1..=broken).map(|n| format!("GET /track/{n}")).collect(),
+        release_notes: None,
+    };
+    let id = TeamId(Uuid::nil());
+    let all = [
+        Notice::SubscriptionWaiting { held: held() },
+        Notice::SubscriptionApproved { held: held(), notes: None },
+        Notice::SubscriptionRejected { held: held(), notes: some("No budget.") },
+        Notice::SubscriptionActivated { held: held() },
+        Notice::SubscriptionSuspended { held: held(), notes: some("Unpaid") },
+        Notice::SubscriptionReinstated { held: held(), notes: None },
+        Notice::CancellationScheduled { held: held(), at },
+        Notice::SubscriptionCancelled { held: held(), reason: None },
+        Notice::SubscriptionExpiring { held: held(), days: 1, at },
+        Notice::SubscriptionExpiring { held: held(), days: 7, at },
+        Notice::SubscriptionExpired { held: held() },
+        Notice::PlanChanged { held: held(), changes: vec!["10 calls a second".to_owned(), "1000 calls a day".to_owned()] },
+        Notice::SubmissionReceived { held: held(), due_at: at },
+        Notice::ReviewStarted { held: held(), reviewer: "Rae".to_owned() },
+        Notice::SubmissionApproved { held: held(), notes: None },
+        Notice::SubmissionRejected { held: held(), notes: None },
+        Notice::ChangesRequested { held: held(), notes: "Name a contact.".to_owned() },
+        Notice::SubmissionWithdrawn { held: held() },
+        Notice::ScopesRequested { held: held(), scopes: vec![scope()], reason: some("Labels.") },
+        Notice::ScopeApproved { held: held(), scope: scope(), notes: None },
+        Notice::ScopeDeclined { held: held(), scope: scope(), notes: None },
+        Notice::ScopeRevoked { held: held(), scope: scope(), notes: None },
+        spec(false, 0),
+        spec(true, 0),
+        spec(true, 1),
+        spec(true, 12),
+        Notice::RegistrationWaiting { id, team: team(), by: by() },
+        Notice::RegistrationApproved { id, team: team() },
+        Notice::RegistrationDeclined { id, team: team(), notes: None },
+        Notice::SupportRequested { id, team: team(), by: by(), subject: "429".to_owned(), body: "Why?".to_owned() },
+    ];
+    let line = |notice: &Notice| {
+        let (text, kind) = (notice.text(), notice.kind());
+        assert_eq!(Subject::read(notice.subject().stored().0, Uuid::nil()), Some(notice.subject()));
+        format!("{kind:?}: {}\n  {}\n", text.title, text.body.replace('\n', "\n  ").replace("\n  \n", "\n"))
+    };
+    all.iter().map(line).collect()
+}
+
+#[test]
+fn each_notice_says_what_happened_and_what_to_do() {
+    assert_eq!(table(), include_str!("table.txt"));
+}

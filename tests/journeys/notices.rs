@@ -1,0 +1,79 @@
+//! What people are told: in the portal, and nobody else's.
+
+use entities::enums::AccessLevel;
+use serde_json::{Value, json};
+
+use crate::app::{Person, TestApp};
+
+const LIST: &str = "query($unread: Boolean) { viewer { notifications(unreadOnly: $unread) {
+    totalCount nodes { id kind title body at readAt } } } }";
+
+async fn told(app: &TestApp, who: &Person, unread: bool) -> Vec<Value> {
+    let seen = app.data(Some(who), LIST, json!({ "unread": unread })).await["viewer"]["notifications"].take();
+    let nodes = seen["nodes"].as_array().expect("nodes").clone();
+    assert_eq!(seen["totalCount"], nodes.len());
+    nodes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_learn_of_a_suspension_and_mark_it_read() {
+    let app = TestApp::start().await;
+    let editor = app.editor().await;
+    let product = app.product(&editor, "ship", "PUBLIC").await;
+    let plan = app.plan(&editor, &product, "free", true, json!({})).await;
+    let (dev, team) = app.partner("acme").await;
+    let reader = app.member(&team, "reader@acme.example", AccessLevel::Read).await;
+    let blind = app.member(&team, "blind@acme.example", AccessLevel::None).await;
+    let (stranger, _) = app.partner("globex").await;
+    let held = app.subscribed(&dev, &team, &plan).await;
+    assert_eq!(told(&app, &dev, false).await, Vec::<Value>::new());
+    let input = json!({ "subscriptionId": held.id, "notes": "Unpaid" });
+    assert_eq!(app.refused(Some(&editor), "suspendSubscription", "DecideSubscriptionInput", input).await, "");
+    for who in [&dev, &reader] {
+        let seen = told(&app, who, true).await;
+        assert_eq!(seen.len(), 1);
+        assert_eq!((&seen[0]["kind"], &seen[0]["readAt"]), (&json!("SUBSCRIPTION"), &Value::Null));
+        assert!(seen[0]["title"].as_str().is_some_and(|title| title.ends_with(" is suspended")), "{}", seen[0]);
+        assert!(seen[0]["body"].as_str().is_some_and(|body| body.ends_with("\n\nUnpaid")), "{}", seen[0]);
+    }
+    for who in [&blind, &stranger, &editor] {
+        assert_eq!(told(&app, who, false).await, Vec::<Value>::new());
+    }
+    let input = json!({ "subscriptionId": held.id });
+    assert_eq!(app.refused(Some(&editor), "reinstateSubscription", "DecideSubscriptionInput", input).await, "");
+    let both = told(&app, &dev, false).await;
+    assert!(both[0]["title"].as_str().is_some_and(|title| title.ends_with(" is reinstated")), "newest first: {}", both[0]);
+    let first = both[1]["id"].clone();
+
+    let node = "query($id: ID!) { node(id: $id) { ... on Notification { readAt } } }";
+    for (who, seen) in [(&dev, json!({ "readAt": null })), (&reader, Value::Null), (&stranger, Value::Null)] {
+        assert_eq!(app.data(Some(who), node, json!({ "id": first })).await["node"], seen);
+    }
+    let mark = async |who, ids: Value| {
+        let input = json!({ "ids": ids });
+        app.mutate_as(Some(who), "markNotificationsRead", "MarkNotificationsReadInput", input, "unread").await["unread"].take()
+    };
+    assert_eq!(mark(&stranger, json!([first])).await, 0);
+    assert_eq!(told(&app, &dev, true).await.len(), 2, "a stranger marks nothing of others");
+    assert_eq!(mark(&dev, json!([first])).await, 1);
+    assert_eq!(told(&app, &dev, true).await, [both[0].clone()]);
+    let input = json!({ "ids": vec![first.clone(); 501] });
+    let select = "unread userErrors { code path }";
+    let refused = app
+        .data(
+            Some(&dev),
+            &format!("mutation($input: MarkNotificationsReadInput!) {{ markNotificationsRead(input: $input) {{ {select} }} }}"),
+            json!({ "input": input }),
+        )
+        .await;
+    assert_eq!(refused["markNotificationsRead"]["unread"], 1);
+    assert_eq!(refused["markNotificationsRead"]["userErrors"].as_array().map(Vec::len), Some(1), "{refused}");
+    assert_eq!(mark(&dev, Value::Null).await, 0);
+    assert_eq!(told(&app, &reader, true).await.len(), 2, "each marks their own");
+
+    let input = json!({ "subscriptionId": held.id });
+    assert_eq!(app.refused(Some(&dev), "cancelSubscription", "CancelSubscriptionInput", input).await, "");
+    assert_eq!(told(&app, &dev, true).await, Vec::<Value>::new(), "who acted knows");
+    let seen = told(&app, &reader, true).await;
+    assert!(seen[0]["title"].as_str().is_some_and(|title| title.ends_with(" is cancelled")), "{}", seen[0]);
+}
