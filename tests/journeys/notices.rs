@@ -1,6 +1,6 @@
 //! What people are told: in the portal, and nobody else's.
 
-use entities::enums::AccessLevel;
+use entities::enums::{AccessLevel, StaffRole};
 use serde_json::{Value, json};
 
 use crate::app::{Person, TestApp};
@@ -76,4 +76,54 @@ async fn members_learn_of_a_suspension_and_mark_it_read() {
     assert_eq!(told(&app, &dev, true).await, Vec::<Value>::new(), "who acted knows");
     let seen = told(&app, &reader, true).await;
     assert!(seen[0]["title"].as_str().is_some_and(|title| title.ends_with(" is cancelled")), "{}", seen[0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_step_of_a_review_is_told_to_those_whom_it_concerns() {
+    let app = TestApp::start().await;
+    let editor = app.editor().await;
+    let (inside, outside) =
+        (app.person("inside@provider.example", Some(StaffRole::Reviewer)).await, app.staff(StaffRole::Reviewer).await);
+    let group = json!({ "name": "Compliance", "memberIds": [inside.id.to_string()] });
+    let group = app.mutate(Some(&app.staff(StaffRole::Admin).await), "createApprovalGroup", group, "group { id }").await;
+    let product = app.product(&editor, "ship", "PUBLIC").await;
+    let more = json!({ "approval": "STANDARD", "approvalGroupId": group["group"]["id"] });
+    let plan = app.plan(&editor, &product, "partner", true, more).await;
+    let (dev, team) = app.partner("acme").await;
+    let mate = app.member(&team, "mate@acme.example", AccessLevel::Read).await;
+    let held = app.subscribed(&dev, &team, &plan).await;
+    let submit = async || {
+        let input = json!({ "subscriptionId": held.id });
+        let select = "subscription { pipeline { submission { id } } }";
+        let mut done = app.mutate(Some(&dev), "submitForReview", input, select).await;
+        done["subscription"]["pipeline"]["submission"]["id"].take()
+    };
+    let decide = async |field: &str, input: &str, submission: &Value| {
+        let mut given = json!({ "submissionId": submission });
+        if field != "startReview" {
+            given["notes"] = json!("As we said");
+        }
+        assert_eq!(app.refused(Some(&inside), field, input, given).await, "", "{field}");
+    };
+    let first = submit().await;
+    decide("startReview", "SubmissionIdInput", &first).await;
+    decide("requestChanges", "DecideSubmissionInput", &first).await;
+    let second = submit().await;
+    decide("approveSubmission", "DecideSubmissionInput", &second).await;
+    let titles = async |who| {
+        let mut list = told(&app, who, false).await;
+        list.reverse();
+        list.iter().map(|notice| format!("{}: {}\n", notice["kind"], notice["title"])).collect::<String>()
+    };
+    insta::assert_snapshot!(titles(&mate).await, @r#"
+    "REVIEW": "Ours is in review"
+    "REVIEW": "Ours needs changes"
+    "REVIEW": "Ours may go to production"
+    "#);
+    insta::assert_snapshot!(titles(&inside).await, @r#"
+    "REVIEW": "Ours waits for review"
+    "REVIEW": "Ours waits for review"
+    "#);
+    assert_eq!(titles(&dev).await, titles(&mate).await, "who submits is told of decisions too");
+    assert_eq!(titles(&outside).await, "", "another group's");
 }
