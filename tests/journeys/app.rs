@@ -230,6 +230,7 @@ pub async fn database() -> Option<String> {
     let name = format!("journey_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
     let admin = Database::connect(&base).await.expect("the test database server");
     admin.execute_unprepared(&format!("create database {name}")).await.expect("a new database");
+    admin.close().await.expect("one connection less");
     let (server, _) = base.rsplit_once('/').expect("a database in the URL");
     Some(format!("{server}/{name}"))
 }

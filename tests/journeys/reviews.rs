@@ -1,5 +1,6 @@
 //! From the sandbox to production: submitted, reviewed, decided, claimed.
 
+use chrono::TimeDelta;
 use entities::enums::{AccessLevel, StaffRole};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -93,6 +94,7 @@ async fn changes_are_requested_made_and_approved_and_the_credential_is_claimed()
     assert_eq!(road.decide(&road.reviewer, "requestChanges", &first, Some("Say more")).await, "");
     story.push(road.stands().await);
     let second = road.submit().await;
+    app.clock.advance(TimeDelta::hours(2));
     assert_eq!(road.decide(&road.reviewer, "approveSubmission", &first, None).await, "WRONG_STATE", "not what was read");
     assert_eq!(road.decide(&road.reviewer, "approveSubmission", &second, Some("Welcome")).await, "");
     story.push(road.stands().await);
@@ -102,6 +104,9 @@ async fn changes_are_requested_made_and_approved_and_the_credential_is_claimed()
     SANDBOX changesRequested canSubmit: CURRENT UPCOMING UPCOMING | MAKE_FIRST_SANDBOX_CALL APPLY_REQUESTED_CHANGES | production IN_SANDBOX
     PRODUCTION: DONE DONE CURRENT | MAKE_FIRST_SANDBOX_CALL CREATE_PRODUCTION_CREDENTIAL | production open
     ");
+    let metrics = "{ provider { onboardingMetrics(from: \"2026-01-01T00:00:00Z\", to: \"2026-02-01T00:00:00Z\") { medianReviewSeconds } } }";
+    let seen = app.data(Some(&road.reviewer), metrics, json!({})).await["provider"]["onboardingMetrics"].take();
+    assert_eq!(seen, json!({ "medianReviewSeconds": 3600.0 }), "one took no time, the other two hours");
     let select =
         "pipeline { reviewDueAt history(first: 5) { totalCount nodes { status notes reviewer { name } answers { key value } } } }
         lanes { profile { ipAllowlist } credentials { id status masked } }";

@@ -19,13 +19,20 @@ pub struct Places {
     pub upstream: String,
 }
 
+/// What the partner starts with.
+pub struct Sandbox {
+    pub subscription: String,
+    /// The credential that came with the subscription.
+    pub key: String,
+}
+
 /// What the partner holds at the end of the road.
 pub struct Access {
     pub subscription: String,
     pub key: String,
 }
 
-fn text(value: &Value, pointer: &str) -> Result<String, Failure> {
+pub(super) fn text(value: &Value, pointer: &str) -> Result<String, Failure> {
     value.pointer(pointer).and_then(Value::as_str).map(str::to_owned).ok_or_else(|| format!("no {pointer} in {value}").into())
 }
 
@@ -62,11 +69,12 @@ async fn create_product(owner: &Person, places: &Places) -> Result<(String, Stri
     });
     let made = owner.change("createProduct", "CreateProductInput", input, "product { id }").await?;
     let product = text(&made, "/product/id")?;
-    for environment in ["SANDBOX", "PRODUCTION"] {
-        let input = json!({
-            "productId": product, "environment": environment, "backend": "UPSTREAM", "upstreamUrl": places.upstream,
-            "headers": [{ "name": "X-Api-Token", "value": "of-the-provider-alone", "secret": true }],
-        });
+    let production = json!({
+        "productId": product, "environment": "PRODUCTION", "backend": "UPSTREAM", "upstreamUrl": places.upstream,
+        "headers": [{ "name": "X-Api-Token", "value": "of-the-provider-alone", "secret": true }],
+    });
+    let sandbox = json!({ "productId": product, "environment": "SANDBOX", "backend": "MOCK" });
+    for input in [sandbox, production] {
         owner.change("setProductEnvironment", "SetProductEnvironmentInput", input, "product { id }").await?;
     }
     let input = json!({ "productId": product, "status": "PUBLISHED" });
@@ -85,13 +93,19 @@ async fn publish_spec(owner: &Person, product: &str) -> Result<(String, ()), Fai
 }
 
 async fn create_plan(owner: &Person, product: &str) -> Result<(String, String), Failure> {
-    let input = json!({
-        "productId": product, "slug": "standard", "name": "Standard", "pricing": { "model": "FREE" }, "hasSandbox": false,
-        "environments": [{
-            "environment": "PRODUCTION", "authMethod": "API_KEY", "allowedMethods": ["GET", "POST"],
+    let environment = |name: &str| {
+        json!({
+            "environment": name, "authMethod": "API_KEY", "allowedMethods": ["GET", "POST"],
             "rateLimit": { "requests": CALLS_PER_MINUTE, "window": "MINUTE" },
             "quota": { "requests": 50_000, "period": "DAY" },
-        }],
+        })
+    };
+    let input = json!({
+        "productId": product, "slug": "standard", "name": "Standard", "pricing": { "model": "FREE" }, "hasSandbox": true,
+        "approval": "STANDARD", "environments": [environment("SANDBOX"), environment("PRODUCTION")],
+        "submissionForm": { "steps": [{ "title": "Your plans", "fields": [
+            { "key": "use", "label": "What you build", "type": "TEXT", "required": true },
+        ] }] },
         "scopes": [
             { "name": "shipments:read", "grant": "DEFAULT" },
             { "name": "shipments:write", "grant": "RESTRICTED" },
@@ -101,11 +115,11 @@ async fn create_plan(owner: &Person, product: &str) -> Result<(String, String), 
     let plan = text(&made, "/plan/id")?;
     let input = json!({ "planId": plan, "status": "ACTIVE" });
     owner.change("setPlanStatus", "SetPlanStatusInput", input, "plan { id }").await?;
-    Ok((format!("free, {CALLS_PER_MINUTE} calls a minute, 50,000 a day"), plan))
+    Ok((format!("free, {CALLS_PER_MINUTE} calls a minute, production after a review"), plan))
 }
 
-/// The partner is invited, signs in, subscribes and gets a key.
-pub async fn partner(report: &Report, owner: &Person, developer: &mut Person, plan: &str) -> Result<Access, Failure> {
+/// The partner is invited, signs in and subscribes: its sandbox is open.
+pub async fn partner(report: &Report, owner: &Person, developer: &mut Person, plan: &str) -> Result<Sandbox, Failure> {
     report.title("The partner");
     let team = report
         .step("is invited by mail", async {
@@ -131,36 +145,25 @@ pub async fn partner(report: &Report, owner: &Person, developer: &mut Person, pl
             Ok((format!("{} of 2 products: {}", seen["products"]["totalCount"], text(&seen, "/products/nodes/0/name")?), ()))
         })
         .await?;
-    let (subscription, profile) = report.step("subscribes to Standard", subscribe(developer, &team, plan)).await?;
-    let key = report
-        .step("makes an API key, shown once", async {
-            let input = json!({ "profileId": profile, "name": "first key" });
-            let made =
-                developer.change("createCredential", "CreateCredentialInput", input, "credential { masked } issued { secret }");
-            let made = made.await?;
-            Ok((text(&made, "/credential/masked")?, text(&made, "/issued/secret")?))
-        })
-        .await?;
-    Ok(Access { subscription, key })
+    report.step("subscribes to Standard", subscribe(developer, &team, plan)).await
 }
 
-async fn subscribe(developer: &Person, team: &str, plan: &str) -> Result<(String, (String, String)), Failure> {
+async fn subscribe(developer: &Person, team: &str, plan: &str) -> Result<(String, Sandbox), Failure> {
     let input = json!({ "planId": plan, "teamId": team, "name": "Order tracking" });
-    let select = "subscription { id status lanes { environment profile { id } } }";
+    let select = "subscription { id status } issued { secret }";
     let made = developer.change("subscribe", "SubscribeInput", input, select).await?;
-    let lane = text(&made, "/subscription/lanes/0/environment")?;
-    let result = format!("{}, {lane} is open", text(&made, "/subscription/status")?);
-    Ok((result, (text(&made, "/subscription/id")?, text(&made, "/subscription/lanes/0/profile/id")?)))
+    let result = format!("{}, with a sandbox key, shown once", text(&made, "/subscription/status")?);
+    Ok((result, Sandbox { subscription: text(&made, "/subscription/id")?, key: text(&made, "/issued/secret")? }))
 }
 
 /// A call, and what came back: status, the refusal's code, the request's id.
-struct Call {
-    status: StatusCode,
-    code: String,
-    request_id: String,
+pub(super) struct Call {
+    pub status: StatusCode,
+    pub code: String,
+    pub request_id: String,
 }
 
-async fn call(http: &Client, method: Method, url: String, key: Option<&str>) -> Result<Call, Failure> {
+pub(super) async fn call(http: &Client, method: Method, url: String, key: Option<&str>) -> Result<Call, Failure> {
     let mut request = http.request(method, url);
     if let Some(key) = key {
         request = request.header("X-API-Key", key);

@@ -3,6 +3,7 @@
 mod journey;
 mod person;
 mod report;
+mod review;
 mod upstream;
 
 use std::{net::TcpListener, path::Path, process::ExitCode, time::Duration};
@@ -62,7 +63,10 @@ async fn walk(report: &Report, places: &Places, mails: &Path, once: bool) -> Res
     let mut owner = Person::new(OWNER, &places.portal, mails, http.clone());
     let mut developer = Person::new(DEVELOPER, &places.portal, mails, http.clone());
     let plan = journey::provider(report, &mut owner, places).await?;
-    let access = journey::partner(report, &owner, &mut developer, &plan).await?;
+    let sandbox = journey::partner(report, &owner, &mut developer, &plan).await?;
+    review::sandbox(report, &developer, &sandbox, places, &http).await?;
+    let key = review::review(report, &owner, &developer, &sandbox).await?;
+    let access = Access { subscription: sandbox.subscription, key };
     journey::first_call(report, (&owner, &developer), &access, places, &http).await?;
     if !journey::checks(report, &access, places, &http).await? {
         return Err("the gateway answered otherwise than it should".into());

@@ -32,7 +32,7 @@ use tokio::{
     time::{MissedTickBehavior, interval, timeout},
 };
 use tokio_rustls::rustls;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::{
     framing::{Heads, Scanner},
@@ -116,6 +116,8 @@ pub struct Gateway {
     cores: Vec<oneshot::Receiver<()>>,
     writer: JoinHandle<()>,
     stop_writer: CancellationToken,
+    /// Its threads end, and give their share of the database back, also where it is dropped.
+    _stops: DropGuard,
 }
 
 /// Binds and serves. `live` is kept up to date by its owner.
@@ -142,7 +144,8 @@ pub fn start(ctx: Domain, live: Live, keeper: Arc<Keeper>, settings: Settings) -
     };
     let cores = sockets.into_iter().enumerate().map(|(at, socket)| run(at, socket, shared.clone()));
     let cores = cores.collect::<io::Result<_>>()?;
-    Ok(Gateway { address, shared, cores, writer, stop_writer })
+    let _stops = shared.stop.clone().drop_guard();
+    Ok(Gateway { address, shared, cores, writer, stop_writer, _stops })
 }
 
 impl Gateway {

@@ -87,6 +87,8 @@ pub struct OnboardingMetrics {
     median_seconds_to_first_sandbox_call: Option<f64>,
     median_seconds_to_first_production_call: Option<f64>,
     p90_seconds_to_first_production_call: Option<f64>,
+    /// From a submission to a reviewer's decision; null where nothing was reviewed.
+    median_review_seconds: Option<f64>,
     /// 0 without partners.
     support_requests_per_partner_first_30_days: f64,
     /// Of those requests, the most frequent topic first.
@@ -120,6 +122,7 @@ impl From<Metrics> for OnboardingMetrics {
             median_seconds_to_first_sandbox_call: seen.median_to_first_sandbox_call,
             median_seconds_to_first_production_call: seen.median_to_first_production_call,
             p90_seconds_to_first_production_call: seen.p90_to_first_production_call,
+            median_review_seconds: seen.median_review,
             support_requests_per_partner_first_30_days: seen.support_requests_per_partner,
             support_by_topic: seen.support_by_topic.into_iter().map(count).collect(),
             funnel: seen.funnel.into_iter().map(step).collect(),

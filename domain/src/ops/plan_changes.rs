@@ -5,18 +5,19 @@ use std::collections::HashMap;
 use entities::{
     client,
     columns::Answers,
-    enums::{Environment, QueueKind, RequestStatus, ScopeGrantKind},
+    enums::{Environment, RequestStatus, ScopeGrantKind},
     id::{PlanId, SubscriptionId, UserId},
     plan, plan_environment, profile, scope_grant,
     subscription::{Column, Entity, Model},
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
 
 use super::{
     credentials::{self, Made},
     endings, plans, production, review_queue, scopes, submissions,
     subscriptions::{
-        Subscribed, client_of, grant, level, locked_team, of_member_or_staff, offered, profile_for, room_for_one, sandbox_secret,
+        Subscribed, ask_for_approval, client_of, grant, level, locked_team, of_member_or_staff, offered, profile_for,
+        room_for_one, sandbox_secret,
     },
 };
 use crate::{
@@ -124,17 +125,8 @@ async fn stay(tx: Tx<'_>, actor: &Actor, before: Model) -> Result<Subscribed> {
 
 async fn wait(tx: &Tx<'_>, actor: &Actor, before: &Model, plan: &plan::Model) -> Result<Model> {
     review_queue::settle(tx, before.id.0, RequestStatus::Withdrawn, None).await?;
-    let request = review_queue::Request {
-        kind: QueueKind::Subscription,
-        subject: before.id.0,
-        team: before.team_id,
-        plan,
-        by: actor.signed_in()?,
-        reason: None,
-    };
-    review_queue::open(tx, request, review_queue::due(tx, level(plan)).await?).await?;
     let asked = Model { plan_id: plan.id, ..before.clone() };
-    notices::tell_reviewers(tx, actor, plan.approval_group_id, &asked, |held| Notice::SubscriptionWaiting { held }).await?;
+    ask_for_approval(tx, actor, &asked, plan).await?;
     let mut row = before.clone().into_active_model();
     row.pending_plan_id = Set(Some(plan.id));
     tx.update::<Entity>(row, Column::Version, before.version).await
@@ -180,9 +172,10 @@ async fn apply(tx: &Tx<'_>, actor: &Actor, before: &Model, to: Place<'_>) -> Res
 /// working. Gives the sandbox's where its credentials are yet to be made.
 async fn fit_profiles(tx: &Tx<'_>, client: &client::Model, from: PlanId, to: &plan::Model) -> Result<Option<profile::Model>> {
     let had: Vec<_> = plans::environments(tx.db(), from).await?.into_iter().map(|e| e.environment).collect();
-    let rows = profile::Entity::find().filter(profile::Column::ClientId.eq(client.id)).all(tx.db()).await?;
+    // The plan's own come first; others were made by hand.
+    let rows = profile::Entity::find().filter(profile::Column::ClientId.eq(client.id)).order_by_asc(profile::Column::Id);
     let mut of_plan: HashMap<Environment, profile::Model> = HashMap::new();
-    for row in rows {
+    for row in rows.all(tx.db()).await? {
         of_plan.entry(row.environment).or_insert(row);
     }
     let mut new_sandbox = None;

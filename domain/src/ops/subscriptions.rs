@@ -353,9 +353,11 @@ pub(super) async fn grant(tx: &Tx<'_>, held: &Model, scope: &str) -> Result<()> 
 
 /// Puts a subscription that needs an approval before it begins into the queue.
 pub(crate) async fn await_approval(tx: &Tx<'_>, actor: &Actor, row: &Model, plan: &plan::Model) -> Result<()> {
-    if row.status != SubscriptionStatus::PendingApproval {
-        return Ok(());
-    }
+    if row.status == SubscriptionStatus::PendingApproval { ask_for_approval(tx, actor, row, plan).await } else { Ok(()) }
+}
+
+/// Puts it into the queue, and tells those who decide.
+pub(super) async fn ask_for_approval(tx: &Tx<'_>, actor: &Actor, row: &Model, plan: &plan::Model) -> Result<()> {
     let request = review_queue::Request {
         kind: QueueKind::Subscription,
         subject: row.id.0,
@@ -364,7 +366,7 @@ pub(crate) async fn await_approval(tx: &Tx<'_>, actor: &Actor, row: &Model, plan
         by: actor.signed_in()?,
         reason: None,
     };
-    review_queue::open(tx, request, review_queue::due(tx, plan.approval).await?).await?;
+    review_queue::open(tx, request, review_queue::due(tx, level(plan)).await?).await?;
     notices::tell_reviewers(tx, actor, plan.approval_group_id, row, |held| Notice::SubscriptionWaiting { held }).await
 }
 

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use entities::{
-    enums::{OnboardingStage, SupportTopic},
+    enums::{OnboardingStage, SubmissionStatus, SupportTopic},
     id::TeamId,
-    onboarding_stage, support_request, team,
+    onboarding_stage, submission, support_request, team,
 };
 use sea_orm::{
     ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QuerySelect, QueryTrait,
@@ -97,6 +97,11 @@ pub async fn metrics(ctx: &Domain, actor: &Actor, from: DateTime<Utc>, to: DateT
             partner.support_requests.push((request.topic, request.created_at));
         }
     }
+    for (team, submitted_at, decided_at) in reviewed(ctx, from, to).await? {
+        if let Some(partner) = partners.get_mut(&team) {
+            partner.reviews.push(decided_at - submitted_at);
+        }
+    }
     Ok(onboarding::metrics(&partners.into_values().collect::<Vec<_>>()))
 }
 
@@ -125,9 +130,25 @@ async fn reached(ctx: &Domain, from: DateTime<Utc>, to: DateTime<Utc>) -> Result
     }
     let partner = |reached: BTreeMap<_, _>| {
         let invited_at = *reached.get(&OnboardingStage::Invited)?;
-        Some(Partner { invited_at, reached, support_requests: Vec::new() })
+        Some(Partner { invited_at, reached, support_requests: Vec::new(), reviews: Vec::new() })
     };
     Ok(stages.into_iter().filter_map(|(team, reached)| Some((team, partner(reached)?))).collect())
+}
+
+/// Submissions that a reviewer decided on: team, when it was submitted, when decided.
+async fn reviewed(ctx: &Domain, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Vec<(TeamId, DateTime<Utc>, DateTime<Utc>)>> {
+    use submission::Column;
+    let decided = [SubmissionStatus::Approved, SubmissionStatus::Rejected, SubmissionStatus::ChangesRequested];
+    Ok(submission::Entity::find()
+        .filter(Column::TeamId.in_subquery(invited(from, to)))
+        .filter(Column::Status.is_in(decided))
+        .filter(Column::ReviewerId.is_not_null())
+        .filter(Column::DecidedAt.is_not_null())
+        .select_only()
+        .columns([Column::TeamId, Column::SubmittedAt, Column::DecidedAt])
+        .into_tuple()
+        .all(&ctx.db)
+        .await?)
 }
 
 #[derive(FromQueryResult)]

@@ -15,6 +15,8 @@ pub struct Partner {
     /// Each stage, when it was first reached.
     pub reached: BTreeMap<OnboardingStage, DateTime<Utc>>,
     pub support_requests: Vec<(SupportTopic, DateTime<Utc>)>,
+    /// From each submission to a reviewer's decision.
+    pub reviews: Vec<TimeDelta>,
 }
 
 /// How partners fared. Times are in seconds from the invitation, of those who got that far; `None` where nobody did.
@@ -24,6 +26,8 @@ pub struct Metrics {
     pub median_to_first_sandbox_call: Option<f64>,
     pub median_to_first_production_call: Option<f64>,
     pub p90_to_first_production_call: Option<f64>,
+    /// In seconds, from a submission to a reviewer's decision.
+    pub median_review: Option<f64>,
     /// Within [`SUPPORT_COUNTED`]; 0 without partners.
     pub support_requests_per_partner: f64,
     /// The same requests, the most frequent topic first.
@@ -55,12 +59,14 @@ pub fn metrics(partners: &[Partner]) -> Metrics {
     let requests: usize = topics.values().sum();
     let mut support_by_topic: Vec<_> = topics.into_iter().collect();
     support_by_topic.sort_by_key(|(topic, count)| (std::cmp::Reverse(*count), *topic));
+    let reviews = ascending(partners.iter().flat_map(|partner| partner.reviews.iter().copied()));
     let reached = |stage| partners.iter().filter(|partner| partner.reached.contains_key(&stage)).count();
     Metrics {
         partners: partners.len(),
         median_to_first_sandbox_call: percentile(&sandbox, 0.5),
         median_to_first_production_call: percentile(&production, 0.5),
         p90_to_first_production_call: percentile(&production, 0.9),
+        median_review: percentile(&reviews, 0.5),
         support_requests_per_partner: if partners.is_empty() { 0.0 } else { requests as f64 / partners.len() as f64 },
         support_by_topic,
         funnel: OnboardingStage::ALL.map(|stage| (stage, reached(stage))).to_vec(),
@@ -69,11 +75,12 @@ pub fn metrics(partners: &[Partner]) -> Metrics {
 
 /// From the invitation to this stage, of the partners that reached it; shortest first.
 fn seconds_to(partners: &[Partner], stage: OnboardingStage) -> Vec<f64> {
-    let took = |partner: &Partner| {
-        let took = *partner.reached.get(&stage)? - partner.invited_at;
-        Some(took.num_milliseconds().max(0) as f64 / 1000.0)
-    };
-    let mut seconds: Vec<_> = partners.iter().filter_map(took).collect();
+    ascending(partners.iter().filter_map(|partner| Some(*partner.reached.get(&stage)? - partner.invited_at)))
+}
+
+/// In seconds, shortest first.
+fn ascending(times: impl Iterator<Item = TimeDelta>) -> Vec<f64> {
+    let mut seconds: Vec<_> = times.map(|time| time.num_milliseconds().max(0) as f64 / 1000.0).collect();
     seconds.sort_by(f64::total_cmp);
     seconds
 }
@@ -100,8 +107,17 @@ mod tests {
         Partner {
             invited_at: start,
             reached: stages.iter().map(|(stage, seconds)| (*stage, after(*seconds))).collect(),
+            reviews: Vec::new(),
             support_requests: requests.iter().map(|(topic, seconds)| (*topic, after(*seconds))).collect(),
         }
+    }
+
+    #[test]
+    fn the_median_review_is_of_all_partners_submissions() {
+        let reviewed =
+            |hours: &[i64]| Partner { reviews: hours.iter().copied().map(TimeDelta::hours).collect(), ..partner(&[], &[]) };
+        assert_eq!(metrics(&[reviewed(&[8, 1]), reviewed(&[]), reviewed(&[2])]).median_review, Some(7_200.0));
+        assert_eq!(metrics(&[reviewed(&[])]).median_review, None);
     }
 
     #[test]
