@@ -23,11 +23,10 @@ const BATCH: usize = 500;
 /// Who is told.
 #[derive(Debug, Clone)]
 pub enum To {
-    Users(Vec<UserId>),
+    /// Those who decide: a plan's approval group, else every reviewer.
+    Reviewers(Option<ApprovalGroupId>),
     /// The members of a team with this right.
     Team(TeamId, MemberRight),
-    /// The provider's staff with this right.
-    Staff(StaffRight),
 }
 
 /// Writes a notification for each recipient but the actor, who knows.
@@ -60,16 +59,25 @@ pub async fn tell(tx: &Tx<'_>, actor: &Actor, to: To, notice: &Notice) -> Result
 
 async fn recipients(tx: &Tx<'_>, to: To) -> Result<BTreeSet<UserId>> {
     Ok(match to {
-        To::Users(users) => users.into_iter().collect(),
         To::Team(team, right) => {
             let members = membership::Entity::for_team(team).all(tx.db()).await?;
             members.iter().filter(|member| member_may(Access::of(*member), right)).map(|member| member.user_id).collect()
         }
-        To::Staff(right) => {
-            let staff = user::Entity::find().filter(user::Column::StaffRole.is_not_null()).all(tx.db()).await?;
-            staff.iter().filter(|user| user.staff_role.is_some_and(|role| staff_may(role, right))).map(|user| user.id).collect()
+        To::Reviewers(None) => reviewers(tx).await?,
+        To::Reviewers(Some(group)) => {
+            use approval_group_member::{Column, Entity};
+            let members = Entity::find().filter(Column::GroupId.eq(group)).all(tx.db()).await?;
+            let members: BTreeSet<_> = members.into_iter().map(|member| member.user_id).collect();
+            // Who has left the staff may still be in a group.
+            reviewers(tx).await?.intersection(&members).copied().collect()
         }
     })
+}
+
+async fn reviewers(tx: &Tx<'_>) -> Result<BTreeSet<UserId>> {
+    let staff = user::Entity::find().filter(user::Column::StaffRole.is_not_null()).all(tx.db()).await?;
+    let may = |user: &&user::Model| user.staff_role.is_some_and(|role| staff_may(role, StaffRight::Review));
+    Ok(staff.iter().filter(may).map(|user| user.id).collect())
 }
 
 /// Tells those of a subscription's team who see its credentials.
@@ -83,7 +91,7 @@ pub async fn tell_holders(
     tell(tx, actor, To::Team(row.team_id, MemberRight::ReadCredentials), &notice).await
 }
 
-/// Tells those who decide: the plan's approval group, else every reviewer.
+/// Tells those who decide on a subscription's plan.
 pub async fn tell_reviewers(
     tx: &Tx<'_>,
     actor: &Actor,
@@ -91,16 +99,8 @@ pub async fn tell_reviewers(
     row: &subscription::Model,
     notice: impl FnOnce(Held) -> Notice,
 ) -> Result<()> {
-    let to = match group {
-        None => To::Staff(StaffRight::Review),
-        Some(group) => {
-            use approval_group_member::{Column, Entity};
-            let members = Entity::find().filter(Column::GroupId.eq(group)).all(tx.db()).await?;
-            To::Users(members.into_iter().map(|member| member.user_id).collect())
-        }
-    };
     let notice = notice(held(tx, row).await?);
-    tell(tx, actor, to, &notice).await
+    tell(tx, actor, To::Reviewers(group), &notice).await
 }
 
 /// A subscription as texts name it.

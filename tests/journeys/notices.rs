@@ -84,8 +84,12 @@ async fn each_step_of_a_review_is_told_to_those_whom_it_concerns() {
     let editor = app.editor().await;
     let (inside, outside) =
         (app.person("inside@provider.example", Some(StaffRole::Reviewer)).await, app.staff(StaffRole::Reviewer).await);
-    let group = json!({ "name": "Compliance", "memberIds": [inside.id.to_string()] });
-    let group = app.mutate(Some(&app.staff(StaffRole::Admin).await), "createApprovalGroup", group, "group { id }").await;
+    let (admin, former) =
+        (app.staff(StaffRole::Admin).await, app.person("former@provider.example", Some(StaffRole::Reviewer)).await);
+    let group = json!({ "name": "Compliance", "memberIds": [inside.id.to_string(), former.id.to_string()] });
+    let group = app.mutate(Some(&admin), "createApprovalGroup", group, "group { id }").await;
+    let input = json!({ "email": former.email, "role": null });
+    assert_eq!(app.refused(Some(&admin), "setStaffRole", "SetStaffRoleInput", input).await, "");
     let product = app.product(&editor, "ship", "PUBLIC").await;
     let more = json!({ "approval": "STANDARD", "approvalGroupId": group["group"]["id"] });
     let plan = app.plan(&editor, &product, "partner", true, more).await;
@@ -126,4 +130,5 @@ async fn each_step_of_a_review_is_told_to_those_whom_it_concerns() {
     "#);
     assert_eq!(titles(&dev).await, titles(&mate).await, "who submits is told of decisions too");
     assert_eq!(titles(&outside).await, "", "another group's");
+    assert_eq!(titles(&former).await, "", "in the group, and of the staff no more");
 }

@@ -321,6 +321,8 @@ impl PlanMutation {
     async fn create_plan(&self, ctx: &Context<'_>, input: CreatePlanInput) -> async_graphql::Result<Option<PlanPayload>> {
         payload(create(ctx, input).await)
     }
+    /// Where somebody holds the plan and its terms change (pricing, sandbox, environments, scopes, custom properties, how long things
+    /// last), a new version is made and given back, with an id of its own: those who hold the old one keep it until they are moved.
     async fn update_plan(&self, ctx: &Context<'_>, input: UpdatePlanInput) -> async_graphql::Result<Option<PlanPayload>> {
         payload(update(ctx, input).await)
     }
