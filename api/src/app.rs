@@ -6,7 +6,7 @@ pub mod storage;
 use std::{io, net::SocketAddr, sync::Arc};
 
 use clap::ValueEnum;
-use domain::{Domain, env::Env, limits::Keeper, ops::staff, snapshot::Live};
+use domain::{Domain, env::Env, limits::Keeper, ops::staff, snapshot::Live, updates};
 use jobs::{
     Mailer,
     mail::{Delivery, MailSettings},
@@ -102,6 +102,10 @@ impl App {
             config: Arc::new(config),
             site: Arc::clone(&site),
         };
+        if parts.api {
+            let (domain, stop) = (domain.clone(), stop.clone());
+            tokio::spawn(async move { stop.run_until_cancelled(updates::listen(&domain.db, &domain.updates)).await });
+        }
         let serving = listener.map(|listener| {
             let serving = listen::serve_router(listener, http::router(state), listen::Limits::default(), stop.clone());
             tokio::spawn(serving)

@@ -6,6 +6,7 @@ use domain::DomainError;
 
 /// What requests are refused with before an operation is reached.
 pub const BAD_USER_INPUT: &str = "BAD_USER_INPUT";
+pub const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
 pub const FORBIDDEN: &str = "FORBIDDEN";
 pub const UNAVAILABLE: &str = "UNAVAILABLE";
 pub const INTERNAL: &str = "INTERNAL";
@@ -23,7 +24,7 @@ pub struct Outside {
 pub fn outside(error: &DomainError) -> Outside {
     let (code, status, fault) = match error {
         DomainError::Refused(_) => (BAD_USER_INPUT, StatusCode::BAD_REQUEST, false),
-        DomainError::Unauthenticated => ("UNAUTHENTICATED", StatusCode::UNAUTHORIZED, false),
+        DomainError::Unauthenticated => (UNAUTHENTICATED, StatusCode::UNAUTHORIZED, false),
         DomainError::Forbidden(_) => (FORBIDDEN, StatusCode::FORBIDDEN, false),
         DomainError::NotFound(_) => ("NOT_FOUND", StatusCode::NOT_FOUND, false),
         DomainError::RateLimited { .. } => ("RATE_LIMITED", StatusCode::TOO_MANY_REQUESTS, false),

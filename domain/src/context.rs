@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use sea_orm::DatabaseConnection;
 
-use crate::{documents::Documents, env::Env, keyring::Keyring, wake::Wake};
+use crate::{documents::Documents, env::Env, keyring::Keyring, updates::Updates, wake::Wake};
 
 /// The domain's handle: cheap to clone, one per process.
 #[derive(Clone)]
@@ -14,13 +14,15 @@ pub struct Domain {
     pub env: Env,
     pub keys: Arc<Keyring>,
     pub wake: Arc<Wake>,
+    pub updates: Arc<Updates>,
     pub documents: Arc<Documents>,
 }
 
 impl Domain {
     /// Over a database that is up to date.
     pub fn new(db: DatabaseConnection, env: Env, keys: Keyring) -> Self {
-        Self { db, env, keys: Arc::new(keys), wake: Arc::default(), documents: Arc::default() }
+        let updates = Arc::new(Updates::new(env.uuid()));
+        Self { db, env, keys: Arc::new(keys), wake: Arc::default(), updates, documents: Arc::default() }
     }
 
     pub fn now(&self) -> DateTime<Utc> {

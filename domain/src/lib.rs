@@ -17,6 +17,7 @@ pub mod read;
 pub mod rules;
 pub mod snapshot;
 pub mod tx;
+pub mod updates;
 pub mod wake;
 
 pub use actor::Actor;

@@ -1,4 +1,4 @@
-//! Telling people: a notification for each recipient, in the transaction of what they are told about.
+//! Telling people: a notification and a mail for each recipient, in the transaction of what they are told about.
 
 use std::collections::BTreeSet;
 
@@ -11,10 +11,12 @@ use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
 use crate::{
     Actor, DomainError, Result, Tx,
+    outbox::SendNotification,
     rules::{
         notice::{Held, Notice},
         policy::{Access, MemberRight, StaffRight, member_may, staff_may},
     },
+    updates::Update,
 };
 
 /// Rows of one statement, within what a database takes of parameters.
@@ -25,11 +27,13 @@ const BATCH: usize = 500;
 pub enum To {
     /// Those who decide: a plan's approval group, else every reviewer.
     Reviewers(Option<ApprovalGroupId>),
+    /// The staff with this right.
+    Staff(StaffRight),
     /// The members of a team with this right.
     Team(TeamId, MemberRight),
 }
 
-/// Writes a notification for each recipient but the actor, who knows.
+/// Writes a notification, and enqueues its mail, for each recipient but the actor, who knows.
 pub async fn tell(tx: &Tx<'_>, actor: &Actor, to: To, notice: &Notice) -> Result<()> {
     let mut recipients = recipients(tx, to).await?;
     if let Some(acted) = actor.user_id() {
@@ -54,7 +58,11 @@ pub async fn tell(tx: &Tx<'_>, actor: &Actor, to: To, notice: &Notice) -> Result
         let batch = batch.iter().cloned().map(IntoActiveModel::into_active_model);
         notification::Entity::insert_many(batch).exec_without_returning(tx.db()).await?;
     }
-    Ok(())
+    for row in &rows {
+        tx.announce(Update::Notification(row.user_id, row.id));
+    }
+    let mails: Vec<_> = rows.iter().map(|row| SendNotification { notification: row.id }).collect();
+    tx.enqueue_all(&mails).await
 }
 
 async fn recipients(tx: &Tx<'_>, to: To) -> Result<BTreeSet<UserId>> {
@@ -63,20 +71,21 @@ async fn recipients(tx: &Tx<'_>, to: To) -> Result<BTreeSet<UserId>> {
             let members = membership::Entity::for_team(team).all(tx.db()).await?;
             members.iter().filter(|member| member_may(Access::of(*member), right)).map(|member| member.user_id).collect()
         }
-        To::Reviewers(None) => reviewers(tx).await?,
+        To::Staff(right) => staff(tx, right).await?,
+        To::Reviewers(None) => staff(tx, StaffRight::Review).await?,
         To::Reviewers(Some(group)) => {
             use approval_group_member::{Column, Entity};
             let members = Entity::find().filter(Column::GroupId.eq(group)).all(tx.db()).await?;
             let members: BTreeSet<_> = members.into_iter().map(|member| member.user_id).collect();
             // Who has left the staff may still be in a group.
-            reviewers(tx).await?.intersection(&members).copied().collect()
+            staff(tx, StaffRight::Review).await?.intersection(&members).copied().collect()
         }
     })
 }
 
-async fn reviewers(tx: &Tx<'_>) -> Result<BTreeSet<UserId>> {
+async fn staff(tx: &Tx<'_>, right: StaffRight) -> Result<BTreeSet<UserId>> {
     let staff = user::Entity::find().filter(user::Column::StaffRole.is_not_null()).all(tx.db()).await?;
-    let may = |user: &&user::Model| user.staff_role.is_some_and(|role| staff_may(role, StaffRight::Review));
+    let may = |user: &&user::Model| user.staff_role.is_some_and(|role| staff_may(role, right));
     Ok(staff.iter().filter(may).map(|user| user.id).collect())
 }
 

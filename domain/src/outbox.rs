@@ -3,13 +3,16 @@
 use chrono::{DateTime, Utc};
 use entities::{
     enums::JobState,
-    id::{InvitationId, JobId, MagicLinkId, SubscriptionId, SupportRequestId},
+    id::{InvitationId, JobId, MagicLinkId, NotificationId, SubscriptionId, SupportRequestId},
     outbox_job,
 };
 use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, TryInsertResult};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{Domain, DomainError, Result};
+
+/// Rows of one statement, within what a database takes of parameters.
+const BATCH: usize = 500;
 
 /// A kind of work. The payload carries ids, never secrets; a handler may run twice.
 pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
@@ -37,6 +40,12 @@ pub struct SendSupportRequest {
     pub request: SupportRequestId,
 }
 
+/// Mail what a person was told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendNotification {
+    pub notification: NotificationId,
+}
+
 /// Delete what is older than its retention.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PruneRecords;
@@ -60,10 +69,12 @@ impl Job for SendInvitation {
 impl Job for SendSupportRequest {
     const KIND: &'static str = "send_support_request";
 }
+impl Job for SendNotification {
+    const KIND: &'static str = "send_notification";
+}
 impl Job for PruneRecords {
     const KIND: &'static str = "prune_records";
 }
-
 impl Job for EndSubscription {
     const KIND: &'static str = "end_subscription";
 }
@@ -80,8 +91,25 @@ pub struct When {
 
 /// Writes the row; false where a job with the same dedup key is there already. `Tx::enqueue` is how operations call it.
 pub(crate) async fn insert<J: Job>(ctx: &Domain, db: &impl ConnectionTrait, job: &J, when: When) -> Result<bool> {
+    let inserted = outbox_job::Entity::insert(row(ctx, job, when)?)
+        .on_conflict_do_nothing_on([outbox_job::Column::DedupKey])
+        .exec_without_returning(db)
+        .await?;
+    Ok(matches!(inserted, TryInsertResult::Inserted(1..)))
+}
+
+/// Writes a row for each, all due now.
+pub(crate) async fn insert_all<J: Job>(ctx: &Domain, db: &impl ConnectionTrait, jobs: &[J]) -> Result<()> {
+    for batch in jobs.chunks(BATCH) {
+        let rows = batch.iter().map(|job| row(ctx, job, When::default())).collect::<Result<Vec<_>>>()?;
+        outbox_job::Entity::insert_many(rows).exec_without_returning(db).await?;
+    }
+    Ok(())
+}
+
+fn row<J: Job>(ctx: &Domain, job: &J, when: When) -> Result<outbox_job::ActiveModel> {
     let now = ctx.now();
-    let row = outbox_job::ActiveModel {
+    Ok(outbox_job::ActiveModel {
         id: Set(ctx.env.id::<JobId>()),
         kind: Set(J::KIND.to_owned()),
         payload: Set(serde_json::to_value(job).map_err(DomainError::internal)?),
@@ -95,10 +123,5 @@ pub(crate) async fn insert<J: Job>(ctx: &Domain, db: &impl ConnectionTrait, job:
         last_error: Set(None),
         created_at: Set(now),
         finished_at: Set(None),
-    };
-    let inserted = outbox_job::Entity::insert(row)
-        .on_conflict_do_nothing_on([outbox_job::Column::DedupKey])
-        .exec_without_returning(db)
-        .await?;
-    Ok(matches!(inserted, TryInsertResult::Inserted(1..)))
+    })
 }

@@ -11,14 +11,15 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use entities::{
+    client,
     enums::GatewaySubject,
     gateway_change, gateway_revision,
     id::{ClientId, PlanId, PolicyId, ProductId, TeamId},
 };
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseBackend, DatabaseTransaction, EntityTrait,
-    ExprTrait, IntoActiveModel, ModelTrait, QueryFilter, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
-    sea_query::Expr,
+    ExprTrait, IntoActiveModel, ModelTrait, QueryFilter, QuerySelect, SqliteTransactionMode, Statement, TransactionOptions,
+    TransactionTrait, sea_query::Expr,
 };
 use uuid::Uuid;
 
@@ -26,6 +27,7 @@ use crate::{
     Domain, DomainError, Result,
     audit::Audit,
     outbox::{self, Job, When},
+    updates::Update,
     wake::{GATEWAY_CHANNEL, JOBS_CHANNEL},
 };
 
@@ -35,6 +37,7 @@ pub struct Tx<'a> {
     db: DatabaseTransaction,
     now: DateTime<Utc>,
     touched: Mutex<BTreeSet<(GatewaySubject, Uuid)>>,
+    announced: Mutex<Vec<Update>>,
     enqueued: AtomicBool,
 }
 
@@ -76,7 +79,14 @@ impl<'a> Tx<'a> {
             ..TransactionOptions::default()
         };
         let db = ctx.db.begin_with_options(options).await?;
-        Ok(Self { ctx, db, now: ctx.now(), touched: Mutex::default(), enqueued: AtomicBool::new(false) })
+        Ok(Self {
+            ctx,
+            db,
+            now: ctx.now(),
+            touched: Mutex::default(),
+            announced: Mutex::default(),
+            enqueued: AtomicBool::new(false),
+        })
     }
 
     pub fn db(&self) -> &DatabaseTransaction {
@@ -100,6 +110,13 @@ impl<'a> Tx<'a> {
     pub async fn enqueue_when<J: Job>(&self, job: J, when: When) -> Result<bool> {
         self.enqueued.store(true, Ordering::Relaxed);
         outbox::insert(self.ctx, &self.db, &job, when).await
+    }
+
+    pub async fn enqueue_all<J: Job>(&self, jobs: &[J]) -> Result<()> {
+        if !jobs.is_empty() {
+            self.enqueued.store(true, Ordering::Relaxed);
+        }
+        outbox::insert_all(self.ctx, &self.db, jobs).await
     }
 
     /// Writes a new row.
@@ -148,6 +165,14 @@ impl<'a> Tx<'a> {
         self.touched.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
     }
 
+    /// Notes what those who watch are to be told once this has committed.
+    pub fn announce(&self, update: Update) {
+        let mut announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
+        if !announced.contains(&update) {
+            announced.push(update);
+        }
+    }
+
     pub async fn commit(self, entry: Audit) -> Result<()> {
         // Revision before audit, both last: every operation takes the two global rows in this order and holds them briefly.
         self.stamp().await?;
@@ -171,6 +196,8 @@ impl<'a> Tx<'a> {
             .exec_with_returning(&self.db)
             .await?;
         let revision = raised.first().ok_or_else(|| DomainError::internal("the gateway revision's row is missing"))?.revision;
+        let clients: Vec<_> =
+            touched.iter().filter(|(subject, _)| *subject == GatewaySubject::Client).map(|(_, id)| *id).collect();
         let rows = touched.into_iter().map(|(subject, id)| gateway_change::ActiveModel {
             revision: Set(revision),
             subject: Set(subject),
@@ -178,7 +205,24 @@ impl<'a> Tx<'a> {
             at: Set(self.now),
         });
         gateway_change::Entity::insert_many(rows).exec_without_returning(&self.db).await?;
+        self.announce_subscriptions(&clients).await?;
         self.tell(GATEWAY_CHANNEL).await
+    }
+
+    /// What changes for a client's calls shows on its subscription.
+    async fn announce_subscriptions(&self, clients: &[Uuid]) -> Result<()> {
+        if clients.is_empty() {
+            return Ok(());
+        }
+        let rows = client::Entity::find()
+            .filter(client::Column::Id.is_in(clients.iter().copied()))
+            .filter(client::Column::SubscriptionId.is_not_null())
+            .select_only()
+            .column(client::Column::SubscriptionId);
+        for id in rows.into_tuple().all(&self.db).await? {
+            self.announce(Update::Subscription(id));
+        }
+        Ok(())
     }
 
     async fn finish(self) -> Result<()> {
@@ -186,12 +230,17 @@ impl<'a> Tx<'a> {
         if enqueued {
             self.tell(JOBS_CHANNEL).await?;
         }
+        let announced = std::mem::take(&mut *self.announced.lock().unwrap_or_else(PoisonError::into_inner));
+        if self.db.get_database_backend() == DatabaseBackend::Postgres {
+            self.ctx.updates.tell_others(&self.db, &announced).await?;
+        }
         self.db.commit().await?;
         // After the commit, and only hints: whoever misses one polls.
         self.ctx.wake.gateway.notify_waiters();
         if enqueued {
             self.ctx.wake.jobs.notify_waiters();
         }
+        self.ctx.updates.say(&announced);
         Ok(())
     }
 

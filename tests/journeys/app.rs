@@ -23,7 +23,7 @@ use entities::{
     id::{InvitationId, SessionId, UserId},
     invitation, magic_link, session, user,
 };
-use jobs::mail::{Delivery, SentMails};
+use jobs::mail::{Delivery, SentMail, SentMails};
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, Database, EntityTrait, QueryFilter, QueryOrder};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -62,6 +62,7 @@ pub struct TestApp {
     pub app: App,
     pub clock: Arc<TestClock>,
     pub http: reqwest::Client,
+    sent: SentMails,
     _data: tempfile::TempDir,
 }
 
@@ -104,15 +105,15 @@ impl TestApp {
         // Monday, 5 January 2026, 09:00 UTC.
         let clock = Arc::new(TestClock(AtomicI64::new(1_767_603_600_000_000)));
         let env = Env::new(clock.clone(), Arc::new(Seeded(AtomicU64::new(1))));
-        let parts =
-            Parts { gateway, worker: false, delivery: Some(Delivery::Memory(SentMails::default())), ..Parts::of(Role::All) };
+        let sent = SentMails::default();
+        let parts = Parts { gateway, worker: false, delivery: Some(Delivery::Memory(sent.clone())), ..Parts::of(Role::All) };
         let app = App::start_with(config, env, parts).await.expect("the instance starts");
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(Duration::from_secs(20))
             .build()
             .expect("a client");
-        Self { app, clock, http, _data: data }
+        Self { app, clock, http, sent, _data: data }
     }
 
     pub fn domain(&self) -> &Domain {
@@ -170,6 +171,12 @@ impl TestApp {
 
     pub async fn staff(&self, role: StaffRole) -> Person {
         self.person(&format!("{role:?}@provider.example").to_lowercase(), Some(role)).await
+    }
+
+    /// Runs what is due, and answers all mails so far.
+    pub async fn mails(&self) -> Vec<SentMail> {
+        jobs::drain::drain(self.domain(), &self.app.mailer).await.expect("no job dies");
+        self.sent.mails()
     }
 
     /// The whole answer: `data` and `errors`.

@@ -10,6 +10,7 @@ mod first_errors;
 mod hostile;
 mod instance;
 mod isolation;
+mod live_updates;
 mod logs;
 mod manners;
 mod notices;

@@ -125,10 +125,84 @@ async fn each_step_of_a_review_is_told_to_those_whom_it_concerns() {
     "REVIEW": "Ours may go to production"
     "#);
     insta::assert_snapshot!(titles(&inside).await, @r#"
-    "REVIEW": "Ours waits for review"
-    "REVIEW": "Ours waits for review"
+    "REVIEW": "Ours of acme waits for review"
+    "REVIEW": "Ours of acme waits for review"
     "#);
     assert_eq!(titles(&dev).await, titles(&mate).await, "who submits is told of decisions too");
     assert_eq!(titles(&outside).await, "", "another group's");
     assert_eq!(titles(&former).await, "", "in the group, and of the staff no more");
+}
+
+/// A built-in page, opened as a browser would: its status, where it leads to, and what it says.
+async fn page(app: &TestApp, who: Option<&Person>, path: &str) -> (u16, String, String) {
+    let mut request = app.http.get(app.url(path));
+    if let Some(person) = who {
+        request = request.header("cookie", format!("{}={}", api::auth::SESSION_COOKIE, person.session));
+    }
+    let answer = request.send().await.expect("an answer");
+    let to = answer.headers().get("location").and_then(|to| to.to_str().ok()).unwrap_or_default().to_owned();
+    (answer.status().as_u16(), to, answer.text().await.expect("a page").replace("&#x2f;", "/"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_leads_to_what_it_says_and_only_its_reader_there() {
+    let app = TestApp::start().await;
+    let editor = app.editor().await;
+    let product = app.product(&editor, "ship", "PUBLIC").await;
+    let plan = app.plan(&editor, &product, "free", true, json!({})).await;
+    let (dev, team) = app.partner("acme").await;
+    let (stranger, _) = app.partner("globex").await;
+    let held = app.subscribed(&dev, &team, &plan).await;
+    let input = json!({ "subscriptionId": held.id, "notes": "Unpaid <since> May" });
+    assert_eq!(app.refused(Some(&editor), "suspendSubscription", "DecideSubscriptionInput", input).await, "");
+    let mails = app.mails().await;
+    let [mail] = mails.iter().filter(|mail| mail.to == dev.email).collect::<Vec<_>>()[..] else { panic!("{mails:?}") };
+    assert!(mail.subject.ends_with(" is suspended"), "{}", mail.subject);
+    assert!(mail.text.contains("\n\nUnpaid <since> May\n") && mail.html.contains("Unpaid &lt;since&gt; May"), "{}", mail.text);
+    let path = mail.link.strip_prefix(&app.url("")).expect("a link into the portal");
+    let notice = path.strip_prefix("/notifications/").expect("a page of its own");
+    assert_eq!(notice, told(&app, &dev, true).await[0]["id"]);
+
+    let (status, to, _) = page(&app, None, path).await;
+    assert_eq!((status, to.as_str()), (303, &*format!("/auth/sign-in?redirectTo={path}")));
+    let (status, _, form) = page(&app, None, &to).await;
+    assert!(status == 200 && form.contains(&format!("name=\"redirectTo\" value=\"{path}\"")), "{form}");
+    let (status, _, text) = page(&app, Some(&stranger), path).await;
+    assert!(status == 404 && !text.contains("suspended") && text.contains(&stranger.email), "{text}");
+    assert_eq!(told(&app, &dev, true).await.len(), 1, "nobody has read it yet");
+    let (status, _, text) = page(&app, Some(&dev), path).await;
+    assert!(status == 200 && text.contains("is suspended</h1>") && text.contains("<p>Unpaid &lt;since&gt; May</p>"), "{text}");
+    assert_eq!(told(&app, &dev, true).await.len(), 0, "opening it is reading it");
+    for nonsense in ["/notifications/nonsense", "/notifications/sub_01h2xcejqtf2nbrexx3vqjhp41"] {
+        assert_eq!(page(&app, None, nonsense).await.1, "/auth/sign-in");
+        assert_eq!(page(&app, Some(&dev), nonsense).await.0, 404);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_read_in_the_portal_is_not_mailed_and_a_request_for_support_reaches_somebody() {
+    let app = TestApp::start().await;
+    let editor = app.editor().await;
+    let viewer = app.staff(StaffRole::Viewer).await;
+    let product = app.product(&editor, "ship", "PUBLIC").await;
+    let plan = app.plan(&editor, &product, "free", true, json!({})).await;
+    let (dev, team) = app.partner("acme").await;
+    let held = app.subscribed(&dev, &team, &plan).await;
+    for field in ["suspendSubscription", "reinstateSubscription"] {
+        let input = json!({ "subscriptionId": held.id });
+        assert_eq!(app.refused(Some(&editor), field, "DecideSubscriptionInput", input).await, "");
+    }
+    let seen = told(&app, &dev, true).await;
+    let input = json!({ "ids": [seen[1]["id"]] });
+    app.mutate(Some(&dev), "markNotificationsRead", input, "unread").await;
+    let subjects: Vec<_> = app.mails().await.into_iter().map(|mail| mail.subject).collect();
+    assert_eq!(subjects, [seen[0]["title"].as_str().expect("a title")]);
+
+    // No address takes requests: those who look after partners do.
+    let input = json!({ "teamId": team, "topic": "REFUSED_CALL", "subject": "A 429", "body": "Since Monday" });
+    app.mutate(Some(&dev), "contactSupport", input, "reference").await;
+    let told_editor = told(&app, &editor, true).await;
+    assert_eq!(told_editor[0]["kind"], "SUPPORT");
+    assert!(told_editor[0]["body"].as_str().is_some_and(|body| body.ends_with("\n\nSince Monday")), "{}", told_editor[0]);
+    assert_eq!(told(&app, &viewer, true).await, Vec::<Value>::new());
 }

@@ -81,6 +81,28 @@ impl Socket {
         }
     }
 
+    /// Starts a subscription; what follows is told from when the server has come to it.
+    pub async fn subscribe(&mut self, query: &str) -> String {
+        self.operations += 1;
+        let id = self.operations.to_string();
+        self.say(&json!({ "type": "subscribe", "id": id, "payload": { "query": query } })).await;
+        id
+    }
+
+    /// What the next message brings, without the server's pings: its operation's id and its payload.
+    pub async fn next(&mut self) -> (String, Value) {
+        loop {
+            let mut message = self.hear().await;
+            let id = message["id"].as_str().unwrap_or_default().to_owned();
+            match message["type"].as_str() {
+                Some("ping") => self.say(&json!({ "type": "pong" })).await,
+                Some("next") => return (id, message["payload"].take()),
+                Some("error") => return (id, json!({ "errors": message["payload"] })),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
     /// One operation's answer, as HTTP would have it.
     pub async fn execute(&mut self, payload: &Value) -> Value {
         self.operations += 1;

@@ -18,6 +18,7 @@ pub mod enums;
 pub mod form;
 pub mod invitation;
 pub mod limits;
+pub mod live_updates;
 pub mod loaders;
 pub mod node;
 pub mod notification;
@@ -50,7 +51,7 @@ pub mod tier;
 pub mod user;
 pub mod viewer;
 
-use async_graphql::{EmptySubscription, MergedObject, Schema};
+use async_graphql::{MergedObject, Schema};
 
 use engine::Engine;
 
@@ -98,11 +99,11 @@ pub struct Mutation(
     tier::TierMutation,
 );
 
-pub type PorticoSchema = Schema<Query, Mutation, EmptySubscription>;
+pub type PorticoSchema = Schema<Query, Mutation, live_updates::LiveUpdates>;
 
 /// The schema; it needs no state, which comes with each request.
 pub fn schema() -> PorticoSchema {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription).finish()
+    Schema::build(Query::default(), Mutation::default(), live_updates::LiveUpdates).finish()
 }
 
 /// What serves requests. Without introspection, errors do not suggest names either.
@@ -110,7 +111,7 @@ pub fn engine(introspection: bool) -> Engine<PorticoSchema> {
     let schema = if introspection {
         schema()
     } else {
-        Schema::build(Query::default(), Mutation::default(), EmptySubscription).disable_suggestions().finish()
+        Schema::build(Query::default(), Mutation::default(), live_updates::LiveUpdates).disable_suggestions().finish()
     };
     let sdl = schema.sdl();
     Engine::new(schema, &sdl, introspection, engine::TIME_LIMIT)

@@ -1,12 +1,26 @@
 //! What a person was told.
 
-use async_graphql::{ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
+use domain::rules::{notice::Subject, policy::MemberRight};
 use entities::notification;
 
 use crate::{
     connection,
-    graphql::{connection::HasCursor, enums::NotificationKind, payload::UserError},
+    graphql::{
+        connection::HasCursor,
+        enums::NotificationKind,
+        loaders::{
+            lists::{SeenProduct, may, one},
+            loaded,
+        },
+        node::Node,
+        payload::UserError,
+        product::Product,
+        request::RequestContext,
+        subscription::Subscription,
+        team::Team,
+    },
 };
 
 /// What the viewer was told. The texts are plain.
@@ -38,6 +52,23 @@ impl Notification {
     }
     async fn at(&self) -> DateTime<Utc> {
         self.0.at
+    }
+    /// What it is about; null where the viewer may not see it any more.
+    async fn subject(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Node>> {
+        let Some(subject) = Subject::read(&self.0.subject_kind, self.0.subject_id) else { return Ok(None) };
+        Ok(match subject {
+            Subject::Subscription(id) => match loaded(ctx.loaders().subscriptions.load_one(id).await)? {
+                Some(row) if may(ctx, row.team_id, MemberRight::SeeTeam).await? => Some(Node::Subscription(Subscription(row))),
+                _ => None,
+            },
+            Subject::Team(id) if may(ctx, id, MemberRight::SeeTeam).await? => {
+                loaded(ctx.loaders().teams.load_one(id).await)?.map(|row| Node::Team(Team(row)))
+            }
+            Subject::Team(_) => None,
+            Subject::Product(id) => {
+                one(ctx, SeenProduct { by: ctx.actor().who, id }).await?.map(|row| Node::Product(Product(row)))
+            }
+        })
     }
     /// Null while unread.
     async fn read_at(&self) -> Option<DateTime<Utc>> {

@@ -1,11 +1,11 @@
 //! The routes of the API listener.
 
-mod auth;
 pub mod exchange;
 pub mod graphql;
 mod health;
 pub mod metrics;
 pub mod origin;
+mod pages;
 mod specs;
 
 use std::sync::Arc;
@@ -51,7 +51,7 @@ pub fn router(state: AppState) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
-        .merge(auth::routes(state.clone()))
+        .merge(pages::routes(state.clone()))
         .fallback(async || (StatusCode::NOT_FOUND, "there is nothing here; the API is at /graphql\n"))
         .layer(state.origins.cors())
         .layer(middleware::from_fn_with_state(state.clone(), exchange::observe))

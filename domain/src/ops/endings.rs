@@ -26,6 +26,7 @@ use crate::{
         text,
     },
     tx::{Touch, Unaudited, retrying},
+    updates::Update,
 };
 
 /// How many overdue ones are looked up at once.
@@ -81,6 +82,7 @@ pub async fn undo(ctx: &Domain, actor: &Actor, id: SubscriptionId) -> Result<Mod
         row.status_reason = Set(None);
         row.cancel_at = Set(None);
         let after = tx.update::<Entity>(row, Column::Version, before.version).await?;
+        tx.announce(Update::Subscription(id));
         tx.touch_gateway(Touch::Client(client_of(tx.db(), id).await?.id));
         tx.commit(changed(actor, Action::SubscriptionCancellationUndone, &before, &after)).await?;
         Ok(after)

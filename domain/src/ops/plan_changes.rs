@@ -34,6 +34,7 @@ use crate::{
         subscription::lane_locks,
     },
     tx::retrying,
+    updates::Update,
 };
 
 /// A member or staff move a subscription. Where the new plan asks for approval first, the old one stays in force until then; to
@@ -106,6 +107,7 @@ pub(super) async fn decide(
         false => Notice::SubscriptionRejected { held, notes },
     };
     notices::tell_holders(&tx, actor, &asked, notice).await?;
+    tx.announce(Update::Subscription(after.id));
     tx.commit(entry.change("plan", before.plan_id, after.plan_id).change("pendingPlan", before.pending_plan_id, None::<PlanId>))
         .await?;
     Ok(after)
@@ -119,6 +121,7 @@ async fn stay(tx: Tx<'_>, actor: &Actor, before: Model) -> Result<Subscribed> {
     let mut row = before.clone().into_active_model();
     row.pending_plan_id = Set(None);
     let after = tx.update::<Entity>(row, Column::Version, before.version).await?;
+    tx.announce(Update::Subscription(after.id));
     tx.commit(changed(actor, &before, &after)).await?;
     Ok(Subscribed { subscription: after, secret: None })
 }
@@ -129,6 +132,7 @@ async fn wait(tx: &Tx<'_>, actor: &Actor, before: &Model, plan: &plan::Model) ->
     ask_for_approval(tx, actor, &asked, plan).await?;
     let mut row = before.clone().into_active_model();
     row.pending_plan_id = Set(Some(plan.id));
+    tx.announce(Update::Subscription(before.id));
     tx.update::<Entity>(row, Column::Version, before.version).await
 }
 

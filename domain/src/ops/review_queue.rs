@@ -10,7 +10,7 @@ use entities::{
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use uuid::Uuid;
 
-use crate::{Result, Tx, read::portal::load_from, rules::business_time::BusinessHours};
+use crate::{Result, Tx, read::portal::load_from, rules::business_time::BusinessHours, updates::Update};
 
 /// What a decision is asked for.
 pub(super) struct Request<'a> {
@@ -30,8 +30,9 @@ pub(super) async fn due(tx: &Tx<'_>, level: ApprovalLevel) -> Result<DateTime<Ut
 }
 
 pub(super) async fn open(tx: &Tx<'_>, request: Request<'_>, due_at: DateTime<Utc>) -> Result<()> {
+    let id: QueueItemId = tx.ctx().env.id();
     tx.insert(Model {
-        id: tx.ctx().env.id::<QueueItemId>(),
+        id,
         kind: request.kind,
         subject_id: request.subject,
         state: RequestStatus::Pending,
@@ -45,14 +46,13 @@ pub(super) async fn open(tx: &Tx<'_>, request: Request<'_>, due_at: DateTime<Utc
         reason: request.reason,
     })
     .await?;
+    tx.announce(Update::QueueItem(id));
     Ok(())
 }
 
 /// Somebody takes it.
 pub(super) async fn take(tx: &Tx<'_>, subject: Uuid, by: UserId) -> Result<()> {
-    let waiting = Entity::update_many().filter(Column::SubjectId.eq(subject)).filter(Column::State.eq(RequestStatus::Pending));
-    waiting.col_expr(Column::AssigneeId, Expr::value(Some(by))).exec(tx.db()).await?;
-    Ok(())
+    change(tx, subject, [(Column::AssigneeId, Expr::value(Some(by)))]).await
 }
 
 /// It waits no longer. `by`: who decided.
@@ -61,7 +61,17 @@ pub(super) async fn settle(tx: &Tx<'_>, subject: Uuid, state: RequestStatus, by:
         Some(by) => Expr::value(Some(by)),
         None => Expr::col(Column::AssigneeId),
     };
-    let waiting = Entity::update_many().filter(Column::SubjectId.eq(subject)).filter(Column::State.eq(RequestStatus::Pending));
-    waiting.col_expr(Column::State, Expr::value(state)).col_expr(Column::AssigneeId, assignee).exec(tx.db()).await?;
+    change(tx, subject, [(Column::State, Expr::value(state)), (Column::AssigneeId, assignee)]).await
+}
+
+async fn change(tx: &Tx<'_>, subject: Uuid, to: impl IntoIterator<Item = (Column, Expr)>) -> Result<()> {
+    let mut waiting =
+        Entity::update_many().filter(Column::SubjectId.eq(subject)).filter(Column::State.eq(RequestStatus::Pending));
+    for (column, value) in to {
+        waiting = waiting.col_expr(column, value);
+    }
+    for item in waiting.exec_with_returning(tx.db()).await? {
+        tx.announce(Update::QueueItem(item.id));
+    }
     Ok(())
 }

@@ -27,6 +27,7 @@ use crate::{
         subscription as rule, text,
     },
     tx::retrying,
+    updates::Update,
 };
 
 const NOTES_MAX: usize = 2000;
@@ -203,6 +204,7 @@ async fn decide_subscription(
             row.expires_at = Set(endings::expiry(&plan, tx.now()));
         }
         let after = tx.update::<subscription::Entity>(row, subscription::Column::Version, before.version).await?;
+        tx.announce(Update::Subscription(id));
         let state = if approved { RequestStatus::Approved } else { RequestStatus::Declined };
         review_queue::settle(&tx, id.0, state, Some(reviewer)).await?;
         let what = if approved { Action::SubscriptionApproved } else { Action::SubscriptionRejected };

@@ -30,6 +30,7 @@ use crate::{
         text,
     },
     tx::{Touch, retrying},
+    updates::Update,
 };
 
 const REASON_MAX: usize = 2000;
@@ -83,6 +84,7 @@ pub async fn request(
         let asked = |held| Notice::ScopesRequested { held, scopes: names.clone(), reason: reason.clone() };
         notices::tell_reviewers(&tx, actor, plan.approval_group_id, &held, asked).await?;
         let entry = Audit::of(actor, Action::ScopesRequested, id).team(held.team_id);
+        tx.announce(Update::Subscription(id));
         tx.commit(entry.set("scopes", &names).set("reason", &reason)).await?;
         Ok(rows)
     })
@@ -229,6 +231,7 @@ async fn settle(tx: &Tx<'_>, actor: &Actor, before: &Model, decision: Decision, 
     row.decided_at = Set(Some(tx.now()));
     row.notes = Set(notes);
     review_queue::settle(tx, before.id.0, status, decider).await?;
+    tx.announce(Update::Subscription(before.subscription_id));
     tx.update::<Entity>(row, Column::Version, before.version).await
 }
 

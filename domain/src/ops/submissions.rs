@@ -29,6 +29,7 @@ use crate::{
         pipeline::{self, Event},
     },
     tx::retrying,
+    updates::Update,
 };
 
 /// A member submits a subscription's sandbox work. Under an AUTOMATIC plan a form that is filled in right is the approval.
@@ -130,6 +131,7 @@ pub(super) async fn set_phase(
     let mut row = held.clone().into_active_model();
     row.phase = Set(Some(phase));
     row.changes_requested = Set(changes_requested);
+    tx.announce(Update::Subscription(held.id));
     tx.update::<subscription::Entity>(row, subscription::Column::Version, held.version).await
 }
 

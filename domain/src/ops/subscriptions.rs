@@ -39,6 +39,7 @@ use crate::{
         text,
     },
     tx::{Touch, retrying},
+    updates::Update,
 };
 
 #[derive(Debug, Clone, Serialize)]
@@ -176,6 +177,7 @@ pub async fn update(ctx: &Domain, actor: &Actor, id: SubscriptionId, cmd: Update
             return Ok(before);
         }
         let after = tx.update::<Entity>(row, Column::Version, before.version).await?;
+        tx.announce(Update::Subscription(id));
         let entry = Audit::of(actor, Action::SubscriptionUpdated, id)
             .team(after.team_id)
             .change("name", &before.name, &after.name)

@@ -3,20 +3,25 @@
 use chrono::{DateTime, Utc};
 use entities::{
     enums::SupportTopic,
-    id::{RequestId, RequestLogId, TeamId, UserId},
-    request_log,
+    id::{RequestId, TeamId, UserId},
     support_request::{Column, Entity, Model},
+    team, user,
 };
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use crate::{
     Actor, Domain, DomainError, ProblemCode, Result, Tx,
     access::membership,
     audit::{Action, Audit},
     error::Problems,
+    notices::{To, tell},
     outbox::SendSupportRequest,
     read,
-    rules::{policy::MemberRight, support, text},
+    rules::{
+        notice::Notice,
+        policy::{MemberRight, StaffRight},
+        support, text,
+    },
     tx::retrying,
 };
 
@@ -40,7 +45,7 @@ pub async fn contact(ctx: &Domain, actor: &Actor, cmd: ContactSupport) -> Result
 async fn contact_once(ctx: &Domain, actor: &Actor, asker: UserId, cmd: &ContactSupport) -> Result<Model> {
     let tx = Tx::begin(ctx).await?;
     require_own_team(tx.db(), actor, cmd.team).await?;
-    let (subject, body, request_id) = check(&tx, cmd).await?;
+    let (subject, body, request_id) = check(cmd)?;
     tx.alone("support requests of", asker).await?;
     if let Some(retry_after) = support::wait(&sent_lately(&tx, asker).await?, tx.now()) {
         return Err(DomainError::RateLimited { retry_after });
@@ -58,8 +63,9 @@ async fn contact_once(ctx: &Domain, actor: &Actor, asker: UserId, cmd: &ContactS
             created_at: tx.now(),
         })
         .await?;
-    if read::portal::load_from(tx.db()).await?.support_email.is_some() {
-        tx.enqueue(SendSupportRequest { request: row.id }).await?;
+    match read::portal::load_from(tx.db()).await?.support_email {
+        Some(_) => tx.enqueue(SendSupportRequest { request: row.id }).await?,
+        None => tell_staff(&tx, actor, &row).await?,
     }
     let entry = Audit::of(actor, Action::SupportRequested, row.id)
         .team(row.team_id)
@@ -68,6 +74,23 @@ async fn contact_once(ctx: &Domain, actor: &Actor, asker: UserId, cmd: &ContactS
         .set("requestId", row.request_id);
     tx.commit(entry).await?;
     Ok(row)
+}
+
+/// Where no address takes requests, those who look after partners are told.
+async fn tell_staff(tx: &Tx<'_>, actor: &Actor, row: &Model) -> Result<()> {
+    let team = team::Entity::find_by_id(row.team_id).one(tx.db()).await?;
+    let asker = user::Entity::find_by_id(row.user_id).one(tx.db()).await?;
+    let (Some(team), Some(asker)) = (team, asker) else {
+        return Err(DomainError::internal("a support request's team or asker is missing"));
+    };
+    let notice = Notice::SupportRequested {
+        id: team.id,
+        team: team.name,
+        by: asker.email,
+        subject: format!("[{}] {}", row.reference, row.subject),
+        body: row.body.clone(),
+    };
+    tell(tx, actor, To::Staff(StaffRight::Edit), &notice).await
 }
 
 /// Members only, whatever their access: staff do not ask themselves.
@@ -79,31 +102,22 @@ async fn require_own_team(db: &impl ConnectionTrait, actor: &Actor, team: TeamId
     }
 }
 
-async fn check(tx: &Tx<'_>, cmd: &ContactSupport) -> Result<(String, String, Option<RequestId>)> {
+fn check(cmd: &ContactSupport) -> Result<(String, String, Option<RequestId>)> {
     let mut problems = Problems::default();
     let subject = problems.take(text::name("subject", &cmd.subject, 200));
     let body = problems.take(text::prose("body", Some(&cmd.body), 10_000));
     if body == Some(None) {
         problems.add(ProblemCode::Required, "body", "must not be empty");
     }
-    let mut request = None;
-    if let Some(given) = cmd.request_id.as_deref().map(str::trim).filter(|given| !given.is_empty()) {
-        request = call(tx.db(), cmd.team, given).await?;
-        if request.is_none() {
-            let say = "the log has no such call of your team: take the id from the answer's X-Request-ID header, or leave it out";
-            problems.add(ProblemCode::NotFound, "requestId", say);
-        }
+    // A call may be asked about before its row is in the log, and after: an id is kept as it was given.
+    let given = cmd.request_id.as_deref().map(str::trim).filter(|given| !given.is_empty());
+    let request = given.and_then(|given| given.parse::<RequestId>().ok());
+    if given.is_some() && request.is_none() {
+        let say = "is no request id: take it from the answer's X-Request-ID header, or leave it out";
+        problems.add(ProblemCode::Invalid, "requestId", say);
     }
     problems.into_result()?;
     Ok((subject.unwrap_or_default(), body.flatten().unwrap_or_default(), request))
-}
-
-/// One of the team's calls, or one that nobody was recognised in: only who made it knows its id.
-async fn call(db: &impl ConnectionTrait, team: TeamId, id: &str) -> Result<Option<RequestId>> {
-    let Ok(id) = id.parse::<RequestId>() else { return Ok(None) };
-    let own = Condition::any().add(request_log::Column::TeamId.eq(team)).add(request_log::Column::TeamId.is_null());
-    let found = request_log::Entity::find_by_id(RequestLogId(id.0)).filter(own).count(db).await?;
-    Ok((found > 0).then_some(id))
 }
 
 async fn sent_lately(tx: &Tx<'_>, asker: UserId) -> Result<Vec<DateTime<Utc>>> {

@@ -160,6 +160,11 @@ pub async fn team_may_see(db: &impl ConnectionTrait, team: TeamId, product: &pro
     }
 }
 
+/// Those of these that are there and to be seen.
+pub async fn products_by_id(ctx: &Domain, actor: &Actor, ids: &[ProductId]) -> Result<Vec<product::Model>> {
+    Ok(visible(actor).filter(product::Column::Id.is_in(ids.iter().copied())).all(&ctx.db).await?)
+}
+
 /// `None` for what is not there or not to be seen.
 pub async fn product(ctx: &Domain, actor: &Actor, id: ProductId) -> Result<Option<product::Model>> {
     seen(ctx, actor, product::Entity::find_by_id(id)).await

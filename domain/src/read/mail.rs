@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use entities::{
     enums::InvitationStatus,
-    id::{InvitationId, MagicLinkId, SupportRequestId},
-    invitation, magic_link, portal, support_request, team, user,
+    id::{InvitationId, MagicLinkId, NotificationId, SupportRequestId},
+    invitation, magic_link, notification, portal, support_request, team, user,
 };
 use sea_orm::EntityTrait;
 use secrecy::SecretString;
@@ -44,6 +44,13 @@ pub struct SupportMail {
     /// The asker's address, and name where they gave one.
     pub from: String,
     pub from_name: Option<String>,
+}
+
+/// What a person was told, to be mailed.
+pub struct NotificationMail {
+    pub portal: portal::Model,
+    pub to: String,
+    pub notification: notification::Model,
 }
 
 /// `None` where the link is gone, used or expired, or its address may not sign in.
@@ -101,6 +108,17 @@ pub async fn support_request(ctx: &Domain, id: SupportRequestId) -> Result<Optio
         from_name: asker.name,
         request,
     }))
+}
+
+/// `None` where it is gone, or was read in the portal before the mail went out.
+pub async fn notification(ctx: &Domain, id: NotificationId) -> Result<Option<NotificationMail>> {
+    let Some(notification) = notification::Entity::find_by_id(id).one(&ctx.db).await? else { return Ok(None) };
+    if notification.read_at.is_some() {
+        return Ok(None);
+    }
+    let told = user::Entity::find_by_id(notification.user_id).one(&ctx.db).await?;
+    let told = told.ok_or_else(|| DomainError::internal("a notification's reader is missing"))?;
+    Ok(Some(NotificationMail { portal: portal(ctx).await?, to: told.email, notification }))
 }
 
 async fn portal(ctx: &Domain) -> Result<portal::Model> {

@@ -250,7 +250,7 @@ impl Notice {
         match self {
             Self::SubscriptionWaiting { held } => {
                 let about = format!("{} asks for the plan {} of {}.", held.team, held.plan, held.product);
-                told(format!("{} waits for approval", held.name), [about, queue()])
+                told(format!("{} of {} waits for approval", held.name, held.team), [about, queue()])
             }
             Self::SubscriptionApproved { held, notes } => {
                 let next = "The portal shows what comes next.".to_owned();
@@ -302,7 +302,7 @@ impl Notice {
             Self::SubmissionReceived { held, due_at } => {
                 let about = format!("{} asks to go to production with {} of {}.", held.team, held.plan, held.product);
                 let due = format!("A decision is due by {}.", moment(*due_at));
-                told(format!("{} waits for review", held.name), [about, due, queue()])
+                told(format!("{} of {} waits for review", held.name, held.team), [about, due, queue()])
             }
             Self::ReviewStarted { held, reviewer } => {
                 let next = format!("{reviewer} reviews it. We tell you as soon as it is decided.");
@@ -322,11 +322,11 @@ impl Notice {
             }
             Self::SubmissionWithdrawn { held } => {
                 let about = format!("{} withdrew it: there is nothing to decide any more.", held.team);
-                told(format!("{} is withdrawn from review", held.name), [held.line(), about])
+                told(format!("{} of {} is withdrawn from review", held.name, held.team), [held.line(), about])
             }
             Self::ScopesRequested { held, scopes, reason } => {
                 let about = format!("{} asks for {}.", held.team, scopes.join(", "));
-                noted(format!("{} asks for more scopes", held.name), [held.line(), about, queue()], reason)
+                noted(format!("{} of {} asks for more scopes", held.name, held.team), [held.line(), about, queue()], reason)
             }
             Self::ScopeApproved { held, scope, notes } => {
                 let next = "It applies to the existing credentials at once.".to_owned();

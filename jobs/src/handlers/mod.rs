@@ -4,7 +4,10 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use domain::{
     Domain,
-    outbox::{EndOverdueSubscriptions, EndSubscription, Job, PruneRecords, SendInvitation, SendMagicLink, SendSupportRequest},
+    outbox::{
+        EndOverdueSubscriptions, EndSubscription, Job, PruneRecords, SendInvitation, SendMagicLink, SendNotification,
+        SendSupportRequest,
+    },
 };
 use entities::outbox_job;
 use futures_util::future::BoxFuture;
@@ -21,6 +24,7 @@ mod end_subscription;
 mod prune_records;
 mod send_invitation;
 mod send_magic_link;
+mod send_notification;
 mod send_support_request;
 
 /// Within which a mail is handed over, waiting for others included.
@@ -45,11 +49,12 @@ pub struct Handlers(HashMap<&'static str, Handler>);
 impl Handlers {
     /// All that Portico enqueues.
     pub fn standard(mailer: &Mailer) -> Self {
-        let (sign_in, invitation, support) = (mailer.clone(), mailer.clone(), mailer.clone());
+        let (sign_in, invitation, support, notification) = (mailer.clone(), mailer.clone(), mailer.clone(), mailer.clone());
         Self::default()
             .on(MAIL_LIMIT, move |domain, job: SendMagicLink| send_magic_link::run(domain, sign_in.clone(), job))
             .on(MAIL_LIMIT, move |domain, job: SendInvitation| send_invitation::run(domain, invitation.clone(), job))
             .on(MAIL_LIMIT, move |domain, job: SendSupportRequest| send_support_request::run(domain, support.clone(), job))
+            .on(MAIL_LIMIT, move |domain, job: SendNotification| send_notification::run(domain, notification.clone(), job))
             .on(PRUNE_LIMIT, |domain, _: PruneRecords| prune_records::run(domain))
             .on(END_LIMIT, |domain, job: EndSubscription| end_subscription::run(domain, job))
             .on(SWEEP_LIMIT, |domain, _: EndOverdueSubscriptions| end_overdue_subscriptions::run(domain))

@@ -4,7 +4,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use domain::{
-    read::mail::{InvitationMail, SignInMail, SupportMail},
+    read::mail::{InvitationMail, NotificationMail, SignInMail, SupportMail},
     rules::text,
 };
 use entities::{
@@ -136,4 +136,13 @@ pub(crate) fn support_request(mailer: &Mailer, facts: &SupportMail) -> Result<Le
     let (name, link) = (request.id.to_string(), &mailer.0.portal_url);
     let letter = compose::letter(&mailer.0.from, &portal, &facts.to, name, request.created_at, link, text)?;
     letter.written_by(&facts.from, facts.from_name.as_deref())
+}
+
+/// The mail of what a person was told; its link leads to the same text in the portal.
+pub(crate) fn notification(mailer: &Mailer, facts: &NotificationMail) -> Result<Letter, Failure> {
+    let told = &facts.notification;
+    let link = format!("{}/notifications/{}", mailer.0.portal_url, told.id);
+    let about = template::Notification { link: &link, title: &told.title, body: &told.body };
+    let text = template::render("notification", &facts.portal, &about)?;
+    compose::letter(&mailer.0.from, &facts.portal, &facts.to, told.id.to_string(), told.at, &link, text)
 }

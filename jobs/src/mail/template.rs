@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::look::Look;
 use crate::Failure;
 
-const TEMPLATES: [(&str, &str); 11] = [
+const TEMPLATES: [(&str, &str); 14] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("layout.txt", include_str!("templates/layout.txt")),
     ("sign_in.subject", include_str!("templates/sign_in.subject")),
@@ -22,6 +22,9 @@ const TEMPLATES: [(&str, &str); 11] = [
     ("support_request.subject", include_str!("templates/support_request.subject")),
     ("support_request.txt", include_str!("templates/support_request.txt")),
     ("support_request.html", include_str!("templates/support_request.html")),
+    ("notification.subject", include_str!("templates/notification.subject")),
+    ("notification.txt", include_str!("templates/notification.txt")),
+    ("notification.html", include_str!("templates/notification.html")),
 ];
 
 static TEMPLATE: LazyLock<Environment<'static>> = LazyLock::new(|| {
@@ -63,6 +66,13 @@ pub struct SupportRequest<'a> {
     pub body: &'a str,
     pub request_id: Option<String>,
     pub at: String,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Notification<'a> {
+    pub link: &'a str,
+    pub title: &'a str,
+    pub body: &'a str,
 }
 
 /// HTML without `&#x2f;` for each slash, which makes a link look disguised to filters of spam.

@@ -2,14 +2,14 @@
 
 use chrono::TimeDelta;
 use domain::{
-    outbox::{SendInvitation, SendMagicLink, SendSupportRequest},
+    outbox::{SendInvitation, SendMagicLink, SendNotification, SendSupportRequest},
     read::sign_in::may_sign_in,
 };
 use entities::{
     authorized_email, client,
-    enums::{AccessLevel, InvitationStatus, SupportTopic, TeamStatus},
-    id::{AuthorizedEmailId, ClientId, InvitationId, MagicLinkId, RequestId, SupportRequestId, TeamId, UserId},
-    invitation, magic_link, portal, support_request, team, user,
+    enums::{AccessLevel, InvitationStatus, NotificationKind, SupportTopic, TeamStatus},
+    id::{AuthorizedEmailId, ClientId, InvitationId, MagicLinkId, NotificationId, RequestId, SupportRequestId, TeamId, UserId},
+    invitation, magic_link, notification, portal, support_request, team, user,
 };
 use insta::assert_snapshot;
 use jobs::{drain::drain, mail::Delivery};
@@ -313,5 +313,38 @@ async fn a_support_request_is_answered_to_who_asked() {
     f.portal(support(None)).await;
     f.enqueue(SendSupportRequest { request: request.id }).await;
     assert_eq!(f.sent().await, 0, "no address any more");
+    f.close().await;
+}
+
+#[tokio::test]
+async fn a_notification_is_mailed_as_it_was_told() {
+    let f = Fixture::new().await;
+    let row = notification::Model {
+        id: f.domain.env.id::<NotificationId>(),
+        user_id: f.user(ADA, None).await,
+        kind: NotificationKind::Spec,
+        title: "Rocket & Sons has the new version 2".to_owned(),
+        body: "It breaks operations that your team calls:\nGET /a\nGET /b\n\n<b>Enjoy</b>".to_owned(),
+        subject_kind: "prd".to_owned(),
+        subject_id: f.domain.env.uuid(),
+        at: f.domain.now(),
+        read_at: None,
+    };
+    let row = row.into_active_model().insert(&f.domain.db).await.expect("a notification");
+    let (mailer, mails) = f.memory();
+    for _ in 0..2 {
+        f.enqueue(SendNotification { notification: row.id }).await;
+        drain(&f.domain, &mailer).await.expect("drain");
+        f.clock.advance(TimeDelta::minutes(2));
+    }
+    let [mail, again] = mails.mails().try_into().expect("two mails");
+    assert_eq!(mail.message, again.message, "a second copy is the same, byte for byte");
+    assert_snapshot!("notification.txt", mail.text.replace(&row.id.to_string(), "[id]"));
+    assert_snapshot!("notification.html", mail.html.replace(&row.id.to_string(), "[id]"));
+
+    let set = notification::ActiveModel { id: Set(row.id), read_at: Set(Some(f.domain.now())), ..Default::default() };
+    set.update(&f.domain.db).await.expect("read");
+    f.enqueue(SendNotification { notification: row.id }).await;
+    assert_eq!(f.sent().await, 0, "read meanwhile");
     f.close().await;
 }

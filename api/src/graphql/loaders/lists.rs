@@ -8,8 +8,9 @@ use std::{
 
 use async_graphql::{Context, dataloader::Loader};
 use domain::{
-    Domain, DomainError, access,
-    read::{approval_groups, clients, onboarding, plans, sample_request, spec_changes, submissions, subscriptions},
+    Actor, Domain, DomainError, access,
+    actor::{Origin, Who},
+    read::{approval_groups, catalog, clients, onboarding, plans, sample_request, spec_changes, submissions, subscriptions},
     rules::{policy::MemberRight, spec_changes::SpecChange},
 };
 use entities::{
@@ -149,6 +150,26 @@ impl Loader<HeldPlan> for Lists {
         let ids: Vec<_> = keys.iter().map(|key| key.1).collect();
         let held = plans::held_of(&self.0, user, &ids).await.map_err(Arc::new)?;
         Ok(held.into_iter().map(|plan| (HeldPlan(user, plan), ())).collect())
+    }
+}
+
+/// A product, where this person sees it in the catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SeenProduct {
+    pub by: Who,
+    pub id: ProductId,
+}
+
+impl Loader<SeenProduct> for Lists {
+    type Value = product::Model;
+    type Error = Arc<DomainError>;
+
+    async fn load(&self, keys: &[SeenProduct]) -> Result<HashMap<SeenProduct, Self::Value>, Self::Error> {
+        let Some(SeenProduct { by, .. }) = keys.first().copied() else { return Ok(HashMap::new()) };
+        let ids: Vec<_> = keys.iter().map(|key| key.id).collect();
+        let actor = Actor { who: by, origin: Origin::default() };
+        let rows = catalog::products_by_id(&self.0, &actor, &ids).await.map_err(Arc::new)?;
+        Ok(rows.into_iter().map(|row| (SeenProduct { by, id: row.id }, row)).collect())
     }
 }
 

@@ -1,5 +1,5 @@
 //! GraphQL over a WebSocket: the protocol `graphql-transport-ws`, with the same limits, completion and rights as over HTTP.
-//! Each operation asks anew who is signed in, so that a revoked session ends here too.
+//! Each operation asks anew who is signed in, and a subscription before each answer, so that a revoked session ends here too.
 
 mod connection;
 mod message;
@@ -13,7 +13,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header::AUTHORIZATION},
     response::{IntoResponse, Response},
 };
-use domain::DomainError;
+use domain::{DomainError, actor::Who};
 
 use super::{parameters::MAX_BODY, with_data};
 use crate::{
@@ -77,6 +77,7 @@ impl Visitor {
 
 impl Host for Visitor {
     type Schema = PorticoSchema;
+    type Who = Who;
 
     fn engine(&self) -> &Engine<PorticoSchema> {
         &self.state.graphql
@@ -86,8 +87,13 @@ impl Host for Visitor {
         Ok(self.caller(Some(authorization)).await?.signed_in.is_some())
     }
 
-    async fn attach(&self, prepared: Prepared, authorization: Option<&str>) -> Result<Prepared, DomainError> {
+    async fn who(&self, authorization: Option<&str>) -> Result<Who, DomainError> {
+        Ok(self.caller(authorization).await?.actor.who)
+    }
+
+    async fn attach(&self, prepared: Prepared, authorization: Option<&str>) -> Result<(Prepared, Who), DomainError> {
         let caller = self.caller(authorization).await?;
-        Ok(with_data(prepared, &self.state, caller))
+        let who = caller.actor.who;
+        Ok((with_data(prepared, &self.state, caller), who))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, future::Future, time::Duration};
 
-use async_graphql::{Executor, parser::types::OperationType};
+use async_graphql::{Executor, ServerError, parser::types::OperationType};
 use axum::extract::ws::Message;
 use domain::DomainError;
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::message::{Closed, Incoming, Outgoing, parse};
 use crate::{
-    error::{log_fault, outside},
+    error::{UNAUTHENTICATED, log_fault, outside},
     graphql::{
         engine::{Answer, Engine, Outcome, Parameters, Prepared, coded},
         limits::Refusal,
@@ -28,15 +28,19 @@ pub const MAX_OPERATIONS: usize = 20;
 /// What a connection needs of the program.
 pub trait Host: Clone + Send + Sync + 'static {
     type Schema: Executor;
+    /// Who asks, as far as their rights hang on it.
+    type Who: PartialEq + Send + Sync;
     fn engine(&self) -> &Engine<Self::Schema>;
     /// Whether somebody is behind what `connection_init` brought.
     fn knows(&self, authorization: &str) -> impl Future<Output = Result<bool, DomainError>> + Send;
-    /// Gives an operation what its resolvers need.
+    /// Who asks now.
+    fn who(&self, authorization: Option<&str>) -> impl Future<Output = Result<Self::Who, DomainError>> + Send;
+    /// Gives an operation what its resolvers need, and says whom it is for.
     fn attach(
         &self,
         prepared: Prepared,
         authorization: Option<&str>,
-    ) -> impl Future<Output = Result<Prepared, DomainError>> + Send;
+    ) -> impl Future<Output = Result<(Prepared, Self::Who), DomainError>> + Send;
 }
 
 /// How long a client may take.
@@ -48,11 +52,18 @@ pub struct Times {
     pub ping: Duration,
     /// To take one message.
     pub write: Duration,
+    /// Between two looks at who a subscription is for, where it has nothing to tell.
+    pub look: Duration,
 }
 
 impl Default for Times {
     fn default() -> Self {
-        Self { init: Duration::from_secs(10), ping: Duration::from_secs(25), write: Duration::from_secs(10) }
+        Self {
+            init: Duration::from_secs(10),
+            ping: Duration::from_secs(25),
+            write: Duration::from_secs(10),
+            look: Duration::from_secs(30),
+        }
     }
 }
 
@@ -74,6 +85,7 @@ struct Connection<H> {
     tasks: JoinSet<()>,
     events: mpsc::Sender<Tagged>,
     count: u64,
+    look: Duration,
 }
 
 /// Serves a connection until it is closed by either side.
@@ -104,6 +116,7 @@ where
         tasks: JoinSet::new(),
         events,
         count: 0,
+        look: times.look,
     };
     let init_by = Instant::now() + times.init;
     let mut heard = Instant::now();
@@ -192,8 +205,8 @@ impl<H: Host> Connection<H> {
         }
         self.count += 1;
         while self.tasks.try_join_next().is_some() {}
-        let run = run(self.host.clone(), parameters, self.authorization.clone(), id.clone(), self.count, self.events.clone());
-        let task = self.tasks.spawn(run);
+        let tell = Tell { id: id.clone(), count: self.count, events: self.events.clone() };
+        let task = self.tasks.spawn(run(self.host.clone(), parameters, self.authorization.clone(), tell, self.look));
         self.operations.insert(id, (self.count, task));
         Ok(None)
     }
@@ -219,44 +232,84 @@ impl<H: Host> Connection<H> {
     }
 }
 
-/// One operation, to its end.
-async fn run<H: Host>(
-    host: H,
-    parameters: Parameters,
-    authorization: Option<String>,
+/// How an operation's task speaks to the loop.
+struct Tell {
     id: String,
     count: u64,
     events: mpsc::Sender<Tagged>,
-) {
-    let tell = async |event| events.send((id.clone(), count, event)).await.is_ok();
+}
+
+impl Tell {
+    /// False where nobody hears it any more.
+    async fn event(&self, event: Event) -> bool {
+        self.events.send((self.id.clone(), self.count, event)).await.is_ok()
+    }
+
+    async fn refused(&self, error: impl Into<ServerError>) {
+        self.event(Event::Answer(Answer::refused(error))).await;
+    }
+
+    async fn fault(&self, error: &DomainError) {
+        let outside = outside(error);
+        log_fault(error, outside);
+        self.refused(coded(error.to_string(), outside.code)).await;
+    }
+}
+
+/// One operation, to its end.
+async fn run<H: Host>(host: H, parameters: Parameters, authorization: Option<String>, tell: Tell, look: Duration) {
     let prepared = match host.engine().prepare(parameters) {
         Ok(prepared) => prepared,
-        Err(refusal) => {
-            tell(Event::Answer(Answer::refused(refusal))).await;
-            return;
-        }
+        Err(refusal) => return tell.refused(refusal).await,
     };
-    let prepared = match host.attach(prepared, authorization.as_deref()).await {
-        Ok(prepared) => prepared,
-        Err(error) => {
-            let outside = outside(&error);
-            log_fault(&error, outside);
-            tell(Event::Answer(Answer::refused(coded(error.to_string(), outside.code)))).await;
-            return;
-        }
+    let (prepared, who) = match host.attach(prepared, authorization.as_deref()).await {
+        Ok(attached) => attached,
+        Err(error) => return tell.fault(&error).await,
     };
-    if prepared.operation == OperationType::Subscription {
-        let mut answers = std::pin::pin!(host.engine().stream(prepared));
-        while let Some(answer) = answers.next().await {
-            let ended = answer.outcome != Outcome::Executed;
-            if !tell(Event::Answer(answer)).await || ended {
-                return;
+    let done = if prepared.operation == OperationType::Subscription {
+        watch(&host, prepared, (who, authorization), &tell, look).await
+    } else {
+        tell.event(Event::Answer(host.engine().execute(prepared).await)).await
+    };
+    if done {
+        tell.event(Event::Done).await;
+    }
+}
+
+/// Tells a subscription's answers while they are for the same person with the same rights. False where the end was told, or
+/// nobody hears it.
+async fn watch<H: Host>(
+    host: &H,
+    prepared: Prepared,
+    (who, authorization): (H::Who, Option<String>),
+    tell: &Tell,
+    look: Duration,
+) -> bool {
+    let mut answers = std::pin::pin!(host.engine().stream(prepared));
+    loop {
+        let answer = match timeout(look, answers.next()).await {
+            Ok(None) => return true,
+            Ok(Some(answer)) => Some(answer),
+            Err(_) => None,
+        };
+        match host.who(authorization.as_deref()).await {
+            Ok(now) if now == who => {}
+            Ok(_) => {
+                let say = "who is signed in, or what they may, has changed: sign in and subscribe again";
+                tell.refused(coded(say, UNAUTHENTICATED)).await;
+                return false;
+            }
+            Err(error) => {
+                tell.fault(&error).await;
+                return false;
             }
         }
-    } else if !tell(Event::Answer(host.engine().execute(prepared).await)).await {
-        return;
+        let Some(answer) = answer else { continue };
+        let ended = answer.outcome != Outcome::Executed;
+        if !tell.event(Event::Answer(answer)).await || ended {
+            return false;
+        }
     }
-    tell(Event::Done).await;
 }
 
 #[cfg(test)]

@@ -57,10 +57,13 @@ type TestSchema = Schema<Query, EmptyMutation, Subscriptions>;
 struct TestHost {
     engine: Engine<TestSchema>,
     attached: Arc<AtomicUsize>,
+    /// Who: another number is another person, or the same with other rights.
+    signed_in: Arc<AtomicUsize>,
 }
 
 impl Host for TestHost {
     type Schema = TestSchema;
+    type Who = usize;
     fn engine(&self) -> &Engine<TestSchema> {
         &self.engine
     }
@@ -70,9 +73,12 @@ impl Host for TestHost {
             token => Ok(token == "Bearer right"),
         }
     }
-    async fn attach(&self, prepared: Prepared, _: Option<&str>) -> Result<Prepared, DomainError> {
+    async fn who(&self, _: Option<&str>) -> Result<usize, DomainError> {
+        Ok(self.signed_in.load(Ordering::SeqCst))
+    }
+    async fn attach(&self, prepared: Prepared, authorization: Option<&str>) -> Result<(Prepared, usize), DomainError> {
         self.attached.fetch_add(1, Ordering::SeqCst);
-        Ok(prepared)
+        Ok((prepared, self.who(authorization).await?))
     }
 }
 
@@ -82,6 +88,7 @@ struct Client {
     from: UnboundedReceiver<Message>,
     stop: CancellationToken,
     attached: Arc<AtomicUsize>,
+    signed_in: Arc<AtomicUsize>,
 }
 
 /// Both ends of a pipe as one socket.
@@ -115,11 +122,13 @@ impl Client {
         let schema = Schema::new(Query, EmptyMutation, Subscriptions);
         let sdl = schema.sdl();
         let attached = Arc::new(AtomicUsize::new(0));
-        let host = TestHost { engine: Engine::new(schema, &sdl, true, Duration::from_secs(5)), attached: attached.clone() };
+        let signed_in = Arc::new(AtomicUsize::new(1));
+        let engine = Engine::new(schema, &sdl, true, Duration::from_secs(5));
+        let host = TestHost { engine, attached: attached.clone(), signed_in: signed_in.clone() };
         let ((to, incoming), (outgoing, from)) = (unbounded_channel(), unbounded_channel());
         let stop = CancellationToken::new();
         tokio::spawn(serve(Socket(incoming, outgoing), host, times, stop.clone()));
-        Self { to, from, stop, attached }
+        Self { to, from, stop, attached, signed_in }
     }
 
     fn say(&mut self, message: &Value) {
@@ -227,6 +236,19 @@ async fn a_subscription_streams_completed_answers() {
         assert_eq!(next["payload"].get("errors").is_some(), value == 1);
     }
     assert_eq!(client.hear().await, json!({ "type": "complete", "id": "s" }));
+}
+
+#[tokio::test]
+async fn a_subscription_ends_with_the_session_that_it_was_for() {
+    let mut client = Client::acknowledged_within(Times { look: Duration::from_millis(20), ..Times::default() }).await;
+    client.subscribe("silent", "subscription { forever { value } }");
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    client.signed_in.store(2, Ordering::SeqCst);
+    let end = client.hear().await;
+    assert_eq!((&end["type"], &end["id"]), (&json!("error"), &json!("silent")));
+    assert_eq!(end["payload"][0]["extensions"]["code"], "UNAUTHENTICATED");
+    client.subscribe("silent", "{ quick }");
+    assert_eq!(client.hear().await["type"], "next", "the connection goes on");
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
-//! The built-in pages of signing in. Opening one changes nothing, however often a mail scanner does it; the button's POST does.
+//! The built-in pages: what mailed links lead to where the portal has no frontend of its own. Opening one signs nobody in,
+//! however often a mail scanner does it; the button's POST does.
 
 mod invitation;
 mod magic_link;
+mod notification;
 mod page;
 mod session;
 
@@ -33,6 +35,7 @@ pub fn routes(state: AppState) -> Router<AppState> {
         .route("/auth/sign-in", get(session::form).post(session::request))
         .route("/auth/signed-in", get(session::signed_in))
         .route("/auth/sign-out", axum::routing::post(session::sign_out))
+        .route("/notifications/{id}", get(notification::show))
         .layer(DefaultBodyLimit::max(FORM_LIMIT))
         .layer(middleware::from_fn_with_state(state, refuse_foreign_forms))
 }

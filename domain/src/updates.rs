@@ -1,0 +1,147 @@
+//! What has changed, for those who watch: said when its transaction has committed, to this process and, over PostgreSQL, to the
+//! others. Nothing keeps it: who was not there reads anew.
+
+use std::str::FromStr;
+
+use entities::id::{NotificationId, QueueItemId, SubscriptionId, UserId};
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, Statement, sqlx::postgres::PgListener};
+use tokio::{sync::broadcast, time::sleep};
+use uuid::Uuid;
+
+/// The channel that PostgreSQL's processes tell each other on.
+const CHANNEL: &str = "portico_updates";
+/// Updates that a watcher may be behind before it has to read anew.
+const BEHIND: usize = 4_096;
+/// Updates of one message: PostgreSQL takes 8,000 bytes, and one has 62 at most.
+const TOGETHER: usize = 100;
+/// After which a lost connection is tried again.
+const AGAIN: std::time::Duration = std::time::Duration::from_secs(2);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Update {
+    /// The subscription, or something that it shows.
+    Subscription(SubscriptionId),
+    /// Somebody was told something.
+    Notification(UserId, NotificationId),
+    /// Something waits for a decision, was taken, or waits no longer.
+    QueueItem(QueueItemId),
+}
+
+/// Those who watch in this process.
+#[derive(Debug)]
+pub struct Updates {
+    watchers: broadcast::Sender<Update>,
+    /// Tells this process' messages from others'.
+    process: Uuid,
+}
+
+impl Updates {
+    pub fn new(process: Uuid) -> Self {
+        Self { watchers: broadcast::Sender::new(BEHIND), process }
+    }
+
+    /// What is said from now on.
+    pub fn watch(&self) -> broadcast::Receiver<Update> {
+        self.watchers.subscribe()
+    }
+
+    /// How many watch in this process.
+    pub fn watchers(&self) -> usize {
+        self.watchers.receiver_count()
+    }
+
+    pub(crate) fn say(&self, updates: &[Update]) {
+        for update in updates {
+            // Nobody need be watching.
+            let _ = self.watchers.send(*update);
+        }
+    }
+
+    /// Has PostgreSQL tell the other processes when the transaction commits.
+    pub(crate) async fn tell_others(&self, db: &impl ConnectionTrait, updates: &[Update]) -> Result<(), DbErr> {
+        for some in updates.chunks(TOGETHER) {
+            let words = some.iter().map(Update::word).collect::<Vec<_>>().join(" ");
+            let message = format!("{} {words}", self.process);
+            let notify = "SELECT pg_notify($1, $2)";
+            let values = [CHANNEL.into(), message.into()];
+            db.execute_raw(Statement::from_sql_and_values(DatabaseBackend::Postgres, notify, values)).await?;
+        }
+        Ok(())
+    }
+
+    fn heard(&self, message: &str) {
+        let mut words = message.split(' ');
+        if words.next().is_some_and(|process| process != self.process.to_string()) {
+            self.say(&words.filter_map(Update::read).collect::<Vec<_>>());
+        }
+    }
+}
+
+impl Update {
+    fn word(&self) -> String {
+        match self {
+            Self::Subscription(id) => id.to_string(),
+            Self::Notification(user, id) => format!("{user}/{id}"),
+            Self::QueueItem(id) => id.to_string(),
+        }
+    }
+
+    /// `None` for what another version says and this one does not know.
+    fn read(word: &str) -> Option<Self> {
+        if let Some((user, id)) = word.split_once('/') {
+            return Some(Self::Notification(user.parse().ok()?, id.parse().ok()?));
+        }
+        let subscription = SubscriptionId::from_str(word).map(Self::Subscription);
+        subscription.or_else(|_| QueueItemId::from_str(word).map(Self::QueueItem)).ok()
+    }
+}
+
+/// Passes on what other processes say, for as long as it is polled; on SQLite there is nothing to listen to.
+pub async fn listen(db: &DatabaseConnection, updates: &Updates) {
+    if db.get_database_backend() != DatabaseBackend::Postgres {
+        return;
+    }
+    loop {
+        let listening = async {
+            let mut listener = PgListener::connect_with(db.get_postgres_connection_pool()).await?;
+            listener.listen(CHANNEL).await?;
+            loop {
+                updates.heard(listener.recv().await?.payload());
+            }
+        };
+        let lost: Result<(), sea_orm::sqlx::Error> = listening.await;
+        if let Err(error) = lost {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "what other processes change is not heard until the database is back"
+            );
+        }
+        sleep(AGAIN).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn updates_are_read_as_they_were_said_and_strange_ones_passed_over() {
+        let (ours, theirs) = (Updates::new(Uuid::from_u128(1)), Updates::new(Uuid::from_u128(2)));
+        let id = Uuid::from_u128(u128::MAX);
+        let said = [
+            Update::Subscription(SubscriptionId(id)),
+            Update::Notification(UserId(id), NotificationId(id)),
+            Update::QueueItem(QueueItemId(id)),
+        ];
+        let words = said.map(|update| update.word());
+        assert!(words.iter().all(|word| word.len() < 80 - 18), "{words:?}");
+        let mut watcher = ours.watch();
+        let message = |process: Uuid| format!("{process} {} later_01h2xcejqtf2nbrexx3vqjhp41 ", words.join(" "));
+        ours.heard(&message(ours.process));
+        assert!(watcher.try_recv().is_err(), "our own were said at once");
+        ours.heard(&message(theirs.process));
+        ours.heard("");
+        let heard: Vec<_> = std::iter::from_fn(|| watcher.try_recv().ok()).collect();
+        assert_eq!(heard, said);
+    }
+}
