@@ -41,6 +41,8 @@ actions! {
     TeamCreated "team.created"
     TeamUpdated "team.updated"
     TeamTierSet "team.tier_set"
+    RegistrationApproved "team.registration_approved"
+    RegistrationDeclined "team.registration_declined"
     MemberInvited "invitation.sent"
     InvitationResent "invitation.resent"
     InvitationRevoked "invitation.revoked"

@@ -1,6 +1,6 @@
 //! Telling people: a notification and a mail for each recipient, in the transaction of what they are told about.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use entities::{
     approval_group_member,
@@ -35,25 +35,25 @@ pub enum To {
 
 /// Writes a notification, and enqueues its mail, for each recipient but the actor, who knows.
 pub async fn tell(tx: &Tx<'_>, actor: &Actor, to: To, notice: &Notice) -> Result<()> {
-    let mut recipients = recipients(tx, to).await?;
-    if let Some(acted) = actor.user_id() {
-        recipients.remove(&acted);
+    let recipients = recipients(tx, to).await?;
+    write(tx, actor, recipients.into_iter().map(|user| (user, notice))).await
+}
+
+/// Tells each of many teams its own; those of their members who have this right.
+pub async fn tell_teams(tx: &Tx<'_>, actor: &Actor, right: MemberRight, notices: &BTreeMap<TeamId, Notice>) -> Result<()> {
+    let teams: Vec<_> = notices.keys().copied().collect();
+    for some in teams.chunks(BATCH) {
+        let some = some.iter().copied();
+        let members = membership::Entity::find().filter(membership::Column::TeamId.is_in(some)).all(tx.db()).await?;
+        let told = members.iter().filter(|member| member_may(Access::of(*member), right));
+        write(tx, actor, told.filter_map(|member| Some((member.user_id, notices.get(&member.team_id)?)))).await?;
     }
-    let (text, (subject_kind, subject_id)) = (notice.text(), notice.subject().stored());
-    let rows: Vec<_> = recipients
-        .into_iter()
-        .map(|user_id| notification::Model {
-            id: tx.ctx().env.id::<NotificationId>(),
-            user_id,
-            kind: notice.kind(),
-            title: text.title.clone(),
-            body: text.body.clone(),
-            subject_kind: subject_kind.to_owned(),
-            subject_id,
-            at: tx.now(),
-            read_at: None,
-        })
-        .collect();
+    Ok(())
+}
+
+async fn write<'n>(tx: &Tx<'_>, actor: &Actor, told: impl Iterator<Item = (UserId, &'n Notice)>) -> Result<()> {
+    let rows: Vec<_> =
+        told.filter(|(user, _)| Some(*user) != actor.user_id()).map(|(user, notice)| row(tx, user, notice)).collect();
     for batch in rows.chunks(BATCH) {
         let batch = batch.iter().cloned().map(IntoActiveModel::into_active_model);
         notification::Entity::insert_many(batch).exec_without_returning(tx.db()).await?;
@@ -63,6 +63,21 @@ pub async fn tell(tx: &Tx<'_>, actor: &Actor, to: To, notice: &Notice) -> Result
     }
     let mails: Vec<_> = rows.iter().map(|row| SendNotification { notification: row.id }).collect();
     tx.enqueue_all(&mails).await
+}
+
+fn row(tx: &Tx<'_>, user_id: UserId, notice: &Notice) -> notification::Model {
+    let (text, (subject_kind, subject_id)) = (notice.text(), notice.subject().stored());
+    notification::Model {
+        id: tx.ctx().env.id::<NotificationId>(),
+        user_id,
+        kind: notice.kind(),
+        title: text.title,
+        body: text.body,
+        subject_kind: subject_kind.to_owned(),
+        subject_id,
+        at: tx.now(),
+        read_at: None,
+    }
 }
 
 async fn recipients(tx: &Tx<'_>, to: To) -> Result<BTreeSet<UserId>> {

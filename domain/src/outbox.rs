@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use entities::{
     enums::JobState,
-    id::{InvitationId, JobId, MagicLinkId, NotificationId, SubscriptionId, SupportRequestId},
+    id::{InvitationId, JobId, MagicLinkId, NotificationId, SpecVersionId, SubscriptionId, SupportRequestId},
     outbox_job,
 };
 use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, TryInsertResult};
@@ -60,6 +60,16 @@ pub struct EndSubscription {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndOverdueSubscriptions;
 
+/// Warn of every expiry that has come near.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WarnOfExpiry;
+
+/// Tell those who use a product of a new version of its document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TellOfSpec {
+    pub spec: SpecVersionId,
+}
+
 impl Job for SendMagicLink {
     const KIND: &'static str = "send_magic_link";
 }
@@ -80,6 +90,12 @@ impl Job for EndSubscription {
 }
 impl Job for EndOverdueSubscriptions {
     const KIND: &'static str = "end_overdue_subscriptions";
+}
+impl Job for WarnOfExpiry {
+    const KIND: &'static str = "warn_of_expiry";
+}
+impl Job for TellOfSpec {
+    const KIND: &'static str = "tell_of_spec";
 }
 
 /// When a job is due and what makes it unique.

@@ -37,7 +37,7 @@ pub struct Tx<'a> {
     db: DatabaseTransaction,
     now: DateTime<Utc>,
     touched: Mutex<BTreeSet<(GatewaySubject, Uuid)>>,
-    announced: Mutex<Vec<Update>>,
+    announced: Mutex<BTreeSet<Update>>,
     enqueued: AtomicBool,
 }
 
@@ -167,10 +167,7 @@ impl<'a> Tx<'a> {
 
     /// Notes what those who watch are to be told once this has committed.
     pub fn announce(&self, update: Update) {
-        let mut announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
-        if !announced.contains(&update) {
-            announced.push(update);
-        }
+        self.announced.lock().unwrap_or_else(PoisonError::into_inner).insert(update);
     }
 
     pub async fn commit(self, entry: Audit) -> Result<()> {
@@ -231,6 +228,7 @@ impl<'a> Tx<'a> {
             self.tell(JOBS_CHANNEL).await?;
         }
         let announced = std::mem::take(&mut *self.announced.lock().unwrap_or_else(PoisonError::into_inner));
+        let announced: Vec<_> = announced.into_iter().collect();
         if self.db.get_database_backend() == DatabaseBackend::Postgres {
             self.ctx.updates.tell_others(&self.db, &announced).await?;
         }

@@ -17,7 +17,7 @@ const TOGETHER: usize = 100;
 /// After which a lost connection is tried again.
 const AGAIN: std::time::Duration = std::time::Duration::from_secs(2);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Update {
     /// The subscription, or something that it shows.
     Subscription(SubscriptionId),

@@ -46,7 +46,7 @@ stored_enum! {
     /// Where a request for a decision stands.
     RequestStatus { Pending Approved Declined Withdrawn }
     /// What a decision is asked for.
-    QueueKind { Subscription Submission Scope }
+    QueueKind { Registration Subscription Submission Scope }
     PropertyType { String Text Number Boolean Option Options Url Email IpList }
     /// Where an approved answer goes by itself.
     FormTarget { IpAllowlist }

@@ -14,6 +14,8 @@ pub struct Model {
     pub support_email: Option<String>,
     pub terms_url: Option<String>,
     pub self_registration: bool,
+    /// Whether a team that somebody founds waits for a reviewer.
+    pub registration_needs_approval: bool,
     pub magic_link_minutes: i32,
     pub session_hours: i32,
     pub invitation_days: i32,

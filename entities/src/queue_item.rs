@@ -13,12 +13,13 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: QueueItemId,
     pub kind: QueueKind,
-    /// What is decided on: a subscription, a submission or a scope request, by `kind`.
+    /// What is decided on: a team, a subscription, a submission or a scope request, by `kind`.
     pub subject_id: Uuid,
     pub state: RequestStatus,
     pub team_id: TeamId,
-    pub plan_id: PlanId,
-    pub product_id: ProductId,
+    /// `None` of a team that registers; so is the product.
+    pub plan_id: Option<PlanId>,
+    pub product_id: Option<ProductId>,
     pub requested_by: UserId,
     pub requested_at: DateTimeUtc,
     pub due_at: DateTimeUtc,

@@ -24,6 +24,8 @@ pub struct Model {
     /// SHA-256 of the document as published, hex; the ETag of its downloads.
     pub digest: String,
     pub published_at: DateTimeUtc,
+    /// When those who use the product were told of it.
+    pub told_at: Option<DateTimeUtc>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

@@ -30,6 +30,8 @@ pub struct Model {
     pub activated_at: Option<DateTimeUtc>,
     pub cancel_at: Option<DateTimeUtc>,
     pub expires_at: Option<DateTimeUtc>,
+    /// How many days before it expires the last warning came.
+    pub expiry_warned_days: Option<i32>,
     /// Asked for, and waiting for an approval.
     pub pending_plan_id: Option<PlanId>,
     /// The answers to the plan's custom properties.

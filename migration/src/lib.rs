@@ -13,6 +13,7 @@ mod m0003_support;
 mod m0004_reviews;
 mod m0005_plans_in_full;
 mod m0006_notices;
+mod m0007_evidence_and_registrations;
 mod shape;
 
 pub struct Migrator;
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_reviews::Migration),
             Box::new(m0005_plans_in_full::Migration),
             Box::new(m0006_notices::Migration),
+            Box::new(m0007_evidence_and_registrations::Migration),
         ]
     }
 }

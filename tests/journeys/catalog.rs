@@ -127,6 +127,7 @@ async fn subscription(app: &TestApp, partner: &Partner, product: &str, status: S
         cancel_at: None,
         pending_plan_id: None,
         expires_at: None,
+        expiry_warned_days: None,
         custom_properties: Vec::new().into_iter().collect(),
         version: 1,
     };

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use entities::{
     columns::{LoggedHeader, LoggedHeaders},
     enums::{AccessLevel, DenialReason, Environment, StaffRole},
-    id::{ClientId, ProductId, RequestId, RequestLogId},
+    id::{RequestId, RequestLogId, TypedId},
     request_log,
 };
 use sea_orm::{EntityTrait, IntoActiveModel};
@@ -15,42 +15,71 @@ use crate::{
     offer::{Held, team_id},
 };
 
-/// A call a second, the last one refused; the refused one's request id.
-pub async fn calls(app: &TestApp, team: &Value, product: &Value, held: &Held, count: u32) -> String {
-    let domain = app.domain();
-    let client: ClientId = held.client.as_str().and_then(|id| id.parse().ok()).expect("a client's id");
-    let product: ProductId = product.as_str().and_then(|id| id.parse().ok()).expect("a product's id");
-    let mut last = None;
-    for i in 1..=count {
-        app.clock.advance(TimeDelta::seconds(1));
-        let refused = i == count;
+/// A subscription's call, as the gateway would log it.
+#[derive(Clone, Copy)]
+pub struct Call<'a> {
+    pub team: &'a Value,
+    pub product: &'a Value,
+    pub held: &'a Held,
+    pub endpoint: Option<&'a Value>,
+    pub environment: Environment,
+    pub status: i16,
+    pub denial: Option<DenialReason>,
+    /// Seconds, as its answer said.
+    pub retry_after: Option<&'a str>,
+}
+
+impl<'a> Call<'a> {
+    /// One in the sandbox that was answered well.
+    pub fn fine(team: &'a Value, product: &'a Value, held: &'a Held) -> Self {
+        let environment = Environment::Sandbox;
+        Self { team, product, held, endpoint: None, environment, status: 200, denial: None, retry_after: None }
+    }
+
+    pub async fn log(self, app: &TestApp) -> RequestId {
+        let domain = app.domain();
         let id: RequestLogId = domain.env.id();
         let header = |name: &str, value: Option<&str>| LoggedHeader { name: name.to_owned(), value: value.map(str::to_owned) };
         let row = request_log::Model {
             id,
             at: domain.now(),
-            team_id: Some(team_id(team)),
-            client_id: Some(client),
+            team_id: Some(team_id(self.team)),
+            client_id: Some(id_in(&self.held.client)),
             profile_id: None,
             credential_id: None,
-            product_id: Some(product),
-            endpoint_id: None,
+            product_id: Some(id_in(self.product)),
+            endpoint_id: self.endpoint.map(id_in),
             endpoint: Some("/shipments".to_owned()),
-            environment: Some(Environment::Sandbox),
+            environment: Some(self.environment),
             method: "GET".to_owned(),
             path: "/ship/shipments".to_owned(),
-            status: if refused { 429 } else { 200 },
+            status: self.status,
             latency_us: 1500,
-            denial: refused.then_some(DenialReason::RateLimited),
+            denial: self.denial,
             denial_detail: None,
             ip: "203.0.113.7".to_owned(),
             user_agent: None,
             request_headers: LoggedHeaders(vec![header("accept", Some("*/*")), header("x-api-key", None)]),
-            response_headers: LoggedHeaders::default(),
+            response_headers: self.retry_after.map(|seconds| header("retry-after", Some(seconds))).into_iter().collect(),
             via_explorer: false,
         };
         request_log::Entity::insert(row.into_active_model()).exec_without_returning(&domain.db).await.expect("a row");
-        last = Some(RequestId(id.0));
+        RequestId(id.0)
+    }
+}
+
+fn id_in<T: TypedId>(value: &Value) -> T {
+    value.as_str().and_then(|id| id.parse().ok()).expect("an id")
+}
+
+/// A call a second, the last one refused; the refused one's request id.
+pub async fn calls(app: &TestApp, team: &Value, product: &Value, held: &Held, count: u32) -> String {
+    let fine = Call::fine(team, product, held);
+    let mut last = None;
+    for i in 1..=count {
+        app.clock.advance(TimeDelta::seconds(1));
+        let call = if i == count { Call { status: 429, denial: Some(DenialReason::RateLimited), ..fine } } else { fine };
+        last = Some(call.log(app).await);
     }
     last.expect("a call").to_string()
 }

@@ -49,7 +49,7 @@ mirrored! {
     /// Where a request for a decision stands.
     RequestStatus = "entities::enums::RequestStatus" { Pending Approved Declined Withdrawn }
     /// What a decision is asked for.
-    QueueKind = "entities::enums::QueueKind" { Subscription Submission Scope }
+    QueueKind = "entities::enums::QueueKind" { Registration Subscription Submission Scope }
     CredentialStatus = "entities::enums::CredentialStatus" { Unclaimed Active Revoked Expired }
     ActorKind = "entities::enums::ActorKind" { User Staff System PaymentProvider }
     /// Why a lane takes no credentials and no calls.

@@ -49,6 +49,10 @@ impl Portal {
     async fn self_registration(&self) -> bool {
         self.0.self_registration
     }
+    /// A team that somebody founds waits until a reviewer lets it in.
+    async fn registration_needs_approval(&self) -> bool {
+        self.0.registration_needs_approval
+    }
 }
 
 #[derive(Default)]
@@ -77,6 +81,7 @@ pub struct UpdatePortalInput {
     #[graphql(default)]
     terms_url: async_graphql::MaybeUndefined<Url>,
     self_registration: Option<bool>,
+    registration_needs_approval: Option<bool>,
     settings: Option<SettingsInput>,
 }
 
@@ -129,6 +134,7 @@ impl PortalMutation {
             logo_url: change(input.logo_url, |url| url.0),
             terms_url: change(input.terms_url, |url| url.0),
             self_registration: input.self_registration,
+            registration_needs_approval: input.registration_needs_approval,
             settings: input.settings.map(portal::Settings::from).unwrap_or_default(),
         };
         payload(portal::update(ctx.op(), ctx.actor(), cmd).await.map(Portal))

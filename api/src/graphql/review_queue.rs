@@ -5,8 +5,8 @@ use chrono::{DateTime, Utc};
 use domain::{DomainError, read};
 use entities::{
     enums,
-    id::{ScopeRequestId, SubmissionId, SubscriptionId, TypedId},
-    queue_item,
+    id::{ScopeRequestId, SubmissionId, SubscriptionId, TeamId, TypedId},
+    plan, queue_item,
 };
 
 use crate::{
@@ -41,6 +41,13 @@ impl HasCursor for QueueItem {
     }
 }
 
+impl QueueItem {
+    async fn plan_asked(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<plan::Model>> {
+        let Some(id) = self.0.plan_id else { return Ok(None) };
+        found(ctx.loaders().plans.load_one(id).await).map(Some)
+    }
+}
+
 #[Object]
 impl QueueItem {
     pub async fn id(&self) -> ID {
@@ -52,11 +59,13 @@ impl QueueItem {
     async fn state(&self) -> RequestStatus {
         self.0.state.into()
     }
+    /// Null of a team that registers; so is the product.
     async fn plan(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Plan>> {
-        found(ctx.loaders().plans.load_one(self.0.plan_id).await).map(|row| Some(Plan(row)))
+        Ok(self.plan_asked(ctx).await?.map(Plan))
     }
     async fn product(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Product>> {
-        found(ctx.loaders().products.load_one(self.0.product_id).await).map(|row| Some(Product(row)))
+        let Some(id) = self.0.product_id else { return Ok(None) };
+        found(ctx.loaders().products.load_one(id).await).map(|row| Some(Product(row)))
     }
     /// Who took it, then who decided.
     async fn assignee(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<User>> {
@@ -65,17 +74,16 @@ impl QueueItem {
     }
     /// Null where any reviewer decides.
     async fn approval_group(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<ApprovalGroup>> {
-        let plan = found(ctx.loaders().plans.load_one(self.0.plan_id).await)?;
-        let Some(group) = plan.approval_group_id else { return Ok(None) };
+        let Some(group) = self.plan_asked(ctx).await?.and_then(|plan| plan.approval_group_id) else { return Ok(None) };
         Ok(loaded(ctx.loaders().approval_groups.load_one(group).await)?.map(ApprovalGroup))
     }
     async fn viewer_can_decide(&self, ctx: &Context<'_>) -> async_graphql::Result<bool> {
         let Some(user) = ctx.actor().user_id() else { return Ok(false) };
-        let plan = found(ctx.loaders().plans.load_one(self.0.plan_id).await)?;
+        let group = self.plan_asked(ctx).await?.and_then(|plan| plan.approval_group_id);
         let groups = one(ctx, GroupsOf(user)).await?.unwrap_or_default();
         let own_team = loaded(ctx.loaders().teams.load_one(MemberOf { team: self.0.team_id, user }).await)?.is_some();
         let waits = self.0.state == enums::RequestStatus::Pending;
-        Ok(waits && read::review_queue::may_decide(ctx.actor(), &groups, plan.approval_group_id, own_team))
+        Ok(waits && read::review_queue::may_decide(ctx.actor(), &groups, group, own_team))
     }
     async fn team(&self, ctx: &Context<'_>) -> async_graphql::Result<Team> {
         found(ctx.loaders().teams.load_one(self.0.team_id).await).map(Team)
@@ -96,11 +104,14 @@ impl QueueItem {
     async fn reason(&self) -> Option<&str> {
         self.0.reason.as_deref()
     }
-    /// The subscription, the submission or the scope request.
+    /// The team, the subscription, the submission or the scope request.
     async fn subject(&self, ctx: &Context<'_>) -> async_graphql::Result<Node> {
         let id = self.0.subject_id;
         let loaders = ctx.loaders();
         match self.0.kind {
+            enums::QueueKind::Registration => {
+                found(loaders.teams.load_one(TeamId::from_uuid(id)).await).map(|row| Node::Team(Team(row)))
+            }
             enums::QueueKind::Subscription => {
                 let row = loaders.subscriptions.load_one(SubscriptionId::from_uuid(id)).await;
                 found(row).map(|row| Node::Subscription(Subscription(row)))

@@ -3,7 +3,7 @@
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use domain::{
-    ops::{members, teams},
+    ops::{members, registrations, teams},
     read::{self, page::Page, request_log::Calls},
     rules::policy::{Access, MemberRight},
 };
@@ -288,6 +288,13 @@ pub struct RemoveMemberInput {
     user_id: ID,
 }
 
+#[derive(InputObject)]
+pub struct DecideTeamInput {
+    team_id: ID,
+    /// Shown to the team.
+    notes: Option<String>,
+}
+
 payload_type! { TeamPayload { team: Team } }
 
 #[derive(Default)]
@@ -295,7 +302,7 @@ pub struct TeamMutation;
 
 #[Object]
 impl TeamMutation {
-    /// Founds a team, with you as its first member.
+    /// Founds a team, with you as its first member. Where `registrationNeedsApproval`, it is PENDING until a reviewer lets it in.
     async fn create_team(&self, ctx: &Context<'_>, input: CreateTeamInput) -> async_graphql::Result<Option<TeamPayload>> {
         payload(teams::create(ctx.op(), ctx.actor(), &input.name).await.map(Team))
     }
@@ -303,6 +310,28 @@ impl TeamMutation {
     async fn update_team(&self, ctx: &Context<'_>, input: UpdateTeamInput) -> async_graphql::Result<Option<TeamPayload>> {
         let renamed = async { teams::rename(ctx.op(), ctx.actor(), id_of(&input.team_id, "team")?, input.name.as_deref()).await };
         payload(renamed.await.map(Team))
+    }
+
+    /// Reviewers: lets a PENDING team in. It holds at once what comes by itself.
+    async fn approve_registration(
+        &self,
+        ctx: &Context<'_>,
+        input: DecideTeamInput,
+    ) -> async_graphql::Result<Option<TeamPayload>> {
+        let decided =
+            async { registrations::approve(ctx.op(), ctx.actor(), id_of(&input.team_id, "team")?, input.notes.as_deref()).await };
+        payload(decided.await.map(Team))
+    }
+
+    /// Reviewers: keeps a PENDING team out.
+    async fn decline_registration(
+        &self,
+        ctx: &Context<'_>,
+        input: DecideTeamInput,
+    ) -> async_graphql::Result<Option<TeamPayload>> {
+        let decided =
+            async { registrations::decline(ctx.op(), ctx.actor(), id_of(&input.team_id, "team")?, input.notes.as_deref()).await };
+        payload(decided.await.map(Team))
     }
 
     /// Staff: a team for a partner, whose people are invited next.

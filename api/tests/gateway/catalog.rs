@@ -238,6 +238,7 @@ impl Made<'_> {
                 release_notes: None,
                 digest: String::new(),
                 published_at: self.now,
+                told_at: None,
             }
         );
         let mut endpoints: Vec<(String, String)> = ENDPOINTS.iter().map(|(m, p)| ((*m).to_owned(), (*p).to_owned())).collect();
@@ -354,6 +355,7 @@ impl Made<'_> {
                 cancel_at: None,
                 pending_plan_id: None,
                 expires_at: None,
+                expiry_warned_days: None,
                 custom_properties: Vec::new().into_iter().collect(),
                 version: 1,
             }

@@ -5,7 +5,7 @@ mod check;
 use entities::{
     assignment, client,
     columns::Answers,
-    enums::InvitationStatus,
+    enums::{InvitationStatus, TeamStatus},
     id::{AssignmentId, ClientId, PlanId, PolicyId, ProductId, TeamId, TierId},
     invitation, subscription, team, user,
 };
@@ -20,7 +20,7 @@ use super::{
     members, portal_access,
     profiles::{self, ProfileDraft},
     subscriptions::{self, NewSubscription},
-    teams,
+    teams::{self, New},
 };
 use crate::{
     Actor, Domain, Result, Tx,
@@ -124,7 +124,7 @@ async fn onboard_once(ctx: &Domain, actor: &Actor, cmd: &OnboardPartner) -> Resu
 async fn partner(tx: &Tx<'_>, checked: &Checked) -> Result<(team::Model, bool)> {
     match &checked.partner {
         Partner::New(name) => {
-            let team = teams::insert(tx, name, checked.tier, false).await?;
+            let team = teams::insert(tx, New { name, tier: checked.tier, internal: false, status: TeamStatus::Active }).await?;
             tx.touch_gateway(Touch::Team(team.id));
             Ok((team, true))
         }

@@ -61,6 +61,8 @@ async fn change_once(ctx: &Domain, actor: &Actor, id: SubscriptionId, to: PlanId
         PlanChange::Now { phase, awaits_payment } => {
             let place = Place { plan: &plan, phase, awaits_payment };
             let (after, secret) = apply(&tx, actor, &before, place).await?;
+            let from = plan::Entity::find_by_id(before.plan_id).one(tx.db()).await?.map(|plan| plan.name).unwrap_or_default();
+            notices::tell_holders(&tx, actor, &after, |held| Notice::PlanChanged { held, from }).await?;
             tx.commit(changed(actor, &before, &after)).await?;
             Ok(Subscribed { subscription: after, secret })
         }
@@ -162,6 +164,7 @@ async fn apply(tx: &Tx<'_>, actor: &Actor, before: &Model, to: Place<'_>) -> Res
     row.awaits_payment = Set(awaits_payment);
     row.custom_properties = Set(custom_property::carried_over(&plan.custom_properties, &before.custom_properties));
     row.expires_at = Set(endings::expiry(plan, tx.now()));
+    row.expiry_warned_days = Set(None);
     let after = tx.update::<Entity>(row, Column::Version, before.version).await?;
     endings::await_end(tx, &after).await?;
     let secret = match new_sandbox {

@@ -32,6 +32,7 @@ pub struct UpdatePortal {
     pub support_email: Option<Option<String>>,
     pub terms_url: Option<Option<String>>,
     pub self_registration: Option<bool>,
+    pub registration_needs_approval: Option<bool>,
     pub settings: Settings,
 }
 
@@ -91,6 +92,7 @@ pub async fn update(ctx: &Domain, actor: &Actor, cmd: UpdatePortal) -> Result<Mo
         .change("supportEmail", &before.support_email, &after.support_email)
         .change("termsUrl", &before.terms_url, &after.terms_url)
         .change("selfRegistration", before.self_registration, after.self_registration)
+        .change("registrationNeedsApproval", before.registration_needs_approval, after.registration_needs_approval)
         .change("magicLinkMinutes", before.magic_link_minutes, after.magic_link_minutes)
         .change("sessionHours", before.session_hours, after.session_hours)
         .change("invitationDays", before.invitation_days, after.invitation_days)
@@ -125,6 +127,9 @@ fn apply(row: &mut ActiveModel, before: &Model, cmd: UpdatePortal) -> Result<()>
     }
     if let Some(open) = cmd.self_registration {
         row.self_registration = Set(open);
+    }
+    if let Some(needs) = cmd.registration_needs_approval {
+        row.registration_needs_approval = Set(needs);
     }
     apply_business_hours(row, before, &cmd.settings, &mut problems);
     apply_settings(row, &cmd.settings, &mut problems);

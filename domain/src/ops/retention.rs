@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use entities::{enums::JobState, gateway_change, idempotency_key, magic_link, outbox_job, portal, request_log, session};
+use entities::{
+    enums::JobState, gateway_change, id::NotificationId, idempotency_key, magic_link, notification, outbox_job, portal,
+    request_log, session,
+};
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QuerySelect, QueryTrait,
     sea_query::{Expr, IntoColumnRef},
 };
 
-use crate::{Domain, DomainError, Result};
+use crate::{Domain, DomainError, Result, read::request_log::first_id};
 
 /// Rows that one statement deletes at most.
 const BATCH: u64 = 1_000;
@@ -17,6 +20,8 @@ const BATCH: u64 = 1_000;
 const PAUSE: Duration = Duration::from_millis(20);
 /// How long what has no setting is kept after it ended.
 const KEPT: TimeDelta = TimeDelta::days(1);
+/// How long people find what they were told.
+const TOLD: TimeDelta = TimeDelta::days(365);
 
 /// How many rows went.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -27,10 +32,11 @@ pub struct Pruned {
     pub magic_links: u64,
     pub sessions: u64,
     pub idempotency_keys: u64,
+    pub notifications: u64,
 }
 
 /// Deletes requests older than the portal keeps them, and a day after their end: jobs that are done, gateway revisions,
-/// sign-in links, sessions and idempotency keys. Dead jobs stay until somebody looks.
+/// sign-in links, sessions and idempotency keys. What people were told stays a year. Dead jobs stay until somebody looks.
 pub async fn prune(ctx: &Domain) -> Result<Pruned> {
     let now = ctx.now();
     let portal = portal::Entity::find_by_id(1).one(&ctx.db).await?;
@@ -54,6 +60,12 @@ pub async fn prune(ctx: &Domain) -> Result<Pruned> {
             ctx,
             idempotency_key::Column::Id,
             idempotency_key::Column::CreatedAt.lt(ended).into(),
+        )
+        .await?,
+        notifications: delete::<notification::Entity, _>(
+            ctx,
+            notification::Column::Id,
+            notification::Column::Id.lt(NotificationId(first_id(now - TOLD))).into(),
         )
         .await?,
     })

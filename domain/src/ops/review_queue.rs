@@ -17,7 +17,8 @@ pub(super) struct Request<'a> {
     pub kind: QueueKind,
     pub subject: Uuid,
     pub team: TeamId,
-    pub plan: &'a plan::Model,
+    /// `None` of a team that registers.
+    pub plan: Option<&'a plan::Model>,
     pub by: UserId,
     pub reason: Option<String>,
 }
@@ -37,8 +38,8 @@ pub(super) async fn open(tx: &Tx<'_>, request: Request<'_>, due_at: DateTime<Utc
         subject_id: request.subject,
         state: RequestStatus::Pending,
         team_id: request.team,
-        plan_id: request.plan.id,
-        product_id: request.plan.product_id,
+        plan_id: request.plan.map(|plan| plan.id),
+        product_id: request.plan.map(|plan| plan.product_id),
         requested_by: request.by,
         requested_at: tx.now(),
         due_at,

@@ -76,7 +76,7 @@ pub async fn request(
             };
             let row = tx.insert(row).await?;
             let (kind, reason) = (QueueKind::Scope, reason.clone());
-            let item = review_queue::Request { kind, subject: row.id.0, team: held.team_id, plan: &plan, by, reason };
+            let item = review_queue::Request { kind, subject: row.id.0, team: held.team_id, plan: Some(&plan), by, reason };
             review_queue::open(&tx, item, due_at).await?;
             rows.push(row);
         }

@@ -28,6 +28,7 @@ use crate::{
     documents::pack,
     error::Problems,
     keyring::sha256,
+    outbox::TellOfSpec,
     read::specs::blocking,
     rules::{
         openapi::{self, Document, Fault, Imported, Operation},
@@ -109,6 +110,9 @@ pub async fn publish(ctx: &Domain, actor: &Actor, cmd: PublishSpec) -> Result<(M
         })
         .await?;
         let product = changed(&tx, product).await?;
+        if comparison.previous.is_some() {
+            tx.enqueue(TellOfSpec { spec: spec.id }).await?;
+        }
         let entry = Audit::of(actor, Action::SpecPublished, spec.id)
             .set("product", product.id)
             .set("version", &spec.version)
@@ -160,6 +164,7 @@ fn checked(cmd: &PublishSpec, prepared: &Prepared) -> Result<Model> {
         release_notes: notes.flatten(),
         digest: prepared.digest.clone(),
         published_at: chrono::DateTime::UNIX_EPOCH,
+        told_at: None,
     })
 }
 

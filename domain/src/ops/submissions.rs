@@ -59,7 +59,7 @@ pub async fn submit(ctx: &Domain, actor: &Actor, id: SubscriptionId, answers: &[
                 kind: QueueKind::Submission,
                 subject: row.id.0,
                 team: held.team_id,
-                plan: &plan,
+                plan: Some(&plan),
                 by: row.submitted_by,
                 reason: None,
             };

@@ -13,7 +13,8 @@ use crate::{
     Actor, Domain, DomainError, ProblemCode, Result, Tx,
     access::{require_member, require_staff},
     audit::{Action, Audit},
-    ops::{auto_subscribe, members, onboarding_stages},
+    ops::{auto_subscribe, members, onboarding_stages, registrations},
+    read,
     rules::{
         policy::{Access, MemberRight, StaffRight},
         team::free_slug,
@@ -30,16 +31,23 @@ pub struct CreatePartnerTeam {
     pub internal: bool,
 }
 
-/// A team that the actor founds, with full access.
+/// A team that the actor founds, with full access. Where the portal wants to see who comes, it waits for a reviewer.
 pub async fn create(ctx: &Domain, actor: &Actor, name: &str) -> Result<team::Model> {
     let founder = actor.signed_in()?;
     let name = text::name("name", name, 80)?;
     retrying(async || {
         let tx = Tx::begin(ctx).await?;
-        let team = insert(&tx, &name, None, false).await?;
+        let waits = read::portal::load_from(tx.db()).await?.registration_needs_approval && actor.staff_role().is_none();
+        let status = if waits { TeamStatus::Pending } else { TeamStatus::Active };
+        let team = insert(&tx, New { name: &name, tier: None, internal: false, status }).await?;
         members::insert(&tx, team.id, founder, Access::FULL, JoinMethod::Founder).await?;
-        let came = auto_subscribe::to_all(&tx, &team).await?;
-        tx.commit(created(actor, &team).set("founder", founder).set("subscriptions", came)).await?;
+        let mut entry = created(actor, &team).set("founder", founder).set("status", status);
+        if waits {
+            registrations::await_approval(&tx, actor, &team, founder).await?;
+        } else {
+            entry = entry.set("subscriptions", auto_subscribe::to_all(&tx, &team).await?);
+        }
+        tx.commit(entry).await?;
         Ok(team)
     })
     .await
@@ -52,7 +60,8 @@ pub async fn create_for_partner(ctx: &Domain, actor: &Actor, cmd: CreatePartnerT
     retrying(async || {
         let tx = Tx::begin(ctx).await?;
         known_tier(tx.db(), cmd.tier).await?;
-        let team = insert(&tx, &name, cmd.tier, cmd.internal).await?;
+        let new = New { name: &name, tier: cmd.tier, internal: cmd.internal, status: TeamStatus::Active };
+        let team = insert(&tx, new).await?;
         tx.touch_gateway(Touch::Team(team.id));
         let came = auto_subscribe::to_all(&tx, &team).await?;
         let entry = created(actor, &team).set("internal", team.internal).change("tier", None::<TierId>, team.tier_id);
@@ -66,9 +75,17 @@ fn created(actor: &Actor, team: &team::Model) -> Audit {
     Audit::of(actor, Action::TeamCreated, team.id).team(team.id).set("name", &team.name).set("slug", &team.slug)
 }
 
+/// A team to be; its name is checked.
+pub(crate) struct New<'a> {
+    pub name: &'a str,
+    pub tier: Option<TierId>,
+    pub internal: bool,
+    pub status: TeamStatus,
+}
+
 /// A new team under a free slug. Founded or made for a partner: its onboarding starts now.
-pub(crate) async fn insert(tx: &Tx<'_>, name: &str, tier: Option<TierId>, internal: bool) -> Result<team::Model> {
-    let base = text::slug_from(name);
+pub(crate) async fn insert(tx: &Tx<'_>, new: New<'_>) -> Result<team::Model> {
+    let base = text::slug_from(new.name);
     let taken: Vec<String> = team::Entity::find()
         .filter(team::Column::Slug.starts_with(if base.is_empty() { "team" } else { &base }))
         .select_only()
@@ -78,11 +95,11 @@ pub(crate) async fn insert(tx: &Tx<'_>, name: &str, tier: Option<TierId>, intern
         .await?;
     let row = team::Model {
         id: tx.ctx().env.id(),
-        name: name.to_owned(),
+        name: new.name.to_owned(),
         slug: free_slug(&base, &taken),
-        internal,
-        status: TeamStatus::Active,
-        tier_id: tier,
+        internal: new.internal,
+        status: new.status,
+        tier_id: new.tier,
         created_at: tx.now(),
         version: 1,
     };

@@ -192,7 +192,7 @@ fn filtered(mut list: Select<Entity>, filter: &Filter) -> Result<Select<Entity>>
 }
 
 /// The smallest id that a row of this moment can have.
-pub(super) fn first_id(at: DateTime<Utc>) -> Uuid {
+pub(crate) fn first_id(at: DateTime<Utc>) -> Uuid {
     let millis = u64::try_from(at.timestamp_millis()).unwrap_or(0);
     Uuid::from_u128(u128::from(millis) << 80)
 }

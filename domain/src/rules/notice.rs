@@ -43,9 +43,6 @@ pub enum Notice {
         held: Held,
         notes: Option<String>,
     },
-    SubscriptionActivated {
-        held: Held,
-    },
     SubscriptionSuspended {
         held: Held,
         notes: Option<String>,
@@ -70,10 +67,10 @@ pub enum Notice {
     SubscriptionExpired {
         held: Held,
     },
-    /// What a plan's new terms are, a line each.
+    /// `from`: the plan that it was under.
     PlanChanged {
         held: Held,
-        changes: Vec<String>,
+        from: String,
     },
     /// To those who decide.
     SubmissionReceived {
@@ -128,6 +125,8 @@ pub enum Notice {
         version: String,
         breaking: bool,
         broken: Vec<String>,
+        /// The version before, and its path prefix, where that is served still.
+        still: Option<(String, String)>,
         release_notes: Option<String>,
     },
     /// To those who decide.
@@ -139,6 +138,7 @@ pub enum Notice {
     RegistrationApproved {
         id: TeamId,
         team: String,
+        notes: Option<String>,
     },
     RegistrationDeclined {
         id: TeamId,
@@ -188,7 +188,6 @@ impl Notice {
         match self {
             Self::SubscriptionApproved { .. }
             | Self::SubscriptionRejected { .. }
-            | Self::SubscriptionActivated { .. }
             | Self::SubscriptionSuspended { .. }
             | Self::SubscriptionReinstated { .. }
             | Self::CancellationScheduled { .. }
@@ -220,7 +219,6 @@ impl Notice {
             Self::SubscriptionWaiting { held }
             | Self::SubscriptionApproved { held, .. }
             | Self::SubscriptionRejected { held, .. }
-            | Self::SubscriptionActivated { held }
             | Self::SubscriptionSuspended { held, .. }
             | Self::SubscriptionReinstated { held, .. }
             | Self::CancellationScheduled { held, .. }
@@ -260,10 +258,6 @@ impl Notice {
                 let next = "It cannot be used. You may subscribe again once the reason is gone.".to_owned();
                 noted(format!("{} is rejected", held.name), [held.line(), next], notes)
             }
-            Self::SubscriptionActivated { held } => {
-                let next = "Make a credential in the portal, or use the one that you have, and call.".to_owned();
-                told(format!("{} is active", held.name), [held.line(), next])
-            }
             Self::SubscriptionSuspended { held, notes } => {
                 let next = "Calls with its credentials are refused until it is reinstated. Ask the provider what is needed.";
                 noted(format!("{} is suspended", held.name), [held.line(), next.to_owned()], notes)
@@ -289,9 +283,11 @@ impl Notice {
                 let next = "Its credentials are revoked. To call again, subscribe again.".to_owned();
                 told(format!("{} has expired", held.name), [held.line(), next])
             }
-            Self::PlanChanged { held, changes } => {
-                let next = format!("What applies to its calls from now on:\n{}", changes.join("\n"));
-                told(format!("The plan of {} has changed", held.name), [held.line(), next])
+            Self::PlanChanged { held, from } => {
+                let next = format!(
+                    "It was under {from}. The new plan's limits, scopes and price apply from now on: the portal shows them."
+                );
+                told(format!("{} is under the plan {}", held.name, held.plan), [held.line(), next])
             }
             _ => self.text_of_review(),
         }
@@ -346,21 +342,27 @@ impl Notice {
 
     fn text_of_provider(&self) -> Text {
         match self {
-            Self::SpecPublished { product, version, breaking, broken, release_notes, .. } => {
-                let next = match (breaking, broken.is_empty()) {
+            Self::SpecPublished { product, version, breaking, broken, still, release_notes, .. } => {
+                let mut next = match (breaking, broken.is_empty()) {
                     (false, _) => "It breaks nothing: your calls work as before.".to_owned(),
                     (true, true) => "It breaks operations, but none that your team has called lately.".to_owned(),
                     (true, false) => format!("It breaks operations that your team calls:\n{}", list(broken)),
                 };
+                if let Some((before, prefix)) = still.as_ref().filter(|_| *breaking) {
+                    let place = if prefix.is_empty() { String::new() } else { format!(" under {prefix}") };
+                    next.push_str(&format!(
+                        "\n\n{before} is served{place} still: until it is taken out, calls there work as before."
+                    ));
+                }
                 noted(format!("{product} has the new version {version}"), [next], release_notes)
             }
             Self::RegistrationWaiting { team, by, .. } => {
-                let about = format!("{by} has registered the team {team}. Approve or decline it in the portal.");
+                let about = format!("{by} has registered the team {team}. Approve or decline it in the portal's review queue.");
                 told(format!("{team} waits for approval"), [about])
             }
-            Self::RegistrationApproved { team, .. } => {
+            Self::RegistrationApproved { team, notes, .. } => {
                 let next = "The team can be used. Choose a plan to make the first call.".to_owned();
-                told(format!("{team} is approved"), [next])
+                noted(format!("{team} is approved"), [next], notes)
             }
             Self::RegistrationDeclined { team, notes, .. } => {
                 let next = "The team cannot be used. Ask the provider if you think that this is wrong.".to_owned();

@@ -1,6 +1,6 @@
 //! Who may give which access in a team, that somebody stays who can manage it, and what it is called in URLs.
 
-use entities::enums::AccessLevel;
+use entities::enums::{AccessLevel, TeamStatus};
 
 use super::policy::Access;
 use crate::{Problem, ProblemCode};
@@ -32,6 +32,16 @@ pub fn keeps_an_admin(others: u64, before: Access, after: Option<Access>) -> Res
         return Err(Problem::new(ProblemCode::WrongState, "userId", message));
     }
     Ok(())
+}
+
+/// Whether a reviewer may decide on a team's registration.
+pub fn decide(status: TeamStatus) -> Result<(), Problem> {
+    let say = match status {
+        TeamStatus::Pending => return Ok(()),
+        TeamStatus::Active => "the team is in use: there is nothing to decide",
+        TeamStatus::Declined => "the team was declined already",
+    };
+    Err(Problem::new(ProblemCode::WrongState, "teamId", say))
 }
 
 /// The first of `base`, `base-2`, `base-3` … that is free; `team` where a name has nothing that fits into a URL.

@@ -117,6 +117,7 @@ pub async fn seed(ctx: &Domain) -> Seeded {
         cancel_at: None,
         pending_plan_id: None,
         expires_at: None,
+        expiry_warned_days: None,
         custom_properties: Vec::new().into_iter().collect(),
         version: 1,
     };
@@ -203,6 +204,7 @@ pub async fn seed_product(ctx: &Domain, tx: &Tx<'_>, base_path: &str) -> Product
         release_notes: None,
         digest: String::new(),
         published_at: now,
+        told_at: None,
     };
     let spec = put(db, spec).await.id;
     let endpoint = endpoint::Model {

@@ -230,6 +230,7 @@ impl World {
             cancel_at: None,
             pending_plan_id: None,
             expires_at: None,
+            expiry_warned_days: None,
             custom_properties: Vec::new().into_iter().collect(),
             version: 1,
         };

@@ -6,7 +6,7 @@ use domain::{
     Domain,
     outbox::{
         EndOverdueSubscriptions, EndSubscription, Job, PruneRecords, SendInvitation, SendMagicLink, SendNotification,
-        SendSupportRequest,
+        SendSupportRequest, TellOfSpec, WarnOfExpiry,
     },
 };
 use entities::outbox_job;
@@ -26,13 +26,15 @@ mod send_invitation;
 mod send_magic_link;
 mod send_notification;
 mod send_support_request;
+mod tell_of_spec;
+mod warn_of_expiry;
 
 /// Within which a mail is handed over, waiting for others included.
 const MAIL_LIMIT: Duration = Duration::from_secs(120);
 const PRUNE_LIMIT: Duration = Duration::from_secs(600);
 /// For one subscription.
 const END_LIMIT: Duration = Duration::from_secs(60);
-/// For all that are overdue: after long downtime there may be many.
+/// For all that it concerns: after long downtime, or of a product that many use, that may be much.
 const SWEEP_LIMIT: Duration = Duration::from_secs(600);
 
 type Run = Box<dyn Fn(Domain, Value) -> BoxFuture<'static, Outcome> + Send + Sync>;
@@ -58,6 +60,8 @@ impl Handlers {
             .on(PRUNE_LIMIT, |domain, _: PruneRecords| prune_records::run(domain))
             .on(END_LIMIT, |domain, job: EndSubscription| end_subscription::run(domain, job))
             .on(SWEEP_LIMIT, |domain, _: EndOverdueSubscriptions| end_overdue_subscriptions::run(domain))
+            .on(SWEEP_LIMIT, |domain, _: WarnOfExpiry| warn_of_expiry::run(domain))
+            .on(SWEEP_LIMIT, |domain, job: TellOfSpec| tell_of_spec::run(domain, job))
     }
 
     /// Adds a kind; a run that takes longer than `limit` is ended and counts as failed.

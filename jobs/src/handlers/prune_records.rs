@@ -13,6 +13,7 @@ pub async fn run(domain: Domain) -> Outcome {
         magic_links = gone.magic_links,
         sessions = gone.sessions,
         idempotency_keys = gone.idempotency_keys,
+        notifications = gone.notifications,
         "old records deleted"
     );
     Ok(Success::Done)

@@ -11,12 +11,13 @@ fn table() -> String {
     let at = DateTime::from_timestamp(1_767_603_600, 0).expect("a moment");
     let some = |text: &str| Some(text.to_owned());
     let (scope, team, by) = (|| "ship:write".to_owned(), || "Acme".to_owned(), || "Ada".to_owned());
-    let spec = |breaking, broken: usize| Notice::SpecPublished {
+    let spec = |breaking, broken: usize, still: Option<&str>| Notice::SpecPublished {
         id: ProductId(Uuid::nil()),
         product: "Shipments".to_owned(),
         version: "2.0.0".to_owned(),
         breaking,
         broken: (1..=broken).map(|n| format!("GET /track/{n}")).collect(),
+        still: still.map(|prefix| ("1.4.0".to_owned(), prefix.to_owned())),
         release_notes: None,
     };
     let id = TeamId(Uuid::nil());
@@ -24,7 +25,6 @@ fn table() -> String {
         Notice::SubscriptionWaiting { held: held() },
         Notice::SubscriptionApproved { held: held(), notes: None },
         Notice::SubscriptionRejected { held: held(), notes: some("No budget.") },
-        Notice::SubscriptionActivated { held: held() },
         Notice::SubscriptionSuspended { held: held(), notes: some("Unpaid") },
         Notice::SubscriptionReinstated { held: held(), notes: None },
         Notice::CancellationScheduled { held: held(), at },
@@ -32,7 +32,7 @@ fn table() -> String {
         Notice::SubscriptionExpiring { held: held(), days: 1, at },
         Notice::SubscriptionExpiring { held: held(), days: 7, at },
         Notice::SubscriptionExpired { held: held() },
-        Notice::PlanChanged { held: held(), changes: vec!["10 calls a second".to_owned(), "1000 calls a day".to_owned()] },
+        Notice::PlanChanged { held: held(), from: "Trial".to_owned() },
         Notice::SubmissionReceived { held: held(), due_at: at },
         Notice::ReviewStarted { held: held(), reviewer: "Rae".to_owned() },
         Notice::SubmissionApproved { held: held(), notes: None },
@@ -43,12 +43,12 @@ fn table() -> String {
         Notice::ScopeApproved { held: held(), scope: scope(), notes: None },
         Notice::ScopeDeclined { held: held(), scope: scope(), notes: None },
         Notice::ScopeRevoked { held: held(), scope: scope(), notes: None },
-        spec(false, 0),
-        spec(true, 0),
-        spec(true, 1),
-        spec(true, 12),
+        spec(false, 0, Some("/v1")),
+        spec(true, 0, None),
+        spec(true, 1, Some("/v1")),
+        spec(true, 12, Some("")),
         Notice::RegistrationWaiting { id, team: team(), by: by() },
-        Notice::RegistrationApproved { id, team: team() },
+        Notice::RegistrationApproved { id, team: team(), notes: None },
         Notice::RegistrationDeclined { id, team: team(), notes: None },
         Notice::SupportRequested { id, team: team(), by: by(), subject: "429".to_owned(), body: "Why?".to_owned() },
     ];
