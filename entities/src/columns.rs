@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use serde_json::Value;
 
-use crate::enums::{BillingInterval, Environment, FormTarget, PricingModel, PropertyType, ScopeGrantKind};
+use crate::enums::{BillingInterval, Environment, FormTarget, PricingModel, PropertyType, ReviewCheckKind, ScopeGrantKind};
 
 macro_rules! json_list {
     ($($(#[$meta:meta])* $name:ident of $item:ty)*) => {$(
         $(#[$meta])*
-        #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
+        #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, FromJsonQueryResult)]
         #[serde(transparent)]
         pub struct $name(pub Vec<$item>);
 
@@ -33,6 +33,8 @@ json_list! {
     PlanFeatures of PlanFeature
     PropertyDefinitions of PropertyDefinition
     SandboxTestData of SandboxTestDatum
+    ReviewChecklist of ReviewCheck
+    EvidenceList of Evidence
     /// The answers to a form, in the order of its fields.
     Answers of Answer
     /// Headers that the gateway adds on the way to an upstream.
@@ -124,6 +126,24 @@ pub struct SandboxTestDatum {
     pub name: String,
     pub description: Option<String>,
     pub value: String,
+}
+
+/// What a plan's reviewers want to see of the sandbox work.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReviewCheck {
+    pub kind: ReviewCheckKind,
+    /// Of OPERATION_CALLED: `GET /orders/{id}`.
+    pub operation: Option<String>,
+    /// A number of calls, or a percentage, by the kind.
+    pub threshold: Option<f64>,
+}
+
+/// What the sandbox traffic shows of a check.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    pub check: ReviewCheck,
+    pub met: bool,
+    pub observed: String,
 }
 
 /// A plan's price; amounts in minor units of the currency. Which of the fields it has is its model's.

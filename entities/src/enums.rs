@@ -47,6 +47,8 @@ stored_enum! {
     RequestStatus { Pending Approved Declined Withdrawn }
     /// What a decision is asked for.
     QueueKind { Registration Subscription Submission Scope }
+    /// What a reviewer wants to see of the sandbox work.
+    ReviewCheckKind { OperationCalled SuccessfulCalls ErrorRateBelow #[serde(rename = "HANDLED_429")] Handled429 RotatedOnce }
     PropertyType { String Text Number Boolean Option Options Url Email IpList }
     /// Where an approved answer goes by itself.
     FormTarget { IpAllowlist }

@@ -3,7 +3,7 @@
 use sea_orm::entity::prelude::*;
 
 use crate::{
-    columns::{PlanFeatures, PlanScopes, Pricing, PropertyDefinitions, SandboxTestData, SubmissionForm},
+    columns::{PlanFeatures, PlanScopes, Pricing, PropertyDefinitions, ReviewChecklist, SandboxTestData, SubmissionForm},
     enums::{ApprovalLevel, PlanStatus},
     id::{ApprovalGroupId, PlanId, ProductId},
 };
@@ -30,6 +30,8 @@ pub struct Model {
     /// What a team says of itself when it subscribes.
     pub custom_properties: PropertyDefinitions,
     pub sandbox_test_data: SandboxTestData,
+    /// What reviewers want to see of the sandbox work.
+    pub review_checklist: ReviewChecklist,
     /// From its start to its end; `None`: it does not expire.
     pub duration_days: Option<i32>,
     pub max_subscriptions_per_team: Option<i32>,

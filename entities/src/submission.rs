@@ -3,7 +3,7 @@
 use sea_orm::entity::prelude::*;
 
 use crate::{
-    columns::Answers,
+    columns::{Answers, EvidenceList},
     enums::SubmissionStatus,
     id::{PlanId, SubmissionId, SubscriptionId, TeamId, UserId},
 };
@@ -18,6 +18,8 @@ pub struct Model {
     pub plan_id: PlanId,
     pub status: SubmissionStatus,
     pub answers: Answers,
+    /// What the sandbox traffic showed when it was submitted.
+    pub evidence: EvidenceList,
     pub submitted_by: UserId,
     pub submitted_at: DateTimeUtc,
     pub due_at: DateTimeUtc,

@@ -102,6 +102,7 @@ async fn subscription(app: &TestApp, partner: &Partner, product: &str, status: S
         features: PlanFeatures::default(),
         custom_properties: Vec::new().into_iter().collect(),
         sandbox_test_data: Vec::new().into_iter().collect(),
+        review_checklist: Default::default(),
         duration_days: None,
         max_subscriptions_per_team: None,
         credential_lifetime_days: None,

@@ -6,6 +6,7 @@ mod catalog;
 mod crash;
 mod credentials;
 mod endings;
+mod evidence;
 mod first_errors;
 mod hostile;
 mod instance;

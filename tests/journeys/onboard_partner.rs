@@ -1,7 +1,7 @@
 //! The whole partner recipe at once.
 
 use entities::outbox_job;
-use sea_orm::{EntityTrait, PaginatorTrait};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::{Value, json};
 
 use crate::app::{Person, TestApp};

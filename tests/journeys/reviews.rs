@@ -197,7 +197,7 @@ async fn a_rejected_one_is_reopened_and_a_withdrawn_one_may_be_submitted_again()
     let seen = road.seen("pipeline { submission { status } }").await;
     assert_eq!(seen["pipeline"]["submission"]["status"], "WITHDRAWN", "what ends takes its submission along");
     let queue = road.app.data(Some(&road.reviewer), "{ provider { queueCounts { kind pending } } }", json!({})).await;
-    assert_eq!(queue["provider"]["queueCounts"][1], json!({ "kind": "SUBMISSION", "pending": 0 }));
+    assert_eq!(queue["provider"]["queueCounts"][2], json!({ "kind": "SUBMISSION", "pending": 0 }));
 }
 
 #[tokio::test(flavor = "multi_thread")]

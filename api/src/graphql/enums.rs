@@ -35,6 +35,19 @@ mirrored! {
     QuotaPeriod = "entities::enums::QuotaPeriod" { Day Week Month }
     PricingModel = "entities::enums::PricingModel" { Free Contract FlatFee Volume Graduated FlatFeeOverage PrepaidCredits }
     BillingInterval = "entities::enums::BillingInterval" { Month Year }
+    /// What a reviewer wants to see of the sandbox work.
+    ReviewCheckKind = "entities::enums::ReviewCheckKind" {
+        /// The operation succeeded as often as the threshold says, or once.
+        OperationCalled
+        /// As many calls as the threshold says succeeded, or one.
+        SuccessfulCalls
+        /// Fewer calls failed than the threshold says, in percent; 429 does not count.
+        ErrorRateBelow
+        /// A call was answered with 429, and the next one came when it said.
+        #[graphql(name = "HANDLED_429")] Handled429
+        /// A sandbox credential took the place of another.
+        RotatedOnce
+    }
     PropertyType = "entities::enums::PropertyType" { String Text Number Boolean Option Options Url Email IpList }
     /// Where an approved answer goes by itself.
     FormTarget = "entities::enums::FormTarget" { IpAllowlist }

@@ -15,6 +15,7 @@ pub mod decision;
 pub mod endpoint;
 pub mod engine;
 pub mod enums;
+pub mod evidence;
 pub mod form;
 pub mod invitation;
 pub mod limits;

@@ -14,6 +14,7 @@ use crate::{
         call_limits::{QuotaLimit, QuotaLimitInput, RateLimit, RateLimitInput, draft},
         custom_property::{CustomPropertyDefinition, CustomPropertyDefinitionInput},
         enums::{ApprovalLevel, AuthMethod, Environment, PlanStatus, ScopeGrantKind},
+        evidence::{ReviewCheck, ReviewCheckInput},
         form::{SubmissionForm, SubmissionFormInput},
         loaders::lists::{EnvironmentsOf, HeldPlan, one},
         loaders::{found, loaded},
@@ -93,6 +94,10 @@ impl Plan {
         let shown = sees_all(ctx.actor()) || self.is_held(ctx).await?;
         let rows = self.0.sandbox_test_data.iter().filter(|_| shown).cloned();
         Ok(rows.map(Into::into).collect())
+    }
+    /// What reviewers want to see of the sandbox work.
+    async fn review_checklist(&self) -> Vec<ReviewCheck> {
+        self.0.review_checklist.iter().cloned().map(Into::into).collect()
     }
     /// A subscription's time from its start to its end; null: it does not expire.
     async fn duration_days(&self) -> Option<i32> {
@@ -229,6 +234,7 @@ pub struct CreatePlanInput {
     submission_form: Option<SubmissionFormInput>,
     custom_properties: Option<Vec<CustomPropertyDefinitionInput>>,
     sandbox_test_data: Option<Vec<SandboxTestDatumInput>>,
+    review_checklist: Option<Vec<ReviewCheckInput>>,
     duration_days: Option<i32>,
     max_subscriptions_per_team: Option<i32>,
     credential_lifetime_days: Option<i32>,
@@ -256,6 +262,7 @@ pub struct UpdatePlanInput {
     features: Option<Vec<PlanFeatureInput>>,
     custom_properties: Option<Vec<CustomPropertyDefinitionInput>>,
     sandbox_test_data: Option<Vec<SandboxTestDatumInput>>,
+    review_checklist: Option<Vec<ReviewCheckInput>>,
     #[graphql(default)]
     duration_days: MaybeUndefined<i32>,
     #[graphql(default)]
@@ -352,6 +359,7 @@ async fn create(ctx: &Context<'_>, input: CreatePlanInput) -> domain::Result<Pla
             submission_form: input.submission_form.map(Into::into),
             custom_properties: definitions(input.custom_properties.unwrap_or_default()),
             sandbox_test_data: test_data(input.sandbox_test_data.unwrap_or_default()),
+            review_checklist: checklist(input.review_checklist.unwrap_or_default()),
             duration_days: input.duration_days,
             max_subscriptions_per_team: input.max_subscriptions_per_team,
             credential_lifetime_days: input.credential_lifetime_days,
@@ -377,6 +385,7 @@ async fn update(ctx: &Context<'_>, input: UpdatePlanInput) -> domain::Result<Pla
         submission_form: change(input.submission_form, Into::into),
         custom_properties: input.custom_properties.map(definitions),
         sandbox_test_data: input.sandbox_test_data.map(test_data),
+        review_checklist: input.review_checklist.map(checklist),
         duration_days: change(input.duration_days, |days| days),
         max_subscriptions_per_team: change(input.max_subscriptions_per_team, |cap| cap),
         credential_lifetime_days: change(input.credential_lifetime_days, |days| days),
@@ -409,6 +418,10 @@ fn feature(input: PlanFeatureInput) -> columns::PlanFeature {
 }
 
 fn definitions(input: Vec<CustomPropertyDefinitionInput>) -> Vec<columns::PropertyDefinition> {
+    input.into_iter().map(Into::into).collect()
+}
+
+fn checklist(input: Vec<ReviewCheckInput>) -> Vec<columns::ReviewCheck> {
     input.into_iter().map(Into::into).collect()
 }
 

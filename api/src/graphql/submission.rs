@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     ops::{reviews, submissions},
     read,
-    rules::pipeline,
+    rules::{evidence, pipeline},
 };
 use entities::{columns::Answer, submission, subscription};
 
@@ -15,8 +15,9 @@ use crate::{
         connection::HasCursor,
         custom_property::{CustomPropertyInput, CustomPropertyValue},
         enums::{PipelinePhase, StepState, SubmissionStatus},
+        evidence::Evidence,
         loaders::found,
-        loaders::lists::{LatestSubmissionOf, one},
+        loaders::lists::{LatestSubmissionOf, SeenOf, one},
         payload::payload,
         request::{OrGraphql, RequestContext, id_of, page},
         subscription::{Subscription, SubscriptionIdInput, SubscriptionPayload},
@@ -79,6 +80,15 @@ impl Pipeline {
     async fn can_submit(&self) -> bool {
         pipeline::can_submit(self.held.status, self.held.phase).is_ok()
     }
+    /// What the sandbox traffic shows of the plan's checklist by now; a submission keeps what it showed then.
+    async fn evidence(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<Evidence>> {
+        let plan = found(ctx.loaders().plans.load_one(self.held.plan_id).await)?;
+        if plan.review_checklist.is_empty() {
+            return Ok(Vec::new());
+        }
+        let seen = one(ctx, SeenOf(self.held.id)).await?.unwrap_or_default();
+        Ok(evidence::judge(&plan.review_checklist, &seen, ctx.op().now()).into_iter().map(Into::into).collect())
+    }
     /// Null where nothing is under review.
     async fn review_due_at(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<DateTime<Utc>>> {
         if self.phase != entities::enums::PipelinePhase::InReview {
@@ -118,6 +128,10 @@ impl Submission {
     /// In the order of the form's fields.
     async fn answers(&self) -> Vec<CustomPropertyValue> {
         self.0.answers.iter().cloned().map(Into::into).collect()
+    }
+    /// What the sandbox traffic showed of the plan's checklist when it was submitted.
+    async fn evidence(&self) -> Vec<Evidence> {
+        self.0.evidence.iter().cloned().map(Into::into).collect()
     }
     async fn submitted_by(&self, ctx: &Context<'_>) -> async_graphql::Result<User> {
         found(ctx.loaders().users.load_one(self.0.submitted_by).await).map(User)

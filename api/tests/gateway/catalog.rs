@@ -291,6 +291,7 @@ impl Made<'_> {
                 features: Vec::new().into_iter().collect(),
                 custom_properties: Vec::new().into_iter().collect(),
                 sandbox_test_data: Vec::new().into_iter().collect(),
+                review_checklist: Default::default(),
                 duration_days: None,
                 max_subscriptions_per_team: None,
                 credential_lifetime_days: None,

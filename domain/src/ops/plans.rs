@@ -1,7 +1,13 @@
 //! Plans: what a product is offered under.
 
+use std::collections::HashSet;
+
 use entities::{
-    columns::{PlanFeature, PlanFeatures, PlanScopes, Pricing, PropertyDefinition, SandboxTestDatum, SubmissionForm},
+    columns::{
+        PlanFeature, PlanFeatures, PlanScopes, Pricing, PropertyDefinition, ReviewCheck, ReviewChecklist, SandboxTestDatum,
+        SubmissionForm,
+    },
+    endpoint,
     enums::{ApprovalLevel, PlanStatus, ProductStatus},
     id::{ApprovalGroupId, PlanEnvironmentId, PlanId, ProductId},
     plan::{ActiveModel, Column, Entity, Model},
@@ -17,9 +23,11 @@ use crate::{
     Actor, Domain, DomainError, ProblemCode, Result, Tx,
     access::require_staff,
     audit::{Action, Audit},
+    error::Problems,
     rules::{
         plan::{self, Checked, CheckedEnvironment, Draft, EnvironmentDraft, LimitDraft, ScopeDraft},
         policy::StaffRight,
+        spec_changes::{identity, name},
         subscription::FINAL,
     },
     tx::{Touch, retrying},
@@ -51,6 +59,7 @@ pub struct UpdatePlan {
     pub submission_form: Option<Option<SubmissionForm>>,
     pub custom_properties: Option<Vec<PropertyDefinition>>,
     pub sandbox_test_data: Option<Vec<SandboxTestDatum>>,
+    pub review_checklist: Option<Vec<ReviewCheck>>,
     pub duration_days: Option<Option<i32>>,
     pub max_subscriptions_per_team: Option<Option<i32>>,
     pub credential_lifetime_days: Option<Option<i32>>,
@@ -67,6 +76,7 @@ pub async fn create(ctx: &Domain, actor: &Actor, cmd: CreatePlan) -> Result<Mode
     let product = product.ok_or_else(|| DomainError::refused(ProblemCode::NotFound, "productId", "no such product in use"))?;
     free_slug(&tx, product.id, &checked.slug, None).await?;
     approval_groups::require(&tx, cmd.approval_group).await?;
+    known_operations(&tx, product.id, &checked.review_checklist).await?;
     let row = tx
         .insert(Model {
             id: ctx.env.id(),
@@ -85,6 +95,7 @@ pub async fn create(ctx: &Domain, actor: &Actor, cmd: CreatePlan) -> Result<Mode
             submission_form: checked.submission_form.clone(),
             custom_properties: checked.custom_properties,
             sandbox_test_data: checked.sandbox_test_data,
+            review_checklist: ReviewChecklist(checked.review_checklist),
             duration_days: cmd.draft.duration_days,
             max_subscriptions_per_team: cmd.draft.max_subscriptions_per_team,
             credential_lifetime_days: cmd.draft.credential_lifetime_days,
@@ -135,6 +146,9 @@ async fn update_once(ctx: &Domain, actor: &Actor, id: PlanId, cmd: &UpdatePlan) 
     free_slug(&tx, before.product_id, &checked.slug, Some(id)).await?;
     let approval_group = cmd.approval_group.unwrap_or(before.approval_group_id);
     approval_groups::require(&tx, approval_group).await?;
+    if cmd.review_checklist.is_some() {
+        known_operations(&tx, before.product_id, &checked.review_checklist).await?;
+    }
     let anew = other_terms(&before, &environments, &draft, &checked) && held(tx.db(), id).await? > 0;
     let wanted = std::mem::take(&mut checked.environments);
     if before.slug != checked.slug {
@@ -171,6 +185,7 @@ fn rewritten(before: &Model, draft: Draft, checked: Checked, approval_group: Opt
     row.features = Set(PlanFeatures(checked.features));
     row.custom_properties = Set(checked.custom_properties);
     row.sandbox_test_data = Set(checked.sandbox_test_data);
+    row.review_checklist = Set(ReviewChecklist(checked.review_checklist));
     row.duration_days = Set(draft.duration_days);
     row.max_subscriptions_per_team = Set(draft.max_subscriptions_per_team);
     row.credential_lifetime_days = Set(draft.credential_lifetime_days);
@@ -197,6 +212,7 @@ fn updated(actor: &Actor, (before, environments): WithEnvironments<'_>, (after, 
         .change("features", &before.features, &after.features)
         .change("customProperties", &before.custom_properties, &after.custom_properties)
         .change("sandboxTestData", test_data(before), test_data(after))
+        .change("reviewChecklist", &before.review_checklist, &after.review_checklist)
         .change("durationDays", before.duration_days, after.duration_days)
         .change("credentialLifetimeDays", before.credential_lifetime_days, after.credential_lifetime_days)
         .change("autoSubscribe", before.auto_subscribe, after.auto_subscribe)
@@ -250,6 +266,25 @@ async fn free_slug(tx: &Tx<'_>, product: ProductId, slug: &str, own: Option<Plan
         }
         _ => Ok(()),
     }
+}
+
+/// Refuses a check of an operation that no document of the product has had: it could never be met.
+async fn known_operations(tx: &Tx<'_>, product: ProductId, checks: &[ReviewCheck]) -> Result<()> {
+    use endpoint::Column as E;
+    let named: Vec<_> = checks.iter().enumerate().filter_map(|(i, check)| Some((i, check.operation.as_deref()?))).collect();
+    if named.is_empty() {
+        return Ok(());
+    }
+    let of_product =
+        endpoint::Entity::find().filter(E::ProductId.eq(product)).select_only().columns([E::Method, E::DocumentPath]);
+    let rows: Vec<(String, String)> = of_product.distinct().into_tuple().all(tx.db()).await?;
+    let known: HashSet<_> = rows.iter().map(|(method, path)| identity(&name(method, path))).collect();
+    let mut problems = Problems::default();
+    for (i, operation) in named.into_iter().filter(|(_, operation)| !known.contains(&identity(operation))) {
+        let say = format!("the product has no operation {operation}: publish its document first, or name one of its operations");
+        problems.add(ProblemCode::NotFound, &format!("reviewChecklist.{i}.operation"), say);
+    }
+    problems.into_result()
 }
 
 /// Whether the subscribers' terms differ: those who hold the plan keep theirs.
@@ -337,6 +372,7 @@ fn overlay(before: &Model, environments: &[plan_environment::Model], cmd: &Updat
         submission_form: cmd.submission_form.clone().unwrap_or_else(|| before.submission_form.clone()),
         custom_properties: cmd.custom_properties.clone().unwrap_or_else(|| before.custom_properties.to_vec()),
         sandbox_test_data: cmd.sandbox_test_data.clone().unwrap_or_else(|| before.sandbox_test_data.to_vec()),
+        review_checklist: cmd.review_checklist.clone().unwrap_or_else(|| before.review_checklist.to_vec()),
         duration_days: cmd.duration_days.unwrap_or(before.duration_days),
         max_subscriptions_per_team: cmd.max_subscriptions_per_team.unwrap_or(before.max_subscriptions_per_team),
         credential_lifetime_days: cmd.credential_lifetime_days.unwrap_or(before.credential_lifetime_days),

@@ -1,7 +1,7 @@
 //! Handing sandbox work in for review, and taking it back.
 
 use entities::{
-    columns::{Answer, Answers},
+    columns::{Answer, Answers, EvidenceList},
     credential,
     enums::{
         ApprovalLevel, CredentialStatus, Environment, OnboardingStage, PipelinePhase, QueueKind, RequestStatus, SubmissionStatus,
@@ -21,10 +21,10 @@ use crate::{
     Actor, Domain, DomainError, ProblemCode, Result, Tx,
     access::require_somebody,
     audit::{Action, Audit},
-    notices,
+    notices, read,
     rules::{
         credential::SecretKind,
-        form,
+        evidence, form,
         notice::Notice,
         pipeline::{self, Event},
     },
@@ -46,7 +46,9 @@ pub async fn submit(ctx: &Domain, actor: &Actor, id: SubscriptionId, answers: &[
         let answers = form::answers("answers", fields, answers).map_err(DomainError::Refused)?;
         let automatic = level(&plan) == ApprovalLevel::Automatic;
         let due_at = review_queue::due(&tx, plan.approval).await?;
-        let row = tx.insert(new(&tx, actor, &held, answers, automatic, due_at)?).await?;
+        let seen = read::evidence::seen(tx.db(), &[id]).await?.remove(&id).unwrap_or_default();
+        let evidence = EvidenceList(evidence::judge(&plan.review_checklist, &seen, tx.now()));
+        let row = tx.insert(new(&tx, actor, &held, (answers, evidence), automatic, due_at)?).await?;
         onboarding_stages::reached(&tx, held.team_id, OnboardingStage::Submitted).await?;
         let entry = Audit::of(actor, Action::SubmissionSent, row.id).team(held.team_id);
         let entry = entry.set("subscription", id).set("answers", &row.answers).set("status", row.status);
@@ -139,7 +141,7 @@ fn new(
     tx: &Tx<'_>,
     actor: &Actor,
     held: &subscription::Model,
-    answers: Answers,
+    (answers, evidence): (Answers, EvidenceList),
     automatic: bool,
     due_at: chrono::DateTime<chrono::Utc>,
 ) -> Result<Model> {
@@ -150,6 +152,7 @@ fn new(
         plan_id: held.plan_id,
         status: if automatic { SubmissionStatus::Approved } else { SubmissionStatus::Received },
         answers,
+        evidence,
         submitted_by: actor.signed_in()?,
         submitted_at: tx.now(),
         due_at,

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod catalog;
 pub mod clients;
 pub mod endpoints;
+pub mod evidence;
 pub mod invitations;
 pub mod lanes;
 pub mod mail;

@@ -9,6 +9,7 @@ pub mod credential;
 pub mod custom_property;
 pub mod decision;
 pub mod denial;
+pub mod evidence;
 pub mod expiry;
 pub mod form;
 pub mod invitation;

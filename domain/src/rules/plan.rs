@@ -2,13 +2,13 @@
 
 use entities::{
     columns::{
-        PlanFeature, PlanScope, Pricing, PropertyDefinition, PropertyDefinitions, SandboxTestData, SandboxTestDatum, Strings,
-        SubmissionForm,
+        PlanFeature, PlanScope, Pricing, PropertyDefinition, PropertyDefinitions, ReviewCheck, SandboxTestData, SandboxTestDatum,
+        Strings, SubmissionForm,
     },
     enums::{ApprovalLevel, AuthMethod, Environment, PlanStatus, QuotaPeriod, RateWindow, ScopeGrantKind},
 };
 
-use super::{custom_property, form, pricing, profile, text};
+use super::{custom_property, evidence, form, pricing, profile, text};
 use crate::{Problem, ProblemCode, error::Problems};
 
 /// The largest quota: JavaScript holds whole numbers up to here exactly.
@@ -22,7 +22,7 @@ const MAX_DAYS: i32 = 3650;
 const DOCUMENTATION_MAX: usize = 20_000;
 
 /// What a plan is to say, as it was given.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Draft {
     pub slug: String,
     pub name: String,
@@ -37,6 +37,8 @@ pub struct Draft {
     pub submission_form: Option<SubmissionForm>,
     pub custom_properties: Vec<PropertyDefinition>,
     pub sandbox_test_data: Vec<SandboxTestDatum>,
+    /// What reviewers want to see of the sandbox work.
+    pub review_checklist: Vec<ReviewCheck>,
     /// `None`: subscriptions do not expire.
     pub duration_days: Option<i32>,
     /// `None`: no cap.
@@ -74,7 +76,7 @@ pub struct ScopeDraft {
 }
 
 /// A plan that may be stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Checked {
     pub slug: String,
     pub name: String,
@@ -87,9 +89,10 @@ pub struct Checked {
     pub submission_form: Option<SubmissionForm>,
     pub custom_properties: PropertyDefinitions,
     pub sandbox_test_data: SandboxTestData,
+    pub review_checklist: Vec<ReviewCheck>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CheckedEnvironment {
     pub environment: Environment,
     pub auth_method: AuthMethod,
@@ -115,6 +118,7 @@ pub fn check(draft: &Draft) -> Result<Checked, Vec<Problem>> {
     let submission_form = submission_form(&mut problems, draft);
     let custom_properties = custom_property::definitions(&mut problems, &draft.custom_properties);
     let sandbox_test_data = test_data(&mut problems, &draft.sandbox_test_data);
+    let review_checklist = evidence::checklist(&mut problems, &draft.review_checklist, draft.has_sandbox);
     match (slug, name, description) {
         (Some(slug), Some(name), Some(description)) => {
             let list = problems.into_list();
@@ -132,6 +136,7 @@ pub fn check(draft: &Draft) -> Result<Checked, Vec<Problem>> {
                 submission_form,
                 custom_properties,
                 sandbox_test_data,
+                review_checklist,
             })
         }
         _ => Err(problems.into_list()),
@@ -330,6 +335,7 @@ mod tests {
             submission_form: None,
             custom_properties: Vec::new(),
             sandbox_test_data: Vec::new(),
+            review_checklist: Vec::new(),
             duration_days: None,
             max_subscriptions_per_team: None,
             credential_lifetime_days: None,

@@ -10,8 +10,10 @@ use async_graphql::{Context, dataloader::Loader};
 use domain::{
     Actor, Domain, DomainError, access,
     actor::{Origin, Who},
-    read::{approval_groups, catalog, clients, onboarding, plans, sample_request, spec_changes, submissions, subscriptions},
-    rules::{policy::MemberRight, spec_changes::SpecChange},
+    read::{
+        approval_groups, catalog, clients, evidence, onboarding, plans, sample_request, spec_changes, submissions, subscriptions,
+    },
+    rules::{evidence::Seen, policy::MemberRight, spec_changes::SpecChange},
 };
 use entities::{
     authorized_email, client, credential,
@@ -54,6 +56,8 @@ list_loaders! {
     ProductsOf(ClientId) => Vec<product::Model>: clients::products_of;
     ClientOf(SubscriptionId) => client::Model: subscriptions::clients_of;
     LatestSubmissionOf(SubscriptionId) => submission::Model: submissions::latest;
+    /// What a subscription did in its sandbox.
+    SeenOf(SubscriptionId) => Seen: evidence::seen_of;
     ReviewersOf(ApprovalGroupId) => Vec<user::Model>: approval_groups::members;
     /// The approval groups that a person is in.
     GroupsOf(UserId) => HashSet<ApprovalGroupId>: approval_groups::of_people;
