@@ -22,6 +22,7 @@ mod plan_terms;
 mod plan_versions;
 mod plans;
 mod portal;
+mod random_walk;
 mod registrations;
 mod reviews;
 mod schema;

@@ -75,6 +75,10 @@ async fn create_once(ctx: &Domain, actor: &Actor, cmd: &CreateCredential, claim:
         let say = format!("a profile with {} takes no credentials of ours", text::word(profile.auth_method));
         return Err(DomainError::refused(ProblemCode::Invalid, "profileId", say));
     };
+    if !profile.enabled {
+        let say = "the profile is disabled, and calls through it are refused: use another one, or ask the provider to enable it";
+        return Err(DomainError::refused(ProblemCode::WrongState, "profileId", say));
+    }
     let held = held_by(&tx, &client).await?;
     if let Some((held, _)) = &held {
         may_issue(standing(held), profile.environment)?;

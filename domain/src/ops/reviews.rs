@@ -3,7 +3,7 @@
 
 use entities::{
     columns::Answers,
-    enums::{RequestStatus, SubscriptionStatus},
+    enums::{PipelinePhase, RequestStatus, SubscriptionStatus},
     id::{SubmissionId, SubscriptionId, UserId},
     plan,
     submission::{Column, Entity, Model},
@@ -63,7 +63,7 @@ async fn decide(ctx: &Domain, actor: &Actor, id: SubmissionId, notes: Option<&st
         }
         let status = pipeline::decide(row.status, event)?;
         only_the_last(&tx, &row).await?;
-        let phase = pipeline::step(held.phase.ok_or_else(|| DomainError::internal("a submission without a phase"))?, event)?;
+        let phase = pipeline::step(still_on_the_road(&held)?, event)?;
         let after = write(&tx, &row, status, reviewer, notes.clone(), event).await?;
         let held_after = submissions::set_phase(&tx, &held, phase, event == Event::RequestChanges).await?;
         let mut entry = Audit::of(actor, action(event), id).team(held.team_id).set("subscription", held.id);
@@ -123,6 +123,15 @@ async fn load(tx: &Tx<'_>, id: SubmissionId) -> Result<(Model, subscription::Mod
     let held = held.ok_or(DomainError::NotFound("submission"))?;
     let plan = plan::Entity::find_by_id(row.plan_id).one(tx.db()).await?.ok_or(DomainError::NotFound("plan"))?;
     Ok((row, held, plan))
+}
+
+/// What ended, or was moved to a plan without a sandbox, waits for no decision, though what was submitted before may be read.
+fn still_on_the_road(held: &subscription::Model) -> Result<PipelinePhase> {
+    let wrong = |say: &str| DomainError::refused(ProblemCode::WrongState, "submissionId", say);
+    if rule::is_final(held.status) {
+        return Err(wrong("the subscription has ended: there is nothing to decide"));
+    }
+    held.phase.ok_or_else(|| wrong("the subscription is under a plan without a sandbox now: there is nothing to decide"))
 }
 
 /// What was read has to be what is decided on.
