@@ -38,6 +38,8 @@ impl MigrationTrait for Migration {
         for (table, mut column) in columns() {
             manager.alter_table(Table::alter().table(table).add_column(&mut column).to_owned()).await?;
         }
+        // What is in review: few of many.
+        manager.create_index(index("subscriptions", &["phase", "id"])).await?;
         match manager.get_database_backend() {
             DatabaseBackend::Postgres => alter_queue(manager, "drop not null").await,
             _ => rebuild_queue(manager, uuid_null).await,
@@ -50,6 +52,7 @@ impl MigrationTrait for Migration {
             DatabaseBackend::Postgres => alter_queue(manager, "set not null").await?,
             _ => rebuild_queue(manager, uuid).await?,
         }
+        manager.drop_index(Index::drop().name("subscriptions_phase_id").table("subscriptions").to_owned()).await?;
         for (table, column) in columns().iter().rev() {
             manager.alter_table(Table::alter().table(*table).drop_column(column.get_column_name()).to_owned()).await?;
         }

@@ -91,7 +91,7 @@ async fn a_partner_goes_from_its_invitation_to_production() {
     let input = json!({ "teamId": team, "email": "dev@acme.example",
         "access": { "team": "FULL", "credentials": "FULL", "billing": "FULL" } });
     let invitation = app.mutate(Some(&editor), "inviteMember", input, "invitation { id }").await["invitation"]["id"].take();
-    assert_eq!(app.way(&editor, &team).await, (vec!["09:00 INVITED".to_owned()], json!("INVITED")));
+    assert_eq!(app.way(&editor, &team).await, (vec!["09:01 INVITED".to_owned()], json!("INVITED")));
     step();
     let dev = app.person("dev@acme.example", None).await;
     let token = app.invitation_token(&invitation).await;
@@ -130,7 +130,7 @@ async fn a_partner_goes_from_its_invitation_to_production() {
     status("/ship/shipments", key, 200).await;
     app.reaches(&dev, &team, "FIRST_PRODUCTION_CALL").await;
     let expected = [
-        "09:00 INVITED",
+        "09:01 INVITED",
         "09:02 SIGNED_IN",
         "09:03 SANDBOX_CREDENTIAL",
         "09:05 FIRST_SANDBOX_CALL",

@@ -127,6 +127,37 @@ async fn several_versions_answer_at_once_each_under_its_prefix_and_in_its_enviro
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_version_takes_anothers_place_at_one_moment_and_a_renamed_parameter_loses_nobody() {
+    let shop = Shop::open().await;
+    let old = shop.publish(document("1.0", &["GET /things/{id}"], &[]), json!({})).await;
+    // Not published at once, and still there: it is the same operation.
+    let more = json!({ "publishEndpoints": false, "servedBy": ["SANDBOX"] });
+    let new = shop.publish(document("2.0", &["GET /things/{thingId}", "GET /fresh"], &[]), more).await;
+    let [sandbox, production] = shop.keys().await;
+    shop.call(&sandbox, "/t/things/1", "200 /things/1").await;
+    shop.call(&sandbox, "/t/fresh", "404").await;
+
+    // From the sandbox to production, while a partner calls: never neither, never both.
+    let before = json!({ "specId": old, "status": "CURRENT", "servedBy": ["PRODUCTION"] });
+    assert_eq!(shop.app.refusal(Some(&shop.editor), "setSpecStatus", "SetSpecStatusInput", before).await, "fine : ");
+    let everywhere = json!({ "specId": new, "status": "CURRENT", "servedBy": ["SANDBOX", "PRODUCTION"] });
+    let calls = async {
+        for _ in 0..40 {
+            let url = format!("{}/t/things/1", shop.app.app.site.gateway_url);
+            let answer = shop.app.http.get(url).header("x-api-key", &production).send().await.expect("an answer");
+            assert_eq!(answer.status(), 200);
+        }
+    };
+    let moved = shop.app.refusal(Some(&shop.editor), "setSpecStatus", "SetSpecStatusInput", everywhere);
+    let (_, moved) = tokio::join!(calls, moved);
+    assert_eq!(moved, "fine : ");
+    let query = "{ product(slug: \"t\") { specs(first: 9) { nodes { version status servedBy } } } }";
+    let seen = shop.app.data(Some(&shop.editor), query, json!({})).await["product"]["specs"]["nodes"].take();
+    assert_eq!(seen[0], json!({ "version": "2.0", "status": "CURRENT", "servedBy": ["SANDBOX", "PRODUCTION"] }));
+    assert_eq!(seen[1], json!({ "version": "1.0", "status": "RETIRED", "servedBy": [] }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_version_says_what_it_changed_and_partners_learn_nothing_of_drafts() {
     let shop = Shop::open().await;
     shop.publish(document("1.0", &["GET /things", "GET /old"], &["id", "name"]), json!({})).await;

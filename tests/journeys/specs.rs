@@ -216,7 +216,7 @@ async fn a_version_takes_over_and_others_stay_where_they_are_served() {
     [
       {
         "code": "TAKEN",
-        "message": "version 1.2 is served there without a path prefix already: retire it, or choose other environments"
+        "message": "version 1.2 is served there without a path prefix already: name in servedBy where this one is to take its place, or retire it"
       }
     ]
     "#);

@@ -132,11 +132,12 @@ pub struct PublishSpecInput {
     publish_endpoints: bool,
 }
 
-/// A version, what it is to be, and where it is served; unless given, where it was, or everywhere.
 #[derive(InputObject)]
 pub struct SetSpecStatusInput {
     spec_id: ID,
     status: SpecStatus,
+    /// Unless given, where it was, or everywhere. Where it is given, the version takes the place of another under its path prefix
+    /// there, without a moment in which neither is served.
     served_by: Option<Vec<Environment>>,
 }
 

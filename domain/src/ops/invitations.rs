@@ -12,7 +12,7 @@ use crate::{
     Actor, Domain, DomainError, ProblemCode, Result, Tx,
     access::{held, require_member},
     audit::{Action, Audit},
-    ops::{members, sessions::NewSession, sign_in, teams},
+    ops::{members, onboarding_stages, sessions::NewSession, sign_in, teams},
     outbox::SendInvitation,
     read,
     rules::{
@@ -81,6 +81,7 @@ async fn not_in_yet(tx: &Tx<'_>, team: TeamId, email: &str) -> Result<()> {
 
 /// Writes an invitation and has it mailed.
 pub(crate) async fn insert(tx: &Tx<'_>, actor: &Actor, new: NewInvitation) -> Result<invitation::Model> {
+    onboarding_stages::invited(tx, new.team).await?;
     let row = invitation::Model {
         id: tx.ctx().env.id(),
         team_id: new.team,

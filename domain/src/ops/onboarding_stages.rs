@@ -5,10 +5,11 @@ use chrono::{DateTime, Utc};
 use entities::{
     enums::{Environment, OnboardingStage},
     id::TeamId,
+    invitation,
     onboarding_stage::{Column, Entity, Model},
 };
 use sea_orm::{
-    EntityTrait, ExprTrait, IntoActiveModel,
+    ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
     sea_query::{Alias, Expr, OnConflict},
 };
 
@@ -31,6 +32,18 @@ pub(crate) async fn reached(tx: &Tx<'_>, team: TeamId, stage: OnboardingStage) -
         .on_conflict_do_nothing_on([Column::TeamId, Column::Stage])
         .exec_without_returning(tx.db())
         .await?;
+    Ok(())
+}
+
+/// Notes the first invitation to a team that staff made for a partner: its way starts with that, not with the team's row.
+pub(crate) async fn invited(tx: &Tx<'_>, team: TeamId) -> Result<()> {
+    let joined = Entity::find_by_id((team, OnboardingStage::SignedIn)).one(tx.db()).await?.is_some();
+    let before = invitation::Entity::for_team(team).count(tx.db()).await? > 0;
+    if joined || before {
+        return Ok(());
+    }
+    let started = Entity::update_many().filter(Column::TeamId.eq(team)).filter(Column::Stage.eq(OnboardingStage::Invited));
+    started.col_expr(Column::At, Expr::value(tx.now())).exec(tx.db()).await?;
     Ok(())
 }
 

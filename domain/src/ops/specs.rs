@@ -33,6 +33,7 @@ use crate::{
     rules::{
         openapi::{self, Document, Fault, Imported, Operation},
         policy::StaffRight,
+        spec_changes::{identity, name},
         spec_version::{self as versions, Route, Version},
         text,
     },
@@ -105,7 +106,7 @@ pub async fn publish(ctx: &Domain, actor: &Actor, cmd: PublishSpec) -> Result<(M
         insert_endpoints(&tx, &spec, &prepared.imported.operations, |operation| match cmd.publish_endpoints {
             true => EndpointStatus::Published,
             // What partners call already must not go away because its successor's news are held back.
-            false if known.contains(&(operation.method.clone(), operation.path.clone())) => EndpointStatus::Published,
+            false if known.contains(&identity(&name(&operation.method, &operation.path))) => EndpointStatus::Published,
             false => EndpointStatus::Draft,
         })
         .await?;
@@ -183,8 +184,8 @@ fn with(all: &[Version], changes: &[Version]) -> Vec<Version> {
     all.iter().map(after).collect()
 }
 
-/// Method and template of the published endpoints of the versions whose prefix the new one has.
-async fn published_before(tx: &Tx<'_>, all: &[Version], spec: &Model) -> Result<HashSet<(String, String)>> {
+/// What calls the published endpoints of the versions match whose prefix the new one has: a parameter may be called otherwise.
+async fn published_before(tx: &Tx<'_>, all: &[Version], spec: &Model) -> Result<HashSet<String>> {
     use endpoint::Column as E;
     let is_before = |old: &&Version| old.path_prefix == spec.path_prefix && old.status != SpecStatus::Retired;
     let before: Vec<_> = all.iter().filter(is_before).map(|old| old.id.0).collect();
@@ -196,7 +197,7 @@ async fn published_before(tx: &Tx<'_>, all: &[Version], spec: &Model) -> Result<
         .into_tuple()
         .all(tx.db())
         .await?;
-    Ok(rows.into_iter().collect())
+    Ok(rows.iter().map(|(method, path)| identity(&name(method, path))).collect())
 }
 
 async fn store(tx: &Tx<'_>, changed: Vec<Version>) -> Result<()> {

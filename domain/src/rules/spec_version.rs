@@ -79,7 +79,8 @@ pub fn publish(all: &[Version], prefix: &str, served_by: &[Environment]) -> Vec<
 }
 
 /// The versions that change when one is given a status. `served_by` stays as it is unless given; a version that comes back
-/// from RETIRED is served everywhere unless it says where.
+/// from RETIRED is served everywhere unless it says where. Where it is given, the version takes the place there of another under
+/// its prefix, at one moment, so that no call finds neither; one that loses its last environment so is RETIRED.
 pub fn set_status(
     all: &[Version],
     id: SpecVersionId,
@@ -116,20 +117,36 @@ pub fn set_status(
             format!("version {} cannot become {} while CURRENT: make another version CURRENT first", old.version, shown(status)),
         );
     }
-    let clash = all.iter().find(|other| {
-        other.id != id && other.path_prefix == new.path_prefix && other.served_by.iter().any(|e| new.served_by.contains(e))
-    });
-    if let Some(other) = clash {
-        let place = if new.path_prefix.is_empty() { "without a path prefix" } else { &new.path_prefix };
-        return problem(
-            ProblemCode::Taken,
-            "servedBy",
-            format!("version {} is served there {place} already: retire it, or choose other environments", other.version),
-        );
+    let mut changed = Vec::new();
+    for other in all.iter().filter(|other| other.id != id) {
+        let mut after = other.clone();
+        if other.path_prefix == new.path_prefix {
+            after.served_by.retain(|environment| !new.served_by.contains(environment));
+        }
+        if after.served_by != other.served_by && served_by.is_none() {
+            let place = if new.path_prefix.is_empty() { "without a path prefix" } else { &new.path_prefix };
+            let say = format!(
+                "version {} is served there {place} already: name in servedBy where this one is to take its place, or retire it",
+                other.version
+            );
+            return problem(ProblemCode::Taken, "servedBy", say);
+        }
+        if other.status == SpecStatus::Current && status == SpecStatus::Current {
+            after.status = SpecStatus::Supported;
+        }
+        if after.served_by.is_empty() && !other.served_by.is_empty() {
+            if after.status == SpecStatus::Current {
+                let say =
+                    format!("version {} is CURRENT and would be served nowhere: make this one CURRENT instead", other.version);
+                return problem(ProblemCode::WrongState, "servedBy", say);
+            }
+            after.status = SpecStatus::Retired;
+        }
+        if after != *other {
+            changed.push(after);
+        }
     }
-    let former = all.iter().find(|other| other.id != id && other.status == SpecStatus::Current && status == SpecStatus::Current);
-    let former = former.map(|former| Version { status: SpecStatus::Supported, ..former.clone() });
-    Ok(std::iter::once(new).chain(former).collect())
+    Ok(std::iter::once(new).chain(changed).collect())
 }
 
 /// The version that a new one is compared with: the one whose place it takes, or whose prefix it has; else the current one,
@@ -229,7 +246,13 @@ mod tests {
         let code = |n, status, served_by| set_status(&all, id(n), status, served_by).map_err(|problem| problem.code);
         assert_eq!(code(1, Retired, None), Err(ProblemCode::AlreadyDone));
         assert_eq!(code(1, Supported, None), Err(ProblemCode::Taken));
-        assert_eq!(code(1, Current, Some(BOTH)), Err(ProblemCode::Taken));
+        assert_eq!(code(1, Current, None), Err(ProblemCode::Taken));
+        assert_eq!(code(1, Current, Some(BOTH)), Ok(vec![version(1, Current, "", BOTH), version(3, Retired, "", &[])]));
+        assert_eq!(
+            code(1, Supported, Some(&[Sandbox])),
+            Ok(vec![version(1, Supported, "", &[Sandbox]), version(3, Current, "", &[Production])])
+        );
+        assert_eq!(code(1, Supported, Some(BOTH)), Err(ProblemCode::WrongState));
         assert_eq!(code(2, Supported, None), Err(ProblemCode::AlreadyDone));
         assert_eq!(code(2, Supported, Some(BOTH)), Ok(vec![version(2, Supported, "/v2", BOTH)]));
         assert_eq!(code(2, Supported, Some(&[])), Err(ProblemCode::Invalid));

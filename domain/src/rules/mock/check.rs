@@ -10,6 +10,8 @@ use crate::rules::openapi::At;
 /// Schemas that are looked at for one value; a value that needs more is refused, as its sender chose its size.
 const MAX_STEPS: usize = 200_000;
 const MAX_DEPTH: usize = 200;
+/// How deep parts of parts are looked into for what is left out.
+const PARTS_DEEP: usize = 8;
 /// How many faults are told at once.
 const MOST_FAULTS: usize = 10;
 
@@ -33,7 +35,16 @@ pub struct Fault {
 
 /// What is wrong with a value, the first few faults of it.
 pub fn faults(source: &Source, direction: Direction, schema: &Value, value: &Value) -> Vec<Fault> {
-    let mut check = Check { source, direction, steps: MAX_STEPS, depth: 0, quiet: 0, exhausted: false, faults: Vec::new() };
+    let mut check = Check {
+        source,
+        direction,
+        steps: MAX_STEPS,
+        depth: 0,
+        quiet: 0,
+        exhausted: false,
+        left_out: Vec::new(),
+        faults: Vec::new(),
+    };
     let fine = check.schema(schema, value, &At::root());
     if check.exhausted {
         return vec![Fault { pointer: String::new(), message: "is too complex to be checked".to_owned(), of_type: false }];
@@ -43,13 +54,31 @@ pub fn faults(source: &Source, direction: Direction, schema: &Value, value: &Val
 }
 
 pub fn fits(source: &Source, direction: Direction, schema: &Value, value: &Value) -> bool {
-    let mut check = Check { source, direction, steps: MAX_STEPS, depth: 0, quiet: 1, exhausted: false, faults: Vec::new() };
+    let mut check = Check {
+        source,
+        direction,
+        steps: MAX_STEPS,
+        depth: 0,
+        quiet: 1,
+        exhausted: false,
+        left_out: Vec::new(),
+        faults: Vec::new(),
+    };
     check.schema(schema, value, &At::root()) && !check.exhausted
 }
 
 /// [`fits`] for a schema's map.
 pub fn fits_map(source: &Source, direction: Direction, schema: &Map<String, Value>, value: &Value) -> bool {
-    let mut check = Check { source, direction, steps: MAX_STEPS, depth: 0, quiet: 1, exhausted: false, faults: Vec::new() };
+    let mut check = Check {
+        source,
+        direction,
+        steps: MAX_STEPS,
+        depth: 0,
+        quiet: 1,
+        exhausted: false,
+        left_out: Vec::new(),
+        faults: Vec::new(),
+    };
     check.map(schema, value, &At::root()) && !check.exhausted
 }
 
@@ -61,6 +90,9 @@ struct Check<'s> {
     /// Above 0 where only the verdict counts, which then comes with the first fault.
     quiet: usize,
     exhausted: bool,
+    /// Of the objects on the way whose schema is in parts: where each is, and the properties that some part leaves out in this
+    /// direction. Another part may ask for them.
+    left_out: Vec<(String, Vec<String>)>,
     faults: Vec<Fault>,
 }
 
@@ -82,9 +114,32 @@ impl Check<'_> {
         }
         self.steps -= 1;
         self.depth += 1;
+        let parts = self.note_left_out(map, value, at);
         let fine = self.keywords(map, value, at);
+        if parts {
+            self.left_out.pop();
+        }
         self.depth -= 1;
         fine
+    }
+
+    /// Whether there was something to note.
+    fn note_left_out(&mut self, map: &Keywords, value: &Value, at: &At<'_>) -> bool {
+        if !value.is_object() || !map.contains_key("allOf") {
+            return false;
+        }
+        let mut names = Vec::new();
+        gather_left_out(self.source, self.direction, map, PARTS_DEEP, &mut names);
+        let some = !names.is_empty();
+        if some {
+            self.left_out.push((at.to_string(), names));
+        }
+        some
+    }
+
+    fn is_left_out_here(&self, name: &str, at: &At<'_>) -> bool {
+        let here = self.left_out.iter().filter(|(_, names)| names.iter().any(|left_out| left_out == name));
+        here.into_iter().any(|(pointer, _)| *pointer == at.to_string())
     }
 
     fn keywords(&mut self, map: &Keywords, value: &Value, at: &At<'_>) -> bool {
@@ -278,7 +333,8 @@ impl Check<'_> {
         let properties = map.get("properties").and_then(Value::as_object);
         for name in map.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
             let missing = !entries.contains_key(name);
-            if missing && !properties.and_then(|all| all.get(name)).is_some_and(|p| is_left_out(self.source, self.direction, p)) {
+            let here = |p| is_left_out(self.source, self.direction, p);
+            if missing && !properties.and_then(|all| all.get(name)).is_some_and(here) && !self.is_left_out_here(name, at) {
                 fine = self.fault(&at.key(name), false, || "is missing".to_owned());
             }
         }
@@ -383,6 +439,20 @@ impl Check<'_> {
 }
 
 /// Whether a property does not go this way.
+/// The properties that are left out by a schema or one of its parts.
+fn gather_left_out(source: &Source, direction: Direction, map: &Keywords, deep: usize, names: &mut Vec<String>) {
+    let properties = map.get("properties").and_then(Value::as_object).into_iter().flatten();
+    names.extend(properties.filter(|(_, p)| is_left_out(source, direction, p)).map(|(name, _)| name.clone()));
+    if deep == 0 {
+        return;
+    }
+    for part in map.get("allOf").and_then(Value::as_array).into_iter().flatten() {
+        if let Some(map) = source.resolved(part).as_deref().and_then(Value::as_object) {
+            gather_left_out(source, direction, map, deep - 1, names);
+        }
+    }
+}
+
 pub fn is_left_out(source: &Source, direction: Direction, schema: &Value) -> bool {
     let flag = match direction {
         Direction::Request => "readOnly",

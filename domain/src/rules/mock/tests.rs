@@ -129,6 +129,29 @@ fn what_the_schema_gives_is_taken() {
 }
 
 #[test]
+fn what_one_part_asks_for_and_another_leaves_out_is_not_missing() {
+    let parts = json!({
+        "Pet": { "type": "object", "properties": {
+            "id": { "type": "integer", "readOnly": true }, "secret": { "type": "string", "writeOnly": true }, "name": {}
+        } },
+        "Chip": { "type": "object", "properties": { "code": { "type": "string" } } },
+    });
+    let source = schemas("3.0.3", parts);
+    let whole = json!({ "allOf": [
+        { "allOf": [{ "$ref": "#/components/schemas/Pet" }] },
+        { "required": ["id", "secret", "name"], "properties": { "chip": { "$ref": "#/components/schemas/Chip", "required": ["id"] } } },
+        { "properties": { "mate": { "required": ["id"] } } },
+    ] });
+    let missing = |direction, value: Value| -> Vec<String> {
+        faults(&source, direction, &whole, &value).into_iter().map(|fault| fault.pointer).collect()
+    };
+    assert_eq!(missing(Direction::Request, json!({ "secret": "s", "name": 1 })), [""; 0]);
+    assert_eq!(missing(Direction::Response, json!({ "id": 1, "name": 1 })), [""; 0]);
+    assert_eq!(missing(Direction::Request, json!({ "id": 1 })), ["/secret", "/name"]);
+    assert_eq!(missing(Direction::Request, json!({ "secret": "s", "name": 1, "mate": {} })), ["/mate/id"], "of that object only");
+}
+
+#[test]
 fn what_is_wrong_is_told_with_its_place() {
     let schema = json!({
         "type": "object", "required": ["name", "id", "secret"], "additionalProperties": false, "minProperties": 2,
