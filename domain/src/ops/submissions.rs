@@ -46,8 +46,7 @@ pub async fn submit(ctx: &Domain, actor: &Actor, id: SubscriptionId, answers: &[
         let answers = form::answers("answers", fields, answers).map_err(DomainError::Refused)?;
         let automatic = level(&plan) == ApprovalLevel::Automatic;
         let due_at = review_queue::due(&tx, plan.approval).await?;
-        let seen = read::evidence::seen(tx.db(), &[id]).await?.remove(&id).unwrap_or_default();
-        let evidence = EvidenceList(evidence::judge(&plan.review_checklist, &seen, tx.now()));
+        let evidence = evidence_of(&tx, &plan, id).await?;
         let row = tx.insert(new(&tx, actor, &held, (answers, evidence), automatic, due_at)?).await?;
         onboarding_stages::reached(&tx, held.team_id, OnboardingStage::Submitted).await?;
         let entry = Audit::of(actor, Action::SubmissionSent, row.id).team(held.team_id);
@@ -75,6 +74,15 @@ pub async fn submit(ctx: &Domain, actor: &Actor, id: SubscriptionId, answers: &[
         Ok(after)
     })
     .await
+}
+
+/// What the sandbox traffic shows of the plan's checklist by now.
+async fn evidence_of(tx: &Tx<'_>, plan: &plan::Model, id: SubscriptionId) -> Result<EvidenceList> {
+    if plan.review_checklist.is_empty() {
+        return Ok(EvidenceList::default());
+    }
+    let seen = read::evidence::seen(tx.db(), &[id]).await?.remove(&id).unwrap_or_default();
+    Ok(EvidenceList(evidence::judge(&plan.review_checklist, &seen, tx.now())))
 }
 
 /// A member takes a submission back; it may be submitted again.

@@ -6,10 +6,10 @@ use chrono::{DateTime, Utc};
 use entities::{
     client, credential, credential_secret, endpoint,
     enums::{CredentialStatus, Environment},
-    id::{ClientId, CredentialId, EndpointId, RequestLogId, SubscriptionId},
+    id::{ClientId, CredentialId, EndpointId, SubscriptionId},
     request_log,
 };
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, sea_query::Expr};
 
 use crate::{
     Domain, Result,
@@ -94,11 +94,11 @@ async fn count(db: &impl ConnectionTrait, clients: &[ClientId], seen: &mut HashM
 /// Each client's last 429, and the call after it.
 async fn slowed(db: &impl ConnectionTrait, clients: &[ClientId]) -> Result<Vec<(ClientId, Slowed)>> {
     use request_log::Column as L;
-    let last: Vec<(ClientId, RequestLogId)> = sandbox_calls(clients)
+    let last: Vec<(ClientId, DateTime<Utc>)> = sandbox_calls(clients)
         .filter(L::Status.eq(429))
         .select_only()
         .column(L::ClientId)
-        .column_as(L::Id.max(), "last")
+        .column_as(L::At.max(), "last")
         .group_by(L::ClientId)
         .into_tuple()
         .all(db)
@@ -106,10 +106,12 @@ async fn slowed(db: &impl ConnectionTrait, clients: &[ClientId]) -> Result<Vec<(
     if last.is_empty() {
         return Ok(Vec::new());
     }
-    let after = last.iter().map(|(client, id)| Condition::all().add(L::ClientId.eq(*client)).add(L::Id.gt(*id)));
-    let after = after.fold(Condition::any(), Condition::add);
+    let of_each = |at: &dyn Fn(DateTime<Utc>) -> Expr| {
+        let each = last.iter().map(|(client, last)| Condition::all().add(L::ClientId.eq(*client)).add(at(*last)));
+        each.fold(Condition::any(), Condition::add)
+    };
     let next: HashMap<ClientId, DateTime<Utc>> = sandbox_calls(clients)
-        .filter(after)
+        .filter(of_each(&|last| L::At.gt(last)))
         .select_only()
         .column(L::ClientId)
         .column_as(L::At.min(), "next")
@@ -119,7 +121,7 @@ async fn slowed(db: &impl ConnectionTrait, clients: &[ClientId]) -> Result<Vec<(
         .await?
         .into_iter()
         .collect();
-    let refused = request_log::Entity::find().filter(L::Id.is_in(last.iter().map(|(_, id)| *id))).all(db).await?;
+    let refused = sandbox_calls(clients).filter(L::Status.eq(429)).filter(of_each(&|last| L::At.eq(last))).all(db).await?;
     let told = refused.into_iter().filter_map(|row| {
         let client = row.client_id?;
         Some((client, Slowed { at: row.at, retry_after: retry_after(&row), next: next.get(&client).copied() }))
