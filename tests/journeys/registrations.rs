@@ -51,7 +51,10 @@ async fn a_team_waits_in_the_queue_until_a_reviewer_lets_it_in() {
         "viewerCanDecide": true, "dueAt": "2026-01-05T17:00:00+00:00", "requestedBy": { "email": ada.email },
         "subject": { "id": team }, "team": { "name": "Acme" } });
     assert_eq!(seen["queue"]["nodes"], json!([item]));
-    assert_eq!(titles(&app, &reviewer).await, [json!({ "title": "Acme waits for approval", "subject": { "id": team } })]);
+    for (name, outcome) in [("Second", ""), ("Third", ""), ("Fourth", "LIMIT_REACHED name")] {
+        assert_eq!(app.refused(Some(&ada), "createTeam", "CreateTeamInput", json!({ "name": name })).await, outcome);
+    }
+    assert_eq!(titles(&app, &reviewer).await[2..], [json!({ "title": "Acme waits for approval", "subject": { "id": team } })]);
 
     for (who, refusal) in [(&ada, "FORBIDDEN"), (&editor, "FORBIDDEN")] {
         assert_eq!(decide(&app, who, "approveRegistration", &team).await, refusal);
@@ -64,7 +67,7 @@ async fn a_team_waits_in_the_queue_until_a_reviewer_lets_it_in() {
     outcomes.sort_unstable();
     assert_eq!(outcomes, ["", "WRONG_STATE teamId"], "of two at once, one decides");
     let seen = app.data(Some(&reviewer), queue, json!({})).await["provider"].take();
-    assert_eq!(seen["queueCounts"][0]["pending"], 0);
+    assert_eq!(seen["queueCounts"][0]["pending"], 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

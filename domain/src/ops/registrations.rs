@@ -3,14 +3,15 @@
 use entities::{
     enums::{ApprovalLevel, QueueKind, RequestStatus, TeamStatus},
     id::{TeamId, UserId},
+    queue_item,
     team::{Column, Entity, Model},
     user,
 };
-use sea_orm::{ActiveValue::Set, EntityTrait, IntoActiveModel};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter};
 
 use super::{auto_subscribe, review_queue, teams};
 use crate::{
-    Actor, Domain, DomainError, Result, Tx,
+    Actor, Domain, DomainError, ProblemCode, Result, Tx,
     access::{require_reviewer, require_staff},
     audit::{Action, Audit},
     notices::{To, tell},
@@ -23,9 +24,16 @@ use crate::{
 };
 
 const NOTES_MAX: usize = 2000;
+/// Teams of one founder that wait at a time.
+const MOST_WAITING: u64 = 3;
 
 /// Has reviewers decide on a team that was founded just now.
 pub(super) async fn await_approval(tx: &Tx<'_>, actor: &Actor, team: &Model, founder: UserId) -> Result<()> {
+    tx.alone("registrations of", founder).await?;
+    if waiting_of(tx, founder).await? >= MOST_WAITING {
+        let say = format!("{MOST_WAITING} teams of yours wait for approval already: wait for a decision on one of them");
+        return Err(DomainError::refused(ProblemCode::LimitReached, "name", say));
+    }
     let due_at = review_queue::due(tx, ApprovalLevel::Standard).await?;
     let request = review_queue::Request {
         kind: QueueKind::Registration,
@@ -39,6 +47,12 @@ pub(super) async fn await_approval(tx: &Tx<'_>, actor: &Actor, team: &Model, fou
     let founder = user::Entity::find_by_id(founder).one(tx.db()).await?.ok_or(DomainError::NotFound("user"))?;
     let notice = Notice::RegistrationWaiting { id: team.id, team: team.name.clone(), by: founder.email };
     tell(tx, actor, To::Reviewers(None), &notice).await
+}
+
+async fn waiting_of(tx: &Tx<'_>, founder: UserId) -> Result<u64> {
+    use queue_item::Column as Q;
+    let registrations = queue_item::Entity::find().filter(Q::Kind.eq(QueueKind::Registration)).filter(Q::RequestedBy.eq(founder));
+    Ok(registrations.filter(Q::State.eq(RequestStatus::Pending)).count(tx.db()).await?)
 }
 
 /// Lets a team in: it holds at once what comes by itself.
