@@ -42,13 +42,14 @@ pub async fn tell(tx: &Tx<'_>, actor: &Actor, to: To, notice: &Notice) -> Result
 /// Tells each of many teams its own; those of their members who have this right.
 pub async fn tell_teams(tx: &Tx<'_>, actor: &Actor, right: MemberRight, notices: &BTreeMap<TeamId, Notice>) -> Result<()> {
     let teams: Vec<_> = notices.keys().copied().collect();
+    let mut told = Vec::new();
     for some in teams.chunks(BATCH) {
         let some = some.iter().copied();
         let members = membership::Entity::find().filter(membership::Column::TeamId.is_in(some)).all(tx.db()).await?;
-        let told = members.iter().filter(|member| member_may(Access::of(*member), right));
-        write(tx, actor, told.filter_map(|member| Some((member.user_id, notices.get(&member.team_id)?)))).await?;
+        let may = members.into_iter().filter(|member| member_may(Access::of(member), right));
+        told.extend(may.filter_map(|member| Some((member.user_id, notices.get(&member.team_id)?))));
     }
-    Ok(())
+    write(tx, actor, told.into_iter()).await
 }
 
 async fn write<'n>(tx: &Tx<'_>, actor: &Actor, told: impl Iterator<Item = (UserId, &'n Notice)>) -> Result<()> {

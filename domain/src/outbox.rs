@@ -1,6 +1,6 @@
 //! Work for later: a row in the same transaction as the change that asks for it.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use entities::{
     enums::JobState,
     id::{InvitationId, JobId, MagicLinkId, NotificationId, SpecVersionId, SubscriptionId, SupportRequestId},
@@ -13,6 +13,8 @@ use crate::{Domain, DomainError, Result};
 
 /// Rows of one statement, within what a database takes of parameters.
 const BATCH: usize = 500;
+/// Jobs of one transaction that are due in the same second.
+const A_SECOND: usize = 20;
 
 /// A kind of work. The payload carries ids, never secrets; a handler may run twice.
 pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
@@ -114,11 +116,19 @@ pub(crate) async fn insert<J: Job>(ctx: &Domain, db: &impl ConnectionTrait, job:
     Ok(matches!(inserted, TryInsertResult::Inserted(1..)))
 }
 
-/// Writes a row for each, all due now.
+/// Writes a row for each. The first are due now and the rest in turns after them, so that a sign-in link which somebody waits for
+/// does not stand behind the news of ten thousand.
 pub(crate) async fn insert_all<J: Job>(ctx: &Domain, db: &impl ConnectionTrait, jobs: &[J]) -> Result<()> {
-    for batch in jobs.chunks(BATCH) {
-        let rows = batch.iter().map(|job| row(ctx, job, When::default())).collect::<Result<Vec<_>>>()?;
-        outbox_job::Entity::insert_many(rows).exec_without_returning(db).await?;
+    let mut due_at = ctx.now();
+    let mut rows = Vec::with_capacity(jobs.len());
+    for turn in jobs.chunks(A_SECOND) {
+        for job in turn {
+            rows.push(row(ctx, job, When { due_at: Some(due_at), dedup_key: None })?);
+        }
+        due_at += TimeDelta::seconds(1);
+    }
+    for batch in rows.chunks(BATCH) {
+        outbox_job::Entity::insert_many(batch.iter().cloned()).exec_without_returning(db).await?;
     }
     Ok(())
 }

@@ -80,7 +80,7 @@ async fn the_sandbox_traffic_answers_the_checklist() {
     insta::assert_snapshot!(seen(&app, &dev, &held).await.join("\n"), @"
     + OPERATION_CALLED: 1 call succeeded
     - SUCCESSFUL_CALLS: 2 calls succeeded
-    - ERROR_RATE_BELOW: 25.0 % of 4 calls failed
+    - ERROR_RATE_BELOW: 33.3 % of 3 calls failed
     - HANDLED_429: told to wait 5 s, the next call came after 2.0 s
     - ROTATED_ONCE: not yet
     ");
@@ -108,7 +108,7 @@ async fn the_sandbox_traffic_answers_the_checklist() {
     insta::assert_snapshot!(seen(&app, &reviewer, &held).await.join("\n"), @"
     + OPERATION_CALLED: 1 call succeeded
     + SUCCESSFUL_CALLS: 3 calls succeeded
-    + ERROR_RATE_BELOW: 16.7 % of 6 calls failed
+    - ERROR_RATE_BELOW: 25.0 % of 4 calls failed
     + HANDLED_429: told to wait 1 s, the next call came after 2.0 s
     + ROTATED_ONCE: done
     ");

@@ -63,7 +63,12 @@ async fn callers_of_what_a_version_breaks_are_told_so_by_name_and_once() {
     publish(document("3.0.0", "/newest"), json!({ "pathPrefix": "/v3" })).await;
     app.work().await;
     let (_, body) = &told(&app, &holder).await[0];
-    assert!(body.contains("2.0.0 is served still: until it is taken out, calls there work as before."), "{body}");
+    assert!(
+        body.contains(
+            "2.0.0 is served still, in the sandbox and in production: until it is taken out, calls there work as before."
+        ),
+        "{body}"
+    );
     assert_eq!(told(&app, &holder).await.len(), 2);
     // One that was taken out before anybody was told is no news.
     let gone = publish(document("4.0.0", "/newest"), json!({ "pathPrefix": "/v3" })).await;

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     ops::{reviews, submissions},
     read,
-    rules::{evidence, pipeline},
+    rules::{evidence, pipeline, policy::MemberRight},
 };
 use entities::{columns::Answer, submission, subscription};
 
@@ -17,7 +17,7 @@ use crate::{
         enums::{PipelinePhase, StepState, SubmissionStatus},
         evidence::Evidence,
         loaders::found,
-        loaders::lists::{LatestSubmissionOf, SeenOf, one},
+        loaders::lists::{LatestSubmissionOf, SeenOf, may, one},
         payload::payload,
         request::{OrGraphql, RequestContext, id_of, page},
         subscription::{Subscription, SubscriptionIdInput, SubscriptionPayload},
@@ -80,10 +80,11 @@ impl Pipeline {
     async fn can_submit(&self) -> bool {
         pipeline::can_submit(self.held.status, self.held.phase).is_ok()
     }
-    /// What the sandbox traffic shows of the plan's checklist by now; a submission keeps what it showed then.
+    /// What the sandbox traffic of the last 90 days shows of the plan's checklist by now; a submission keeps what it showed then.
+    /// For those who may see credentials and logs; empty for others. An environment whose log goes elsewhere shows no calls.
     async fn evidence(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<Evidence>> {
         let plan = found(ctx.loaders().plans.load_one(self.held.plan_id).await)?;
-        if plan.review_checklist.is_empty() {
+        if plan.review_checklist.is_empty() || !may(ctx, self.held.team_id, MemberRight::ReadCredentials).await? {
             return Ok(Vec::new());
         }
         let seen = one(ctx, SeenOf(self.held.id)).await?.unwrap_or_default();
@@ -130,8 +131,10 @@ impl Submission {
         self.0.answers.iter().cloned().map(Into::into).collect()
     }
     /// What the sandbox traffic showed of the plan's checklist when it was submitted.
-    async fn evidence(&self) -> Vec<Evidence> {
-        self.0.evidence.iter().cloned().map(Into::into).collect()
+    /// For those who may see credentials and logs; empty for others. An environment whose log goes elsewhere shows no calls.
+    async fn evidence(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<Evidence>> {
+        let shown = !self.0.evidence.is_empty() && may(ctx, self.0.team_id, MemberRight::ReadCredentials).await?;
+        Ok(self.0.evidence.iter().filter(|_| shown).cloned().map(Into::into).collect())
     }
     async fn submitted_by(&self, ctx: &Context<'_>) -> async_graphql::Result<User> {
         found(ctx.loaders().users.load_one(self.0.submitted_by).await).map(User)

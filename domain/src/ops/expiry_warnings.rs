@@ -1,5 +1,6 @@
 //! Telling teams in time that a subscription is about to expire.
 
+use chrono::{DateTime, Utc};
 use entities::{
     enums::SubscriptionStatus,
     id::SubscriptionId,
@@ -22,7 +23,7 @@ pub async fn warn(ctx: &Domain) -> Result<u64> {
     let (mut warned, mut failed, mut last) = (0, None, None);
     loop {
         let rows = near_after(ctx, last).await?;
-        for row in &rows {
+        for row in rows.iter().filter(|row| due(row, ctx.now()).is_some()) {
             match warn_of(ctx, row.id).await {
                 Ok(told) => warned += u64::from(told),
                 Err(error) => failed = failed.or(Some(error)),
@@ -40,14 +41,13 @@ async fn warn_of(ctx: &Domain, id: SubscriptionId) -> Result<bool> {
         let tx = Tx::begin(ctx).await?;
         let held = Entity::find_by_id(id).one(tx.db()).await?;
         let due = held.and_then(|held| {
-            let days = due(&held, tx.now())?;
-            Some((held, days))
+            let (days, at) = due(&held, tx.now())?;
+            Some((held, days, at))
         });
-        let Some((held, days)) = due else {
+        let Some((held, days, at)) = due else {
             tx.commit_unaudited(Unaudited::NothingChanged).await?;
             return Ok(false);
         };
-        let at = held.expires_at.unwrap_or_else(|| tx.now());
         let mut row = held.clone().into_active_model();
         row.expiry_warned_days = Set(Some(days));
         tx.update::<Entity>(row, Column::Version, held.version).await?;
@@ -59,12 +59,13 @@ async fn warn_of(ctx: &Domain, id: SubscriptionId) -> Result<bool> {
     .await
 }
 
-fn due(held: &Model, now: chrono::DateTime<chrono::Utc>) -> Option<i32> {
+/// The warning that is due, by its days, and when the subscription expires.
+fn due(held: &Model, now: DateTime<Utc>) -> Option<(i32, DateTime<Utc>)> {
     if !matches!(held.status, SubscriptionStatus::Active | SubscriptionStatus::Suspended) {
         return None;
     }
-    let started = held.activated_at.unwrap_or(held.created_at);
-    expiry::warning(started, held.expires_at?, held.expiry_warned_days, now)
+    let (started, ends) = (held.activated_at.unwrap_or(held.created_at), held.expires_at?);
+    Some((expiry::warning(started, ends, held.expiry_warned_days, now)?, ends))
 }
 
 async fn near_after(ctx: &Domain, last: Option<SubscriptionId>) -> Result<Vec<Model>> {

@@ -51,7 +51,7 @@ pub async fn invite(ctx: &Domain, actor: &Actor, cmd: InviteMember) -> Result<in
     let email = text::email("email", &cmd.email)?;
     let tx = Tx::begin(ctx).await?;
     require_member(tx.db(), actor, cmd.team, MemberRight::ManageTeam).await?;
-    teams::find(tx.db(), cmd.team).await?;
+    teams::in_use(tx.db(), cmd.team).await?;
     may_give(held(tx.db(), actor, cmd.team).await?, None, cmd.access)?;
     tx.alone("members of", cmd.team).await?;
     not_in_yet(&tx, cmd.team, &email).await?;
@@ -113,6 +113,7 @@ pub async fn resend(ctx: &Domain, actor: &Actor, id: InvitationId) -> Result<inv
     retrying(async || {
         let tx = Tx::begin(ctx).await?;
         let before = managed(tx.db(), actor, id).await?;
+        teams::in_use(tx.db(), before.team_id).await?;
         let status = next(status_at(before.status, before.expires_at, tx.now()), Step::Resend)?;
         let row = invitation::ActiveModel {
             id: Set(id),

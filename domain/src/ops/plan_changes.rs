@@ -27,7 +27,7 @@ use crate::{
     notices,
     read::lanes::standing,
     rules::{
-        custom_property,
+        custom_property, expiry,
         notice::Notice,
         plan_change::{self, PlanChange, Terms},
         pricing,
@@ -164,7 +164,7 @@ async fn apply(tx: &Tx<'_>, actor: &Actor, before: &Model, to: Place<'_>) -> Res
     row.awaits_payment = Set(awaits_payment);
     row.custom_properties = Set(custom_property::carried_over(&plan.custom_properties, &before.custom_properties));
     row.expires_at = Set(endings::expiry(plan, tx.now()));
-    row.expiry_warned_days = Set(None);
+    row.expiry_warned_days = Set(plan.duration_days.and_then(expiry::warned_at_start));
     let after = tx.update::<Entity>(row, Column::Version, before.version).await?;
     endings::await_end(tx, &after).await?;
     let secret = match new_sandbox {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use entities::{
+    enums::ProductStatus,
     id::{SpecVersionId, TeamId},
     product, spec_version,
 };
@@ -15,9 +16,15 @@ use crate::{
         spec_audience::{self, SpecAudience},
         spec_changes,
     },
-    rules::{notice::Notice, policy::MemberRight},
+    rules::{
+        notice::{Notice, StillServed},
+        policy::MemberRight,
+    },
     tx::Unaudited,
 };
+
+/// Characters.
+const NOTES: usize = 1_000;
 
 /// Tells each team once; how many. What it says is of the moment that it runs: a version that was taken out again is no news.
 pub async fn tell(ctx: &Domain, id: SpecVersionId) -> Result<usize> {
@@ -29,7 +36,8 @@ pub async fn tell(ctx: &Domain, id: SpecVersionId) -> Result<usize> {
     let tx = Tx::begin(ctx).await?;
     tx.alone("news of version", id).await?;
     let spec = spec_version::Entity::find_by_id(id).one(tx.db()).await?.ok_or(DomainError::NotFound("version"))?;
-    if spec.told_at.is_some() || spec.served_by.is_empty() {
+    let shown = matches!(product.status, ProductStatus::Published | ProductStatus::Deprecated);
+    if spec.told_at.is_some() || spec.served_by.is_empty() || !shown {
         tx.commit_unaudited(Unaudited::NothingChanged).await?;
         return Ok(0);
     }
@@ -40,10 +48,22 @@ pub async fn tell(ctx: &Domain, id: SpecVersionId) -> Result<usize> {
     Ok(notices.len())
 }
 
+/// What of release notes each member is told; the whole stands in the catalog.
+fn cut(notes: &str) -> String {
+    match notes.char_indices().nth(NOTES) {
+        Some((end, _)) => format!("{}…\n\nThe catalog has the rest.", notes[..end].trim_end()),
+        None => notes.to_owned(),
+    }
+}
+
 fn notices(audience: &SpecAudience, product: &product::Model, breaking: bool) -> BTreeMap<TeamId, Notice> {
     let spec = &audience.spec;
     let still = audience.previous.as_ref().filter(|_| !audience.still_served_by().is_empty());
-    let still = still.map(|previous| (previous.version.clone(), previous.path_prefix.clone()));
+    let still = still.map(|previous| StillServed {
+        version: previous.version.clone(),
+        path_prefix: previous.path_prefix.clone(),
+        environments: previous.served_by.to_vec(),
+    });
     let of = |broken: Vec<String>| Notice::SpecPublished {
         id: product.id,
         product: product.name.clone(),
@@ -51,7 +71,7 @@ fn notices(audience: &SpecAudience, product: &product::Model, breaking: bool) ->
         breaking,
         broken,
         still: still.clone(),
-        release_notes: spec.release_notes.clone(),
+        release_notes: spec.release_notes.as_deref().map(cut),
     };
     let teams = audience.teams.iter();
     teams.map(|team| (team.team, of(team.called.iter().map(|called| called.operation.clone()).collect()))).collect()

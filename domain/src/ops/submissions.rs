@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     Actor, Domain, DomainError, ProblemCode, Result, Tx,
-    access::require_somebody,
+    access::{membership, require_somebody},
     audit::{Action, Audit},
     notices, read,
     rules::{
@@ -35,6 +35,7 @@ use crate::{
 /// A member submits a subscription's sandbox work. Under an AUTOMATIC plan a form that is filled in right is the approval.
 pub async fn submit(ctx: &Domain, actor: &Actor, id: SubscriptionId, answers: &[Answer]) -> Result<subscription::Model> {
     require_somebody(actor)?;
+    let evidence = evidence_of(ctx, actor, id).await?;
     retrying(async || {
         let tx = Tx::begin(ctx).await?;
         let held = of_member(&tx, actor, id).await?;
@@ -46,8 +47,7 @@ pub async fn submit(ctx: &Domain, actor: &Actor, id: SubscriptionId, answers: &[
         let answers = form::answers("answers", fields, answers).map_err(DomainError::Refused)?;
         let automatic = level(&plan) == ApprovalLevel::Automatic;
         let due_at = review_queue::due(&tx, plan.approval).await?;
-        let evidence = evidence_of(&tx, &plan, id).await?;
-        let row = tx.insert(new(&tx, actor, &held, (answers, evidence), automatic, due_at)?).await?;
+        let row = tx.insert(new(&tx, actor, &held, (answers, evidence.clone()), automatic, due_at)?).await?;
         onboarding_stages::reached(&tx, held.team_id, OnboardingStage::Submitted).await?;
         let entry = Audit::of(actor, Action::SubmissionSent, row.id).team(held.team_id);
         let entry = entry.set("subscription", id).set("answers", &row.answers).set("status", row.status);
@@ -76,13 +76,16 @@ pub async fn submit(ctx: &Domain, actor: &Actor, id: SubscriptionId, answers: &[
     .await
 }
 
-/// What the sandbox traffic shows of the plan's checklist by now.
-async fn evidence_of(tx: &Tx<'_>, plan: &plan::Model, id: SubscriptionId) -> Result<EvidenceList> {
-    if plan.review_checklist.is_empty() {
+/// What the sandbox traffic shows of the plan's checklist by now. Read before anything is locked: the log may be long.
+async fn evidence_of(ctx: &Domain, actor: &Actor, id: SubscriptionId) -> Result<EvidenceList> {
+    let Some(held) = subscription::Entity::find_by_id(id).one(&ctx.db).await? else { return Ok(EvidenceList::default()) };
+    let member = membership(&ctx.db, actor, held.team_id).await?;
+    let plan = plan::Entity::find_by_id(held.plan_id).one(&ctx.db).await?;
+    let Some(plan) = plan.filter(|plan| member.is_some() && !plan.review_checklist.is_empty()) else {
         return Ok(EvidenceList::default());
-    }
-    let seen = read::evidence::seen(tx.db(), &[id]).await?.remove(&id).unwrap_or_default();
-    Ok(EvidenceList(evidence::judge(&plan.review_checklist, &seen, tx.now())))
+    };
+    let seen = read::evidence::seen_of(ctx, &[id]).await?.remove(&id).unwrap_or_default();
+    Ok(EvidenceList(evidence::judge(&plan.review_checklist, &seen, ctx.now())))
 }
 
 /// A member takes a submission back; it may be submitted again.

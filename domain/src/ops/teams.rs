@@ -150,6 +150,16 @@ pub(crate) async fn find(db: &impl ConnectionTrait, id: TeamId) -> Result<team::
     team::Entity::find_by_id(id).one(db).await?.ok_or(DomainError::NotFound("team"))
 }
 
+/// The team, where it is in use: one that waits to be let in, or was not, acts for nobody.
+pub(crate) async fn in_use(db: &impl ConnectionTrait, id: TeamId) -> Result<team::Model> {
+    let team = find(db, id).await?;
+    if team.status == TeamStatus::Active {
+        return Ok(team);
+    }
+    let say = format!("the team is {}: a reviewer has to let it in first", text::word(team.status));
+    Err(DomainError::refused(ProblemCode::WrongState, "teamId", say))
+}
+
 async fn known_tier(db: &impl ConnectionTrait, tier: Option<TierId>) -> Result<()> {
     match tier {
         Some(id) if tier::Entity::find_by_id(id).count(db).await? == 0 => {

@@ -1,4 +1,4 @@
-//! What subscriptions did in their sandboxes, as far as the request log goes back.
+//! What subscriptions did in their sandboxes lately, as far as the request log goes back.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,11 +6,12 @@ use chrono::{DateTime, Utc};
 use entities::{
     client, credential, credential_secret, endpoint,
     enums::{CredentialStatus, Environment},
-    id::{ClientId, CredentialId, EndpointId, SubscriptionId},
+    id::{ClientId, CredentialId, EndpointId, RequestLogId, SubscriptionId},
     request_log,
 };
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, sea_query::Expr};
 
+use super::{request_log::first_id, spec_audience::LOOKED_BACK};
 use crate::{
     Domain, Result,
     rules::{
@@ -22,10 +23,7 @@ use crate::{
 /// For each of these subscriptions; the caller has checked that the viewer sees them. Environments whose log goes elsewhere show
 /// no calls.
 pub async fn seen_of(ctx: &Domain, held: &[SubscriptionId]) -> Result<HashMap<SubscriptionId, Seen>> {
-    seen(&ctx.db, held).await
-}
-
-pub(crate) async fn seen(db: &impl ConnectionTrait, held: &[SubscriptionId]) -> Result<HashMap<SubscriptionId, Seen>> {
+    let (db, since) = (&ctx.db, ctx.now() - LOOKED_BACK);
     let clients: Vec<(ClientId, SubscriptionId)> = client::Entity::find()
         .filter(client::Column::SubscriptionId.is_in(held.iter().copied()))
         .select_only()
@@ -35,8 +33,8 @@ pub(crate) async fn seen(db: &impl ConnectionTrait, held: &[SubscriptionId]) -> 
         .await?;
     let ids: Vec<_> = clients.iter().map(|(client, _)| *client).collect();
     let mut by_client: HashMap<ClientId, Seen> = ids.iter().map(|id| (*id, Seen::default())).collect();
-    count(db, &ids, &mut by_client).await?;
-    for (client, slowed) in slowed(db, &ids).await? {
+    count(db, (&ids, since), &mut by_client).await?;
+    for (client, slowed) in slowed(db, (&ids, since)).await? {
         by_client.entry(client).or_default().slowed = Some(slowed);
     }
     for client in rotated(db, &ids).await? {
@@ -45,12 +43,18 @@ pub(crate) async fn seen(db: &impl ConnectionTrait, held: &[SubscriptionId]) -> 
     Ok(clients.into_iter().filter_map(|(client, held)| Some((held, by_client.remove(&client)?))).collect())
 }
 
-fn sandbox_calls(clients: &[ClientId]) -> sea_orm::Select<request_log::Entity> {
+/// Clients, and from when on their calls count.
+type Since<'a> = (&'a [ClientId], DateTime<Utc>);
+
+fn sandbox_calls((clients, since): Since<'_>) -> sea_orm::Select<request_log::Entity> {
     use request_log::Column as L;
-    request_log::Entity::find().filter(L::ClientId.is_in(clients.iter().copied())).filter(L::Environment.eq(Environment::Sandbox))
+    request_log::Entity::find()
+        .filter(L::ClientId.is_in(clients.iter().copied()))
+        .filter(L::Id.gte(RequestLogId(first_id(since))))
+        .filter(L::Environment.eq(Environment::Sandbox))
 }
 
-async fn count(db: &impl ConnectionTrait, clients: &[ClientId], seen: &mut HashMap<ClientId, Seen>) -> Result<()> {
+async fn count(db: &impl ConnectionTrait, clients: Since<'_>, seen: &mut HashMap<ClientId, Seen>) -> Result<()> {
     use request_log::Column as L;
     let rows: Vec<(ClientId, Option<EndpointId>, i16, i64)> = sandbox_calls(clients)
         .select_only()
@@ -75,7 +79,8 @@ async fn count(db: &impl ConnectionTrait, clients: &[ClientId], seen: &mut HashM
         .collect();
     for (client, endpoint, status, calls) in rows {
         let (seen, calls) = (seen.entry(client).or_default(), u64::try_from(calls).unwrap_or_default());
-        seen.calls += calls;
+        // What was told to wait is no call that went wrong, and none that went right.
+        seen.calls += if status == 429 { 0 } else { calls };
         match status {
             200..=299 => {
                 seen.succeeded += calls;
@@ -92,7 +97,7 @@ async fn count(db: &impl ConnectionTrait, clients: &[ClientId], seen: &mut HashM
 }
 
 /// Each client's last 429, and the call after it.
-async fn slowed(db: &impl ConnectionTrait, clients: &[ClientId]) -> Result<Vec<(ClientId, Slowed)>> {
+async fn slowed(db: &impl ConnectionTrait, clients: Since<'_>) -> Result<Vec<(ClientId, Slowed)>> {
     use request_log::Column as L;
     let last: Vec<(ClientId, DateTime<Utc>)> = sandbox_calls(clients)
         .filter(L::Status.eq(429))

@@ -4,13 +4,13 @@ use chrono::{DateTime, Utc};
 use entities::{
     enums::InvitationStatus,
     id::{InvitationId, MagicLinkId, NotificationId, SupportRequestId},
-    invitation, magic_link, notification, portal, support_request, team, user,
+    invitation, magic_link, membership, notification, portal, subscription, support_request, team, user,
 };
-use sea_orm::EntityTrait;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use secrecy::SecretString;
 
 use super::sign_in;
-use crate::{Domain, DomainError, Result, keyring::Purpose};
+use crate::{Domain, DomainError, Result, keyring::Purpose, rules::notice::Subject};
 
 /// A sign-in link to be mailed.
 pub struct SignInMail {
@@ -110,7 +110,7 @@ pub async fn support_request(ctx: &Domain, id: SupportRequestId) -> Result<Optio
     }))
 }
 
-/// `None` where it is gone, or was read in the portal before the mail went out.
+/// `None` where it is gone, or was read in the portal before the mail went out, or its reader has left the team meanwhile.
 pub async fn notification(ctx: &Domain, id: NotificationId) -> Result<Option<NotificationMail>> {
     let Some(notification) = notification::Entity::find_by_id(id).one(&ctx.db).await? else { return Ok(None) };
     if notification.read_at.is_some() {
@@ -118,7 +118,24 @@ pub async fn notification(ctx: &Domain, id: NotificationId) -> Result<Option<Not
     }
     let told = user::Entity::find_by_id(notification.user_id).one(&ctx.db).await?;
     let told = told.ok_or_else(|| DomainError::internal("a notification's reader is missing"))?;
+    if told.staff_role.is_none() && !is_still_in(ctx, &notification).await? {
+        return Ok(None);
+    }
     Ok(Some(NotificationMail { portal: portal(ctx).await?, to: told.email, notification }))
+}
+
+/// Whether the reader is in the team that it is about; in any, where it is about no team.
+async fn is_still_in(ctx: &Domain, told: &notification::Model) -> Result<bool> {
+    let team = match Subject::read(&told.subject_kind, told.subject_id) {
+        Some(Subject::Team(id)) => Some(id),
+        Some(Subject::Subscription(id)) => subscription::Entity::find_by_id(id).one(&ctx.db).await?.map(|held| held.team_id),
+        Some(Subject::Product(_)) | None => None,
+    };
+    let mut own = membership::Entity::for_user(told.user_id);
+    if let Some(team) = team {
+        own = own.filter(membership::Column::TeamId.eq(team));
+    }
+    Ok(own.one(&ctx.db).await?.is_some())
 }
 
 async fn portal(ctx: &Domain) -> Result<portal::Model> {

@@ -20,6 +20,7 @@ const MAX_CALLS: f64 = 1_000_000.0;
 /// What a subscription did in its sandbox.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Seen {
+    /// Without those that were told to wait.
     pub calls: u64,
     /// Answered with 2xx.
     pub succeeded: u64,
@@ -49,7 +50,7 @@ pub fn checklist(problems: &mut Problems, given: &[ReviewCheck], has_sandbox: bo
         problems.add(ProblemCode::LimitReached, "reviewChecklist", format!("at most {MAX_CHECKS} checks"));
     }
     if !given.is_empty() && !has_sandbox {
-        let say = "looks at sandbox work, and the plan has no sandbox: leave it out";
+        let say = "looks at sandbox work, and the plan has no sandbox: give an empty list";
         problems.add(ProblemCode::Invalid, "reviewChecklist", say);
     }
     given.iter().enumerate().map(|(i, check)| checked(problems, &format!("reviewChecklist.{i}"), check)).collect()

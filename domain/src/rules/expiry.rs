@@ -22,6 +22,11 @@ pub fn warning(started: DateTime<Utc>, ends: DateTime<Utc>, warned: Option<i32>,
     WARNINGS.into_iter().rev().find(due)
 }
 
+/// What counts as warned of when a term of so many days begins: a warning as long as the term would come with its start.
+pub fn warned_at_start(days: i32) -> Option<i32> {
+    WARNINGS.into_iter().filter(|warning| *warning >= days).min()
+}
+
 /// Whole days that are left, one at least.
 pub fn days_left(ends: DateTime<Utc>, now: DateTime<Utc>) -> u32 {
     let hours = (ends - now).num_hours();
@@ -61,6 +66,12 @@ mod tests {
         ] {
             assert_eq!(warning(start, at(lasts * day), warned, at(now)), expected, "{lasts} days, {warned:?}, {now} h");
         }
+    }
+
+    #[test]
+    fn a_new_term_begins_without_a_warning() {
+        let begun = [1, 2, 7, 8, 30, 31].map(warned_at_start);
+        assert_eq!(begun, [Some(1), Some(7), Some(7), Some(30), Some(30), None]);
     }
 
     #[test]

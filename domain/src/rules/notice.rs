@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use entities::{
-    enums::NotificationKind,
+    enums::{Environment, NotificationKind},
     id::{ProductId, SubscriptionId, TeamId, TypedId},
 };
 use uuid::Uuid;
@@ -18,6 +18,14 @@ pub struct Held {
     pub plan: String,
     pub product: String,
     pub team: String,
+}
+
+/// A version that is served beside the one that comes after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StillServed {
+    pub version: String,
+    pub path_prefix: String,
+    pub environments: Vec<Environment>,
 }
 
 /// What a notice is about, and leads to.
@@ -125,8 +133,8 @@ pub enum Notice {
         version: String,
         breaking: bool,
         broken: Vec<String>,
-        /// The version before, and its path prefix, where that is served still.
-        still: Option<(String, String)>,
+        /// The version before, where that is served still.
+        still: Option<StillServed>,
         release_notes: Option<String>,
     },
     /// To those who decide.
@@ -284,6 +292,7 @@ impl Notice {
                 told(format!("{} has expired", held.name), [held.line(), next])
             }
             Self::PlanChanged { held, from } => {
+                let from = if *from == held.plan { "an earlier version of it" } else { from };
                 let next = format!(
                     "It was under {from}. The new plan's limits, scopes and price apply from now on: the portal shows them."
                 );
@@ -348,11 +357,8 @@ impl Notice {
                     (true, true) => "It breaks operations, but none that your team has called lately.".to_owned(),
                     (true, false) => format!("It breaks operations that your team calls:\n{}", list(broken)),
                 };
-                if let Some((before, prefix)) = still.as_ref().filter(|_| *breaking) {
-                    let place = if prefix.is_empty() { String::new() } else { format!(" under {prefix}") };
-                    next.push_str(&format!(
-                        "\n\n{before} is served{place} still: until it is taken out, calls there work as before."
-                    ));
+                if let Some(still) = still.as_ref().filter(|_| *breaking) {
+                    next.push_str(&format!("\n\n{}", still.line()));
                 }
                 noted(format!("{product} has the new version {version}"), [next], release_notes)
             }
@@ -375,6 +381,18 @@ impl Notice {
             // Every other variant has its text above; the table of the tests would show this one.
             _ => told(String::new(), []),
         }
+    }
+}
+
+impl StillServed {
+    fn line(&self) -> String {
+        let places = match self.environments[..] {
+            [Environment::Sandbox] => "in the sandbox, but not in production",
+            [Environment::Production] => "in production, but not in the sandbox",
+            _ => "in the sandbox and in production",
+        };
+        let under = if self.path_prefix.is_empty() { String::new() } else { format!(" under {}", self.path_prefix) };
+        format!("{} is served{under} still, {places}: until it is taken out, calls there work as before.", self.version)
     }
 }
 

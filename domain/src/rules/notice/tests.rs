@@ -17,7 +17,11 @@ fn table() -> String {
         version: "2.0.0".to_owned(),
         breaking,
         broken: (1..=broken).map(|n| format!("GET /track/{n}")).collect(),
-        still: still.map(|prefix| ("1.4.0".to_owned(), prefix.to_owned())),
+        still: still.map(|prefix| StillServed {
+            version: "1.4.0".to_owned(),
+            path_prefix: prefix.to_owned(),
+            environments: vec![Environment::Production],
+        }),
         release_notes: None,
     };
     let id = TeamId(Uuid::nil());
