@@ -11,7 +11,7 @@ use uuid::Uuid;
 /// The channel that PostgreSQL's processes tell each other on.
 const CHANNEL: &str = "portico_updates";
 /// Updates that a watcher may be behind before it has to read anew.
-const BEHIND: usize = 4_096;
+const BEHIND: usize = 16_384;
 /// Updates of one message: PostgreSQL takes 8,000 bytes, and one has 66 at most.
 const TOGETHER: usize = 100;
 /// After which a lost connection is tried again.
@@ -25,6 +25,8 @@ pub enum Update {
     Notification(UserId, NotificationId),
     /// Something waits for a decision, was taken, or waits no longer.
     QueueItem(QueueItemId),
+    /// What other processes said for a while was not heard.
+    Missed,
 }
 
 /// Those who watch in this process.
@@ -83,6 +85,8 @@ impl Update {
             Self::Subscription(id) => id.to_string(),
             Self::Notification(user, id) => format!("{user}/{id}"),
             Self::QueueItem(id) => id.to_string(),
+            // For this process alone: others read it as nothing.
+            Self::Missed => "missed".to_owned(),
         }
     }
 
@@ -101,12 +105,20 @@ pub async fn listen(db: &DatabaseConnection, updates: &Updates) {
     if db.get_database_backend() != DatabaseBackend::Postgres {
         return;
     }
+    let mut listened = false;
     loop {
         let listening = async {
             let mut listener = PgListener::connect_with(db.get_postgres_connection_pool()).await?;
             listener.listen(CHANNEL).await?;
+            if std::mem::replace(&mut listened, true) {
+                updates.say(&[Update::Missed]);
+            }
             loop {
-                updates.heard(listener.recv().await?.payload());
+                match listener.try_recv().await? {
+                    Some(message) => updates.heard(message.payload()),
+                    // The connection was lost, and is back.
+                    None => updates.say(&[Update::Missed]),
+                }
             }
         };
         let lost: Result<(), sea_orm::sqlx::Error> = listening.await;

@@ -44,9 +44,9 @@ impl LiveUpdates {
         };
         read(&watch).await.or_graphql()?;
         Ok(Box::pin(watch.stream(async move |watch| match watch.next().await? {
-            // Whoever lagged behind sees how it is now.
+            // Whoever missed something sees how it is now.
             Heard::Update(Update::Subscription(changed)) if changed != id => Ok(None),
-            Heard::Update(Update::Subscription(_)) | Heard::TooMuch => read(watch).await.map(Some),
+            Heard::Update(Update::Subscription(_)) | Heard::Missed => read(watch).await.map(Some),
             Heard::Update(_) => Ok(None),
         })))
     }
@@ -57,7 +57,7 @@ impl LiveUpdates {
     ) -> async_graphql::Result<BoxStream<'static, async_graphql::Result<Notification>>> {
         let watch = Watch::of(ctx);
         let viewer = watch.actor.signed_in().or_graphql()?;
-        Ok(Box::pin(watch.stream(async move |watch| match watch.next().await?.or_lagged()? {
+        Ok(Box::pin(watch.stream(async move |watch| match watch.next().await?.or_missed()? {
             Update::Notification(user, id) if user == viewer => {
                 Ok(read::notifications::by_id(&watch.domain, viewer, id).await?.map(Notification))
             }
@@ -71,7 +71,7 @@ impl LiveUpdates {
     ) -> async_graphql::Result<BoxStream<'static, async_graphql::Result<QueueItem>>> {
         let watch = Watch::of(ctx);
         require_staff(&watch.actor, StaffRight::Read).or_graphql()?;
-        Ok(Box::pin(watch.stream(async move |watch| match watch.next().await?.or_lagged()? {
+        Ok(Box::pin(watch.stream(async move |watch| match watch.next().await?.or_missed()? {
             Update::QueueItem(id) => Ok(read::review_queue::by_id(&watch.domain, &watch.actor, id).await?.map(QueueItem)),
             _ => Ok(None),
         })))
@@ -87,8 +87,8 @@ struct Watch {
 
 enum Heard {
     Update(Update),
-    /// More came at once than is kept for a watcher.
-    TooMuch,
+    /// Some were not heard: more came at once than is kept for a watcher, or the database was away.
+    Missed,
 }
 
 impl Watch {
@@ -98,8 +98,8 @@ impl Watch {
 
     async fn next(&mut self) -> Result<Heard, DomainError> {
         match self.updates.recv().await {
+            Ok(Update::Missed) | Err(RecvError::Lagged(_)) => Ok(Heard::Missed),
             Ok(update) => Ok(Heard::Update(update)),
-            Err(RecvError::Lagged(_)) => Ok(Heard::TooMuch),
             Err(RecvError::Closed) => Err(DomainError::Unavailable("the process is stopping".into())),
         }
     }
@@ -123,11 +123,11 @@ impl Watch {
 }
 
 impl Heard {
-    fn or_lagged(self) -> Result<Update, DomainError> {
+    fn or_missed(self) -> Result<Update, DomainError> {
         match self {
             Self::Update(update) => Ok(update),
-            Self::TooMuch => {
-                Err(DomainError::Unavailable("more happened at once than could be told: read anew and subscribe again".into()))
+            Self::Missed => {
+                Err(DomainError::Unavailable("something happened that could not be told: read anew and subscribe again".into()))
             }
         }
     }

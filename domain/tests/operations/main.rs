@@ -9,4 +9,5 @@ mod log;
 mod onboarding;
 mod snapshot;
 mod specs;
+mod updates;
 mod visibility;
