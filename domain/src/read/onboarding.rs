@@ -9,7 +9,7 @@ use entities::{
     onboarding_stage, submission, support_request, team,
 };
 use sea_orm::{
-    ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QuerySelect, QueryTrait,
+    ActiveEnum, ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QuerySelect, QueryTrait,
     sea_query::{Expr, ExprTrait, Query, SelectStatement, SimpleExpr},
 };
 
@@ -45,14 +45,16 @@ pub async fn pipeline(
     newest_first::<_, TeamId>(ctx, list, team::Column::Id, page).await
 }
 
-/// Two look-ups in an index a team: the page ends when it is full.
+/// Two look-ups in an index a team: the page ends when it is full. The stages stand in the statement itself: few are at some and
+/// nearly all at others, and PostgreSQL plans by what it knows.
 fn reached_one_of(stages: Vec<OnboardingStage>) -> SimpleExpr {
     use onboarding_stage::{Column, Entity};
+    let stages = stages.into_iter().map(|stage| SimpleExpr::Constant(stage.to_value().into()));
     let reached = Query::select()
         .expr(Expr::val(1))
         .from(Entity)
         .and_where(Expr::col((Entity, Column::TeamId)).equals((team::Entity, team::Column::Id)))
-        .and_where(Column::Stage.is_in(stages))
+        .and_where(Expr::col((Entity, Column::Stage)).is_in(stages))
         .to_owned();
     Expr::exists(reached)
 }
