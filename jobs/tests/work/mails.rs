@@ -7,9 +7,9 @@ use domain::{
 };
 use entities::{
     authorized_email, client,
-    enums::{AccessLevel, InvitationStatus, NotificationKind, SupportTopic, TeamStatus},
+    enums::{AccessLevel, InvitationStatus, JoinMethod, NotificationKind, SupportTopic, TeamStatus},
     id::{AuthorizedEmailId, ClientId, InvitationId, MagicLinkId, NotificationId, RequestId, SupportRequestId, TeamId, UserId},
-    invitation, magic_link, notification, portal, support_request, team, user,
+    invitation, magic_link, membership, notification, portal, support_request, team, user,
 };
 use insta::assert_snapshot;
 use jobs::{drain::drain, mail::Delivery};
@@ -43,6 +43,21 @@ impl Fixture {
             version: 1,
         };
         row.into_active_model().insert(&self.domain.db).await.expect("team").id
+    }
+
+    /// Lets a person into a team of their own.
+    async fn member(&self, user_id: UserId) -> membership::ActiveModel {
+        let row = membership::Model {
+            id: self.domain.env.id(),
+            team_id: self.team(&format!("Team{}", self.domain.env.id::<TeamId>())).await,
+            user_id,
+            access_team: AccessLevel::Read,
+            access_credentials: AccessLevel::Read,
+            access_billing: AccessLevel::None,
+            joined_by: JoinMethod::Invitation,
+            joined_at: self.domain.now(),
+        };
+        row.into_active_model().insert(&self.domain.db).await.expect("membership").into_active_model()
     }
 
     async fn invitation(&self, set: impl FnOnce(&mut invitation::Model)) -> InvitationId {
@@ -319,9 +334,11 @@ async fn a_support_request_is_answered_to_who_asked() {
 #[tokio::test]
 async fn a_notification_is_mailed_as_it_was_told() {
     let f = Fixture::new().await;
+    let ada = f.user(ADA, None).await;
+    let member = f.member(ada).await;
     let row = notification::Model {
         id: f.domain.env.id::<NotificationId>(),
-        user_id: f.user(ADA, None).await,
+        user_id: ada,
         kind: NotificationKind::Spec,
         title: "Rocket & Sons has the new version 2".to_owned(),
         body: "It breaks operations that your team calls:\nGET /a\nGET /b\n\n<b>Enjoy</b>".to_owned(),
@@ -342,6 +359,10 @@ async fn a_notification_is_mailed_as_it_was_told() {
     assert_snapshot!("notification.txt", mail.text.replace(&row.id.to_string(), "[id]"));
     assert_snapshot!("notification.html", mail.html.replace(&row.id.to_string(), "[id]"));
 
+    member.delete(&f.domain.db).await.expect("left");
+    f.enqueue(SendNotification { notification: row.id }).await;
+    assert_eq!(f.sent().await, 0, "left the team meanwhile");
+    f.member(ada).await;
     let set = notification::ActiveModel { id: Set(row.id), read_at: Set(Some(f.domain.now())), ..Default::default() };
     set.update(&f.domain.db).await.expect("read");
     f.enqueue(SendNotification { notification: row.id }).await;
