@@ -105,6 +105,9 @@ actions! {
     NetworkRulesUpdated "profile.network_rules_updated"
     CredentialCreated "credential.created"
     CredentialClaimed "credential.claimed"
+    CredentialRotated "credential.rotated"
+    CredentialRegenerated "credential.regenerated"
+    CredentialOverlapEnded "credential.overlap_ended"
     CredentialRevoked "credential.revoked"
 }
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use entities::{
     enums::JobState,
-    id::{InvitationId, JobId, MagicLinkId, NotificationId, SpecVersionId, SubscriptionId, SupportRequestId},
+    id::{CredentialId, InvitationId, JobId, MagicLinkId, NotificationId, SpecVersionId, SubscriptionId, SupportRequestId},
     outbox_job,
 };
 use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, TryInsertResult};
@@ -66,6 +66,12 @@ pub struct EndOverdueSubscriptions;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WarnOfExpiry;
 
+/// End the older secrets of a credential that nobody has used for as long as their rotation asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndSilentOverlap {
+    pub credential: CredentialId,
+}
+
 /// Tell those who use a product of a new version of its document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TellOfSpec {
@@ -95,6 +101,9 @@ impl Job for EndOverdueSubscriptions {
 }
 impl Job for WarnOfExpiry {
     const KIND: &'static str = "warn_of_expiry";
+}
+impl Job for EndSilentOverlap {
+    const KIND: &'static str = "end_silent_overlap";
 }
 impl Job for TellOfSpec {
     const KIND: &'static str = "tell_of_spec";

@@ -16,6 +16,8 @@ pub struct Model {
     pub hash: Vec<u8>,
     pub valid_from: DateTimeUtc,
     pub valid_until: Option<DateTimeUtc>,
+    /// Ends an older secret before, once it was not used for so long.
+    pub end_when_silent_minutes: Option<i32>,
     pub last_used_at: Option<DateTimeUtc>,
 }
 

@@ -37,6 +37,8 @@ pub struct Model {
     pub max_subscriptions_per_team: Option<i32>,
     /// `None`: its credentials do not expire by themselves.
     pub credential_lifetime_days: Option<i32>,
+    /// How long a secret may work beside the one that took its place.
+    pub rotation_overlap_hours: i32,
     /// A new team holds it at once.
     pub auto_subscribe: bool,
     /// The version that took its place.

@@ -14,6 +14,7 @@ mod m0004_reviews;
 mod m0005_plans_in_full;
 mod m0006_notices;
 mod m0007_evidence_and_registrations;
+mod m0008_rotation;
 mod shape;
 
 pub struct Migrator;
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_plans_in_full::Migration),
             Box::new(m0006_notices::Migration),
             Box::new(m0007_evidence_and_registrations::Migration),
+            Box::new(m0008_rotation::Migration),
         ]
     }
 }

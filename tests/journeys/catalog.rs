@@ -106,6 +106,7 @@ async fn subscription(app: &TestApp, partner: &Partner, product: &str, status: S
         duration_days: None,
         max_subscriptions_per_team: None,
         credential_lifetime_days: None,
+        rotation_overlap_hours: 24,
         auto_subscribe: false,
         superseded_by: None,
         created_at: now,

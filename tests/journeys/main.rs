@@ -25,6 +25,7 @@ mod portal;
 mod random_walk;
 mod registrations;
 mod reviews;
+mod rotation;
 mod schema;
 mod scopes;
 mod sign_in;

@@ -38,7 +38,7 @@ impl TestApp {
     }
 
     /// Calls through the gateway; the status, once the call's record is written.
-    async fn call(&self, path: &str, key: &str) -> u16 {
+    pub async fn call(&self, path: &str, key: &str) -> u16 {
         let gateway = self.app.gateway.as_ref().expect("a gateway").address();
         let answer = self.http.get(format!("http://{gateway}{path}")).header("x-api-key", key).send().await.expect("an answer");
         answer.status().as_u16()
@@ -66,7 +66,7 @@ impl TestApp {
 }
 
 /// Both environments go to an API that is there; the sandbox's calls leave no rows.
-async fn product(app: &TestApp, editor: &Person) -> Value {
+pub async fn product(app: &TestApp, editor: &Person) -> Value {
     let product = app.product(editor, "ship", "PUBLIC").await;
     let url = upstream().await;
     for (environment, sink) in [("SANDBOX", "STDOUT"), ("PRODUCTION", "DATABASE")] {

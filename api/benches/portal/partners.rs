@@ -95,6 +95,7 @@ async fn offer(ctx: &Domain, db: &impl ConnectionTrait, n: usize, at: DateTime<U
         duration_days: None,
         max_subscriptions_per_team: None,
         credential_lifetime_days: None,
+        rotation_overlap_hours: 24,
         auto_subscribe: false,
         superseded_by: None,
         created_at: at,

@@ -6,18 +6,19 @@ use domain::{
     ops::{
         claims,
         credentials::{self, Made},
+        rotation,
     },
-    read::sample_request::curl,
+    read::{clients::Overlap, sample_request::curl},
     rules::{credential::state_at, profile::names_its_client},
 };
-use entities::credential;
+use entities::{credential, enums::CredentialStatus as Status};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     graphql::{
         enums::{AuthMethod, CredentialStatus, Environment},
         loaders::found,
-        loaders::lists::{TargetOf, one},
+        loaders::lists::{OverlapOf, TargetOf, one},
         payload::{Payload, UserError, payload},
         profile::Profile,
         request::{RequestContext, id_of},
@@ -75,6 +76,23 @@ impl Credential {
     async fn expires_at(&self) -> Option<DateTime<Utc>> {
         self.0.expires_at
     }
+    /// Until when an older secret works beside the newest; null where none does.
+    async fn overlap_ends_at(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<DateTime<Utc>>> {
+        Ok(self.overlap(ctx).await?.map(|overlap| overlap.ends_at))
+    }
+    /// When, in the overlap, an older secret was last used, to some ten seconds: it can be ended once it is silent.
+    async fn previous_last_used_at(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<DateTime<Utc>>> {
+        Ok(self.overlap(ctx).await?.and_then(|overlap| overlap.last_used_at))
+    }
+}
+
+impl Credential {
+    async fn overlap(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Overlap>> {
+        match state_at(self.0.status, self.0.expires_at, ctx.op().now()) {
+            Status::Active => one(ctx, OverlapOf(self.0.id)).await,
+            _ => Ok(None),
+        }
+    }
 }
 
 /// A secret that was just made. Keep it: it is shown this once.
@@ -113,6 +131,17 @@ pub struct CreateCredentialInput {
     /// A part of the subscription's grants; left out: all of them, also later ones.
     scopes: Option<Vec<String>>,
     expires_at: Option<DateTime<Utc>>,
+    /// The same key and input within a day give the same answer, secret included, and act once.
+    idempotency_key: Option<String>,
+}
+
+#[derive(InputObject)]
+pub struct RotateSecretInput {
+    credential_id: ID,
+    /// From 0, which ends the old secret at once, to the plan's hours; left out: these.
+    overlap_hours: Option<i32>,
+    /// Ends the overlap before, once no older secret was used for so long; from 5.
+    end_when_silent_for_minutes: Option<i32>,
     /// The same key and input within a day give the same answer, secret included, and act once.
     idempotency_key: Option<String>,
 }
@@ -163,6 +192,26 @@ impl CredentialMutation {
     ) -> async_graphql::Result<Option<IssuedCredentialPayload>> {
         payload(claim(ctx, &input).await)
     }
+    /// The credential keeps its id and gets a new secret, which works at once; older ones work until the overlap ends.
+    async fn rotate_secret(
+        &self,
+        ctx: &Context<'_>,
+        input: RotateSecretInput,
+    ) -> async_graphql::Result<Option<IssuedCredentialPayload>> {
+        payload(rotate(ctx, input).await)
+    }
+    /// A new credential like it, with another id; the old one is refused by every gateway within a second.
+    async fn regenerate_credential(
+        &self,
+        ctx: &Context<'_>,
+        input: CredentialIdInput,
+    ) -> async_graphql::Result<Option<IssuedCredentialPayload>> {
+        payload(regenerate(ctx, &input).await)
+    }
+    /// Older secrets are refused by every gateway within a second; the newest works on.
+    async fn end_overlap(&self, ctx: &Context<'_>, input: CredentialIdInput) -> async_graphql::Result<Option<CredentialPayload>> {
+        payload(end_overlap(ctx, &input).await)
+    }
     /// Refused by every gateway within a second.
     async fn revoke_credential(
         &self,
@@ -191,4 +240,23 @@ async fn claim(ctx: &Context<'_>, input: &CredentialIdInput) -> domain::Result<M
 async fn revoke(ctx: &Context<'_>, input: &CredentialIdInput) -> domain::Result<Credential> {
     let id = id_of(&input.credential_id, "credential")?;
     credentials::revoke(ctx.op(), ctx.actor(), id).await.map(Credential)
+}
+
+async fn rotate(ctx: &Context<'_>, input: RotateSecretInput) -> domain::Result<Made> {
+    let cmd = rotation::RotateSecret {
+        credential: id_of(&input.credential_id, "credential")?,
+        overlap_hours: input.overlap_hours,
+        end_when_silent_minutes: input.end_when_silent_for_minutes,
+        idempotency_key: input.idempotency_key,
+    };
+    rotation::rotate(ctx.op(), ctx.actor(), cmd).await
+}
+
+async fn regenerate(ctx: &Context<'_>, input: &CredentialIdInput) -> domain::Result<Made> {
+    rotation::regenerate(ctx.op(), ctx.actor(), id_of(&input.credential_id, "credential")?).await
+}
+
+async fn end_overlap(ctx: &Context<'_>, input: &CredentialIdInput) -> domain::Result<Credential> {
+    let id = id_of(&input.credential_id, "credential")?;
+    rotation::end_overlap(ctx.op(), ctx.actor(), id).await.map(Credential)
 }

@@ -4,7 +4,10 @@ use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObje
 use domain::{
     ops::plans,
     read::{self, plans::sees_all},
-    rules::plan::{Draft, EnvironmentDraft, ScopeDraft},
+    rules::{
+        plan::{Draft, EnvironmentDraft, ScopeDraft},
+        rotation::USUAL_OVERLAP,
+    },
 };
 use entities::{columns, plan, plan_environment};
 
@@ -106,6 +109,10 @@ impl Plan {
     /// Null: its credentials do not expire by themselves.
     async fn credential_lifetime_days(&self) -> Option<i32> {
         self.0.credential_lifetime_days
+    }
+    /// How long a secret works beside the one that a rotation puts in its place; 0: not at all.
+    async fn rotation_overlap_hours(&self) -> i32 {
+        self.0.rotation_overlap_hours
     }
     /// A new team that sees it holds it at once.
     async fn auto_subscribe(&self) -> bool {
@@ -238,6 +245,8 @@ pub struct CreatePlanInput {
     duration_days: Option<i32>,
     max_subscriptions_per_team: Option<i32>,
     credential_lifetime_days: Option<i32>,
+    /// 24 unless given, 720 at most.
+    rotation_overlap_hours: Option<i32>,
     /// False unless given.
     auto_subscribe: Option<bool>,
 }
@@ -271,6 +280,7 @@ pub struct UpdatePlanInput {
     max_subscriptions_per_team: MaybeUndefined<i32>,
     #[graphql(default)]
     credential_lifetime_days: MaybeUndefined<i32>,
+    rotation_overlap_hours: Option<i32>,
     auto_subscribe: Option<bool>,
 }
 
@@ -363,6 +373,7 @@ async fn create(ctx: &Context<'_>, input: CreatePlanInput) -> domain::Result<Pla
             duration_days: input.duration_days,
             max_subscriptions_per_team: input.max_subscriptions_per_team,
             credential_lifetime_days: input.credential_lifetime_days,
+            rotation_overlap_hours: input.rotation_overlap_hours.unwrap_or(USUAL_OVERLAP),
             auto_subscribe: input.auto_subscribe.unwrap_or(false),
         },
     };
@@ -389,6 +400,7 @@ async fn update(ctx: &Context<'_>, input: UpdatePlanInput) -> domain::Result<Pla
         duration_days: change(input.duration_days, |days| days),
         max_subscriptions_per_team: change(input.max_subscriptions_per_team, |cap| cap),
         credential_lifetime_days: change(input.credential_lifetime_days, |days| days),
+        rotation_overlap_hours: input.rotation_overlap_hours,
         auto_subscribe: input.auto_subscribe,
     };
     plans::update(ctx.op(), ctx.actor(), id_of(&input.plan_id, "plan")?, cmd).await.map(Plan)

@@ -295,6 +295,7 @@ impl Made<'_> {
                 duration_days: None,
                 max_subscriptions_per_team: None,
                 credential_lifetime_days: None,
+                rotation_overlap_hours: 24,
                 auto_subscribe: false,
                 superseded_by: None,
                 created_at: self.now,
@@ -443,6 +444,7 @@ impl Made<'_> {
                 hash: issued.hash.to_vec(),
                 valid_from: self.now,
                 valid_until: None,
+                end_when_silent_minutes: None,
                 last_used_at: None,
             }
         );

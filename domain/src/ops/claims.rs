@@ -3,14 +3,13 @@
 use entities::{
     client,
     credential::{Column, Entity},
-    credential_secret,
     enums::CredentialStatus,
-    id::{CredentialId, CredentialSecretId},
+    id::CredentialId,
 };
 use sea_orm::{ActiveValue::Set, EntityTrait, IntoActiveModel};
 
 use super::{
-    credentials::{Made, held_by, lifetime_end, named},
+    credentials::{Made, held_by, insert_secret, lifetime_end, named},
     onboarding_stages,
 };
 use crate::{
@@ -56,16 +55,7 @@ pub async fn claim(ctx: &Domain, actor: &Actor, id: CredentialId) -> Result<Made
         row.created_by = Set(actor.user_id());
         row.expires_at = Set(held.and_then(|(_, plan)| lifetime_end(&plan, tx.now())));
         let after = tx.update::<Entity>(row, Column::Version, before.version).await?;
-        tx.insert(credential_secret::Model {
-            id: ctx.env.id::<CredentialSecretId>(),
-            credential_id: id,
-            lookup: issued.lookup.clone(),
-            hash: issued.hash.to_vec(),
-            valid_from: tx.now(),
-            valid_until: None,
-            last_used_at: None,
-        })
-        .await?;
+        insert_secret(&tx, ctx.env.id(), id, &issued).await?;
         onboarding_stages::has_credential(&tx, after.team_id, after.environment).await?;
         tx.touch_gateway(Touch::Client(after.client_id));
         let entry = Audit::of(actor, Action::CredentialClaimed, id).team(after.team_id);

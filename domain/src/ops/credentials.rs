@@ -64,8 +64,7 @@ async fn create_once(ctx: &Domain, actor: &Actor, cmd: &CreateCredential, claim:
     let tx = Tx::begin(ctx).await?;
     let profile = of_team(&tx, actor, cmd.profile).await?;
     // One at a time for each client, so that neither the cap nor a key is passed by two at once.
-    let client = client::Entity::find_by_id(profile.client_id).lock_exclusive().one(tx.db()).await?;
-    let client = client.ok_or(DomainError::NotFound("profile"))?;
+    let client = locked_client(&tx, profile.client_id).await?;
     if let Some(claim) = claim
         && let Some(made) = claim.recall(&tx).await?
     {
@@ -75,18 +74,12 @@ async fn create_once(ctx: &Domain, actor: &Actor, cmd: &CreateCredential, claim:
         let say = format!("a profile with {} takes no credentials of ours", text::word(profile.auth_method));
         return Err(DomainError::refused(ProblemCode::Invalid, "profileId", say));
     };
-    if !profile.enabled {
-        let say = "the profile is disabled, and calls through it are refused: use another one, or ask the provider to enable it";
-        return Err(DomainError::refused(ProblemCode::WrongState, "profileId", say));
-    }
     let held = held_by(&tx, &client).await?;
-    if let Some((held, _)) = &held {
-        may_issue(standing(held), profile.environment)?;
-    }
+    may_have_secret(&profile, held.as_ref(), "profileId")?;
     let Wanted { name, scopes, expires_at } = check(&tx, cmd, &profile, held.as_ref()).await?;
     room_for_one(&tx, profile.id).await?;
     let id: CredentialId = ctx.env.id();
-    let random = claim.map_or_else(|| ctx.env.random::<RANDOM_BYTES>(), |claim| claim.secret_bytes(ctx, id));
+    let random = claim.map_or_else(|| ctx.env.random::<RANDOM_BYTES>(), |claim| claim.secret_bytes(ctx, id.0));
     let issued = credential::issue(kind, profile.environment, &random);
     let details = Details { id, name, scopes, expires_at, created_by: actor.user_id() };
     let row = insert(&tx, &profile, details, &issued).await?;
@@ -107,15 +100,9 @@ async fn create_once(ctx: &Domain, actor: &Actor, cmd: &CreateCredential, claim:
 
 /// The team, or staff, end a credential for good.
 pub async fn revoke(ctx: &Domain, actor: &Actor, id: CredentialId) -> Result<Model> {
-    require_somebody(actor)?;
     retrying(async || {
         let tx = Tx::begin(ctx).await?;
-        let before = Entity::find_by_id(id).one(tx.db()).await?.ok_or(DomainError::NotFound("credential"))?;
-        if require_staff(actor, StaffRight::Edit).is_err() {
-            let right = MemberRight::ManageCredentials;
-            let told = require_member(tx.db(), actor, before.team_id, right).await;
-            told.map_err(|error| named(error, "credential"))?;
-        }
+        let before = of_member_or_staff(&tx, actor, id).await?;
         if before.status == CredentialStatus::Revoked {
             return Err(DomainError::refused(ProblemCode::AlreadyDone, "", "the credential is revoked already"));
         }
@@ -132,6 +119,35 @@ pub async fn revoke(ctx: &Domain, actor: &Actor, id: CredentialId) -> Result<Mod
         Ok(after)
     })
     .await
+}
+
+/// For members who manage the team's credentials, and staff who may edit.
+pub(super) async fn of_member_or_staff(tx: &Tx<'_>, actor: &Actor, id: CredentialId) -> Result<Model> {
+    require_somebody(actor)?;
+    let row = Entity::find_by_id(id).one(tx.db()).await?.ok_or(DomainError::NotFound("credential"))?;
+    if require_staff(actor, StaffRight::Edit).is_err() {
+        let told = require_member(tx.db(), actor, row.team_id, MemberRight::ManageCredentials).await;
+        told.map_err(|error| named(error, "credential"))?;
+    }
+    Ok(row)
+}
+
+/// One operation at a time works on a client's credentials, so that neither a cap nor a key is passed by two at once.
+pub(super) async fn locked_client(tx: &Tx<'_>, id: ClientId) -> Result<client::Model> {
+    let client = client::Entity::find_by_id(id).lock_exclusive().one(tx.db()).await?;
+    client.ok_or_else(|| DomainError::internal("a credential has no client"))
+}
+
+/// Whether a secret that is made now could be called with.
+pub(super) fn may_have_secret(profile: &profile::Model, held: Option<&Held>, path: &str) -> Result<()> {
+    if !profile.enabled {
+        let say = "the profile is disabled, and calls through it are refused: use another one, or ask the provider to enable it";
+        return Err(DomainError::refused(ProblemCode::WrongState, path, say));
+    }
+    if let Some((held, _)) = held {
+        may_issue(standing(held), profile.environment)?;
+    }
+    Ok(())
 }
 
 /// What a stranger hears of a thing: that there is none.
@@ -173,19 +189,26 @@ pub(crate) async fn insert(tx: &Tx<'_>, profile: &profile::Model, details: Detai
             version: 1,
         })
         .await?;
+    insert_secret(tx, tx.ctx().env.id(), row.id, issued).await?;
+    onboarding_stages::has_credential(tx, row.team_id, row.environment).await?;
+    tx.touch_gateway(Touch::Client(profile.client_id));
+    Ok(row)
+}
+
+/// Writes a secret's hash.
+pub(super) async fn insert_secret(tx: &Tx<'_>, id: CredentialSecretId, credential: CredentialId, issued: &Issued) -> Result<()> {
     tx.insert(credential_secret::Model {
-        id: tx.ctx().env.id::<CredentialSecretId>(),
-        credential_id: row.id,
+        id,
+        credential_id: credential,
         lookup: issued.lookup.clone(),
         hash: issued.hash.to_vec(),
         valid_from: tx.now(),
         valid_until: None,
+        end_when_silent_minutes: None,
         last_used_at: None,
     })
-    .await?;
-    onboarding_stages::has_credential(tx, row.team_id, row.environment).await?;
-    tx.touch_gateway(Touch::Client(profile.client_id));
-    Ok(row)
+    .await
+    .map(drop)
 }
 
 /// Ends all of a client's credentials; how many there were.
@@ -215,7 +238,7 @@ pub(super) async fn revoke_of_profile(tx: &Tx<'_>, profile: &profile::Model) -> 
 pub(crate) async fn shown_again(tx: &Tx<'_>, claim: &Claim, id: CredentialId) -> Result<Made> {
     let credential = Entity::find_by_id(id).one(tx.db()).await?.ok_or(DomainError::NotFound("credential"))?;
     let Some(kind) = SecretKind::of(credential.kind) else { return Ok(Made { credential, secret: None }) };
-    let issued = credential::issue(kind, credential.environment, &claim.secret_bytes(tx.ctx(), id));
+    let issued = credential::issue(kind, credential.environment, &claim.secret_bytes(tx.ctx(), id.0));
     let stored = credential_secret::Entity::find()
         .filter(credential_secret::Column::CredentialId.eq(id))
         .filter(credential_secret::Column::Hash.eq(issued.hash.to_vec()))

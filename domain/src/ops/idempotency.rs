@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use entities::{
-    id::{CredentialId, IdempotencyKeyId, TypedId, UserId},
+    id::{IdempotencyKeyId, TypedId, UserId},
     idempotency_key::{Column, Entity, Model},
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
@@ -79,11 +79,11 @@ impl Claim {
         .map(drop)
     }
 
-    /// What a secret is made from: the same for the same claim and credential, so that it can be shown again and never stored.
-    /// The credential's id keeps a key that is used again after its day from giving out the old secret.
-    pub fn secret_bytes(&self, ctx: &Domain, credential: CredentialId) -> [u8; RANDOM_BYTES] {
+    /// What a secret is made from: the same for the same claim and what it made, so that it can be shown again and never stored.
+    /// The id of what was made keeps a key that is used again after its day from giving out the old secret.
+    pub fn secret_bytes(&self, ctx: &Domain, made: Uuid) -> [u8; RANDOM_BYTES] {
         let part = |n: u8| {
-            let message = [&self.seed[..], credential.0.as_bytes(), &[n]].concat();
+            let message = [&self.seed[..], made.as_bytes(), &[n]].concat();
             ctx.keys.derive(Purpose::IdempotentSecret, &message)
         };
         let (first, second) = (part(0), part(1));

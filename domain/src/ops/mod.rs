@@ -31,6 +31,7 @@ pub mod request_log;
 pub mod retention;
 mod review_queue;
 pub mod reviews;
+pub mod rotation;
 pub mod scopes;
 pub mod sessions;
 pub mod sign_in;

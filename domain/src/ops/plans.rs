@@ -63,6 +63,7 @@ pub struct UpdatePlan {
     pub duration_days: Option<Option<i32>>,
     pub max_subscriptions_per_team: Option<Option<i32>>,
     pub credential_lifetime_days: Option<Option<i32>>,
+    pub rotation_overlap_hours: Option<i32>,
     pub auto_subscribe: Option<bool>,
 }
 
@@ -99,6 +100,7 @@ pub async fn create(ctx: &Domain, actor: &Actor, cmd: CreatePlan) -> Result<Mode
             duration_days: cmd.draft.duration_days,
             max_subscriptions_per_team: cmd.draft.max_subscriptions_per_team,
             credential_lifetime_days: cmd.draft.credential_lifetime_days,
+            rotation_overlap_hours: cmd.draft.rotation_overlap_hours,
             auto_subscribe: cmd.draft.auto_subscribe,
             superseded_by: None,
             created_at: tx.now(),
@@ -115,6 +117,7 @@ pub async fn create(ctx: &Domain, actor: &Actor, cmd: CreatePlan) -> Result<Mode
         .set("scopes", &row.scopes)
         .set("durationDays", row.duration_days)
         .set("credentialLifetimeDays", row.credential_lifetime_days)
+        .set("rotationOverlapHours", row.rotation_overlap_hours)
         .set("autoSubscribe", row.auto_subscribe)
         .set("environments", environments.iter().map(shown).collect::<Vec<_>>());
     // Its limits: a gateway that did not know them would let its subscribers call without any.
@@ -189,6 +192,7 @@ fn rewritten(before: &Model, draft: Draft, checked: Checked, approval_group: Opt
     row.duration_days = Set(draft.duration_days);
     row.max_subscriptions_per_team = Set(draft.max_subscriptions_per_team);
     row.credential_lifetime_days = Set(draft.credential_lifetime_days);
+    row.rotation_overlap_hours = Set(draft.rotation_overlap_hours);
     row.auto_subscribe = Set(draft.auto_subscribe);
     row
 }
@@ -215,6 +219,7 @@ fn updated(actor: &Actor, (before, environments): WithEnvironments<'_>, (after, 
         .change("reviewChecklist", &before.review_checklist, &after.review_checklist)
         .change("durationDays", before.duration_days, after.duration_days)
         .change("credentialLifetimeDays", before.credential_lifetime_days, after.credential_lifetime_days)
+        .change("rotationOverlapHours", before.rotation_overlap_hours, after.rotation_overlap_hours)
         .change("autoSubscribe", before.auto_subscribe, after.auto_subscribe)
         .change("maxSubscriptionsPerTeam", before.max_subscriptions_per_team, after.max_subscriptions_per_team)
         .change("environments", list(environments), list(replaced))
@@ -300,6 +305,7 @@ fn other_terms(before: &Model, environments: &[plan_environment::Model], draft: 
         || before.custom_properties != checked.custom_properties
         || before.duration_days != draft.duration_days
         || before.credential_lifetime_days != draft.credential_lifetime_days
+        || before.rotation_overlap_hours != draft.rotation_overlap_hours
         || environments.len() != checked.environments.len()
         || !environments.iter().zip(&checked.environments).all(|(old, new)| same(old, new))
 }
@@ -376,6 +382,7 @@ fn overlay(before: &Model, environments: &[plan_environment::Model], cmd: &Updat
         duration_days: cmd.duration_days.unwrap_or(before.duration_days),
         max_subscriptions_per_team: cmd.max_subscriptions_per_team.unwrap_or(before.max_subscriptions_per_team),
         credential_lifetime_days: cmd.credential_lifetime_days.unwrap_or(before.credential_lifetime_days),
+        rotation_overlap_hours: cmd.rotation_overlap_hours.unwrap_or(before.rotation_overlap_hours),
         auto_subscribe: cmd.auto_subscribe.unwrap_or(before.auto_subscribe),
     }
 }

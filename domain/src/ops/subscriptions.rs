@@ -4,7 +4,7 @@ use entities::{
     assignment, client,
     columns::{Answer, Answers},
     enums::{ApprovalLevel, Environment, PlanStatus, ProductStatus, QueueKind, SubscriptionStatus, TeamStatus},
-    id::{AssignmentId, PlanId, ProfileId, ScopeGrantId, SubscriptionId, TeamId, TypedId, UserId},
+    id::{AssignmentId, CredentialId, PlanId, ProfileId, ScopeGrantId, SubscriptionId, TeamId, TypedId, UserId},
     plan, plan_environment, product, profile, scope_grant,
     subscription::{Column, Entity, Model},
     team,
@@ -419,8 +419,8 @@ pub(super) async fn sandbox_secret(
     claim: Option<&Claim>,
 ) -> Result<Option<Made>> {
     let Some(kind) = SecretKind::of(profile.auth_method) else { return Ok(None) };
-    let (ctx, id) = (tx.ctx(), tx.ctx().env.id());
-    let random = claim.map_or_else(|| ctx.env.random::<RANDOM_BYTES>(), |claim| claim.secret_bytes(ctx, id));
+    let (ctx, id) = (tx.ctx(), tx.ctx().env.id::<CredentialId>());
+    let random = claim.map_or_else(|| ctx.env.random::<RANDOM_BYTES>(), |claim| claim.secret_bytes(ctx, id.0));
     let issued = credential::issue(kind, profile.environment, &random);
     let expires_at = credentials::lifetime_end(plan, tx.now());
     let details = Details { id, name: None, scopes: None, expires_at, created_by: actor.user_id() };

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use entities::{
-    assignment, authorized_email, client, credential,
+    assignment, authorized_email, client, credential, credential_secret,
     enums::AccessLevel,
     id::{ClientId, CredentialId, ProductId, ProfileId, TeamId, TierId},
     membership, product, profile, team,
@@ -36,6 +37,31 @@ pub async fn credential_by_id(ctx: &Domain, actor: &Actor, id: CredentialId) -> 
 async fn sees(ctx: &Domain, actor: &Actor, team: TeamId) -> Result<bool> {
     let membership = membership_in(&ctx.db, actor, team).await?;
     Ok(may(actor, membership.as_ref(), MemberRight::ReadCredentials))
+}
+
+/// What older secrets of a credential still do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overlap {
+    pub ends_at: DateTime<Utc>,
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
+/// For each of these credentials; no entry where the newest secret alone works. The caller has checked that the viewer sees them.
+pub async fn overlaps_of(ctx: &Domain, ids: &[CredentialId]) -> Result<HashMap<CredentialId, Overlap>> {
+    use credential_secret::{Column, Entity};
+    let older = Entity::find()
+        .filter(Column::CredentialId.is_in(ids.iter().copied()))
+        .filter(Column::ValidUntil.gt(ctx.now()))
+        .all(&ctx.db)
+        .await?;
+    let mut overlaps: HashMap<_, Overlap> = HashMap::new();
+    for secret in older {
+        let Some(ends_at) = secret.valid_until else { continue };
+        let overlap = overlaps.entry(secret.credential_id).or_insert(Overlap { ends_at, last_used_at: None });
+        overlap.ends_at = overlap.ends_at.max(ends_at);
+        overlap.last_used_at = overlap.last_used_at.max(secret.last_used_at);
+    }
+    Ok(overlaps)
 }
 
 /// A team's clients; the caller has checked that the viewer may see them.

@@ -32,6 +32,7 @@ pub mod quota;
 pub mod rate;
 pub mod return_url;
 pub mod review;
+pub mod rotation;
 pub mod routes;
 pub mod sample_request;
 pub mod scope;

@@ -8,7 +8,7 @@ use entities::{
     enums::{ApprovalLevel, AuthMethod, Environment, PlanStatus, QuotaPeriod, RateWindow, ScopeGrantKind},
 };
 
-use super::{custom_property, evidence, form, pricing, profile, text};
+use super::{custom_property, evidence, form, pricing, profile, rotation::LONGEST_OVERLAP, text};
 use crate::{Problem, ProblemCode, error::Problems};
 
 /// The largest quota: JavaScript holds whole numbers up to here exactly.
@@ -45,6 +45,7 @@ pub struct Draft {
     pub max_subscriptions_per_team: Option<i32>,
     /// `None`: credentials do not expire by themselves.
     pub credential_lifetime_days: Option<i32>,
+    pub rotation_overlap_hours: i32,
     /// A new team holds it at once.
     pub auto_subscribe: bool,
 }
@@ -158,6 +159,10 @@ fn terms(problems: &mut Problems, draft: &Draft) {
         if days.is_some_and(|days| !(1..=MAX_DAYS).contains(&days)) {
             problems.add(ProblemCode::Invalid, path, format!("must be from 1 to {MAX_DAYS}; leave it out for no end"));
         }
+    }
+    if !(0..=LONGEST_OVERLAP).contains(&draft.rotation_overlap_hours) {
+        let say = format!("must be from 0, which ends the old secret at once, to {LONGEST_OVERLAP}");
+        problems.add(ProblemCode::Invalid, "rotationOverlapHours", say);
     }
     if draft.auto_subscribe && !draft.has_sandbox {
         problems.add(ProblemCode::Invalid, "autoSubscribe", "only a plan with a sandbox comes to new teams by itself");
@@ -339,6 +344,7 @@ mod tests {
             duration_days: None,
             max_subscriptions_per_team: None,
             credential_lifetime_days: None,
+            rotation_overlap_hours: 24,
             auto_subscribe: false,
         }
     }
@@ -374,6 +380,7 @@ mod tests {
         assert_eq!(wrong(|d| d.max_subscriptions_per_team = Some(0)), "maxSubscriptionsPerTeam Invalid");
         assert_eq!(wrong(|d| d.has_sandbox = false), "environments Invalid");
         assert_eq!(wrong(|d| d.duration_days = Some(0)), "durationDays Invalid");
+        assert_eq!(wrong(|d| d.rotation_overlap_hours = LONGEST_OVERLAP + 1), "rotationOverlapHours Invalid");
         assert_eq!(wrong(|d| d.credential_lifetime_days = Some(MAX_DAYS + 1)), "credentialLifetimeDays Invalid");
         let by_itself = |change: fn(&mut Draft)| {
             wrong(|d| {

@@ -83,6 +83,7 @@ pub async fn seed(ctx: &Domain) -> Seeded {
         duration_days: None,
         max_subscriptions_per_team: None,
         credential_lifetime_days: None,
+        rotation_overlap_hours: 24,
         auto_subscribe: false,
         superseded_by: None,
         created_at: now,
@@ -258,6 +259,7 @@ pub async fn seed_key(ctx: &Domain, tx: &Tx<'_>, team: TeamId, client: ClientId,
         hash: issued.hash.to_vec(),
         valid_from: tx.now(),
         valid_until: None,
+        end_when_silent_minutes: None,
         last_used_at: None,
     };
     put(tx.db(), secret).await;

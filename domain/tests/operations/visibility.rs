@@ -208,6 +208,7 @@ impl World {
             duration_days: None,
             max_subscriptions_per_team: None,
             credential_lifetime_days: None,
+            rotation_overlap_hours: 24,
             auto_subscribe: false,
             superseded_by: None,
             created_at: start(),

@@ -5,8 +5,8 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use domain::{
     Domain,
     outbox::{
-        EndOverdueSubscriptions, EndSubscription, Job, PruneRecords, SendInvitation, SendMagicLink, SendNotification,
-        SendSupportRequest, TellOfSpec, WarnOfExpiry,
+        EndOverdueSubscriptions, EndSilentOverlap, EndSubscription, Job, PruneRecords, SendInvitation, SendMagicLink,
+        SendNotification, SendSupportRequest, TellOfSpec, WarnOfExpiry,
     },
 };
 use entities::outbox_job;
@@ -20,6 +20,7 @@ use crate::{
 };
 
 mod end_overdue_subscriptions;
+mod end_silent_overlap;
 mod end_subscription;
 mod prune_records;
 mod send_invitation;
@@ -32,7 +33,7 @@ mod warn_of_expiry;
 /// Within which a mail is handed over, waiting for others included.
 const MAIL_LIMIT: Duration = Duration::from_secs(120);
 const PRUNE_LIMIT: Duration = Duration::from_secs(600);
-/// For one subscription.
+/// For one subscription, or one credential.
 const END_LIMIT: Duration = Duration::from_secs(60);
 /// For all that it concerns: after long downtime, or of a product that many use, that may be much.
 const SWEEP_LIMIT: Duration = Duration::from_secs(600);
@@ -59,6 +60,7 @@ impl Handlers {
             .on(MAIL_LIMIT, move |domain, job: SendNotification| send_notification::run(domain, notification.clone(), job))
             .on(PRUNE_LIMIT, |domain, _: PruneRecords| prune_records::run(domain))
             .on(END_LIMIT, |domain, job: EndSubscription| end_subscription::run(domain, job))
+            .on(END_LIMIT, |domain, job: EndSilentOverlap| end_silent_overlap::run(domain, job))
             .on(SWEEP_LIMIT, |domain, _: EndOverdueSubscriptions| end_overdue_subscriptions::run(domain))
             .on(SWEEP_LIMIT, |domain, _: WarnOfExpiry| warn_of_expiry::run(domain))
             .on(SWEEP_LIMIT, |domain, job: TellOfSpec| tell_of_spec::run(domain, job))

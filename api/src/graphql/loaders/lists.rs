@@ -17,7 +17,7 @@ use domain::{
 };
 use entities::{
     authorized_email, client, credential,
-    id::{ApprovalGroupId, ClientId, PlanId, ProductId, ProfileId, SpecVersionId, SubscriptionId, TeamId, UserId},
+    id::{ApprovalGroupId, ClientId, CredentialId, PlanId, ProductId, ProfileId, SpecVersionId, SubscriptionId, TeamId, UserId},
     onboarding_stage, plan, plan_environment, product, profile, scope_grant, submission, subscription, user,
 };
 
@@ -52,6 +52,8 @@ list_loaders! {
     EnvironmentsOf(PlanId) => Vec<plan_environment::Model>: plans::environments;
     ProfilesOf(ClientId) => Vec<profile::Model>: clients::profiles_of;
     CredentialsOf(ProfileId) => Vec<credential::Model>: clients::credentials_of;
+    /// What a credential's older secrets still do.
+    OverlapOf(CredentialId) => clients::Overlap: clients::overlaps_of;
     AuthorizedOf(ClientId) => Vec<authorized_email::Model>: clients::authorized_of;
     ProductsOf(ClientId) => Vec<product::Model>: clients::products_of;
     ClientOf(SubscriptionId) => client::Model: subscriptions::clients_of;
