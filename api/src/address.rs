@@ -7,10 +7,16 @@ use ipnet::IpNet;
 
 static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
+/// Whether a peer is a proxy that is believed.
+pub fn is_trusted(peer: IpAddr, trusted: &[IpNet]) -> bool {
+    let peer = peer.to_canonical();
+    trusted.iter().any(|net| net.contains(&peer))
+}
+
 /// The caller's address: the rightmost in `X-Forwarded-For` that is not a trusted proxy's own, where the peer is one; else the
 /// peer's. What stands left of it anybody may have written.
 pub fn caller(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
-    let trusts = |ip: IpAddr| trusted.iter().any(|net| net.contains(&ip));
+    let trusts = |ip: IpAddr| is_trusted(ip, trusted);
     let mut caller = peer.to_canonical();
     if !trusts(caller) {
         return caller;

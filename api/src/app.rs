@@ -1,12 +1,22 @@
 //! Puts the parts together: what `serve`, `demo` and the tests share.
 
 mod error;
+mod secure;
 pub mod storage;
 
 use std::{io, net::SocketAddr, sync::Arc};
 
 use clap::ValueEnum;
-use domain::{Domain, env::Env, limits::Keeper, ops::staff, snapshot::Live, updates};
+use domain::{
+    Domain,
+    env::Env,
+    limits::Keeper,
+    oauth::AuthorizationServer,
+    ops::{signing_keys, staff},
+    rules::outgoing::Reach,
+    snapshot::Live,
+    updates,
+};
 use jobs::{
     Mailer,
     mail::{Delivery, MailSettings},
@@ -16,14 +26,17 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 pub use error::{StartError, reason};
+use secure::Secure;
 
 use crate::{
     config::Config,
+    explorer::Explorer,
     gateway::{self, Gateway},
     graphql,
     http::{self, metrics::Metrics, origin::Origins},
-    listen,
+    listen, outgoing,
     site::Site,
+    tls,
 };
 
 /// Which parts one process runs.
@@ -72,41 +85,58 @@ impl App {
     }
 
     pub async fn start_with(config: Config, env: Env, parts: Parts) -> Result<Self, StartError> {
-        let mut domain = storage::open(&config, env).await?;
+        let reach = if config.outgoing_private { Reach::Private } else { Reach::Public };
+        let outgoing = outgoing::Client::new(reach).map_err(io::Error::other)?;
+        let mut domain = storage::open(&config, env).await?.fetching_by(Arc::new(outgoing));
         let metrics = Arc::new(Metrics::new(domain.now()));
         let counting = Arc::clone(&metrics);
         domain.db.set_metric_callback(move |statement| counting.statement(statement.elapsed));
         if let Some(email) = &config.admin_email {
             staff::ensure_owner(&domain, email).await?;
         }
+        let secure = Secure::load(&config)?;
         let listener = if parts.api { Some(bind(config.listen, "PORTICO_LISTEN")?) } else { None };
         let api = listener.as_ref().map(TcpListener::local_addr).transpose()?;
-        let (gateway, keeper) = if parts.gateway { start_gateway(&domain, &config).await?.into_parts() } else { (None, None) };
-        let gateway_address = gateway.as_ref().map_or(config.gateway_listen, Gateway::address);
         let base_url = url(config.base_url.as_ref(), api.unwrap_or(config.listen));
+        signing_keys::keep(&domain).await?;
+        let stop = CancellationToken::new();
+        // Tokens are issued by what gateways know, too.
+        let live = match (parts.gateway, parts.api) {
+            (true, _) => Some(Live::start(domain.clone()).await?),
+            (false, true) => Some(Live::start_unlisted(domain.clone()).await?),
+            (false, false) => None,
+        };
+        keep_current(&domain, &parts, &secure, &stop);
+        let (gateway, keeper) = match live.as_ref().filter(|_| parts.gateway) {
+            Some(live) => start_gateway(&domain, live.clone(), &config, (&base_url, &secure))?.into_parts(),
+            None => (None, None),
+        };
+        let gateway_address = gateway.as_ref().map_or(config.gateway_listen, Gateway::address);
         let site = Arc::new(Site {
             origins: origins(&base_url, &config),
-            gateway_url: url(config.gateway_url.as_ref(), gateway_address),
+            gateway_url: secure.gateway_url(&config, gateway_address),
             base_url,
         });
         let mailer = Mailer::new(mail_settings(&config, &site, parts.delivery))?;
         let worker = parts.worker.then(|| jobs::start(domain.clone(), &mailer, &jobs::Settings::default()));
-        let stop = CancellationToken::new();
-        let state = http::AppState {
-            graphql: graphql::engine(config.introspection),
-            origins: Origins::new(&site.base_url, &config.allowed_origins),
-            metrics,
-            calls: gateway.as_ref().map(|gateway| Arc::clone(gateway.counts())),
-            stop: stop.clone(),
-            domain: domain.clone(),
-            config: Arc::new(config),
-            site: Arc::clone(&site),
+        let config = Arc::new(config);
+        let calls = gateway.as_ref().map(|gateway| Arc::clone(gateway.counts()));
+        let explorer = match live {
+            Some(live) => Some(explorer(&domain, live, &site, (gateway.as_ref(), &secure))?),
+            None => None,
         };
-        if parts.api {
-            let (domain, stop) = (domain.clone(), stop.clone());
-            tokio::spawn(async move { stop.run_until_cancelled(updates::listen(&domain.db, &domain.updates)).await });
-        }
-        let serving = listener.map(|listener| {
+        let serving = listener.zip(explorer).map(|(listener, explorer)| {
+            let state = http::AppState {
+                graphql: graphql::engine(config.introspection),
+                origins: Origins::new(&site.base_url, &config.allowed_origins),
+                metrics,
+                explorer: Arc::new(explorer),
+                calls,
+                stop: stop.clone(),
+                domain: domain.clone(),
+                config,
+                site: Arc::clone(&site),
+            };
             let serving = listen::serve_router(listener, http::router(state), listen::Limits::default(), stop.clone());
             tokio::spawn(serving)
         });
@@ -152,6 +182,22 @@ impl App {
     }
 }
 
+/// Follows what changes elsewhere, until the process stops.
+fn keep_current(domain: &Domain, parts: &Parts, secure: &Secure, stop: &CancellationToken) {
+    if let Some(served) = secure.served.clone().filter(|_| parts.gateway) {
+        let stop = stop.clone();
+        tokio::spawn(async move { stop.run_until_cancelled(served.keep()).await });
+    }
+    if parts.gateway || parts.api {
+        let (key_sets, stop) = (Arc::clone(&domain.key_sets), stop.clone());
+        tokio::spawn(async move { stop.run_until_cancelled(key_sets.keep()).await });
+    }
+    if parts.api {
+        let (domain, stop) = (domain.clone(), stop.clone());
+        tokio::spawn(async move { stop.run_until_cancelled(updates::listen(&domain.db, &domain.updates)).await });
+    }
+}
+
 /// Where browsers may come from and be sent back to.
 fn origins(base_url: &str, config: &Config) -> Vec<String> {
     let portal = config.portal_url.as_ref().map(url::Url::as_str);
@@ -169,18 +215,44 @@ impl Running {
     }
 }
 
-async fn start_gateway(domain: &Domain, config: &Config) -> Result<Running, StartError> {
+fn start_gateway(domain: &Domain, live: Live, config: &Config, (issuer, secure): (&str, &Secure)) -> Result<Running, StartError> {
     let refused = |source| StartError::Listen { addr: config.gateway_listen, setting: "PORTICO_GATEWAY_LISTEN", source };
     if config.gateway_listen.port() != 0 {
         // The gateway's threads share their port, which the kernel would let another process of ours share too.
         drop(std::net::TcpListener::bind(config.gateway_listen).map_err(refused)?);
     }
-    let live = Live::start(domain.clone()).await?;
     let keeper = Arc::new(Keeper::start(domain.clone()));
-    let settings =
-        gateway::Settings { trusted_proxies: config.trusted_proxies.clone(), ..gateway::Settings::new(config.gateway_listen) };
+    let settings = gateway::Settings {
+        trusted_proxies: config.trusted_proxies.clone(),
+        issuer: issuer.to_owned(),
+        url: config.gateway_url.as_ref().map(|given| url(Some(given), config.gateway_listen)),
+        tls: secure.served.clone(),
+        client_authority: secure.authority.clone(),
+        ..gateway::Settings::new(config.gateway_listen)
+    };
     let gateway = gateway::start(domain.clone(), live, Arc::clone(&keeper), settings).map_err(refused)?;
     Ok(Running(gateway, keeper))
+}
+
+/// What issues tokens, and tries calls: through this process's gateway, else through the one that callers reach.
+fn explorer(
+    domain: &Domain,
+    live: Live,
+    site: &Site,
+    (gateway, secure): (Option<&Gateway>, &Secure),
+) -> Result<Explorer, StartError> {
+    let tokens = AuthorizationServer::new(domain.clone(), live, site.base_url.clone(), site.gateway_url.clone());
+    let tokens = tokens.taking_certificates(secure.certificates());
+    let own = gateway.map(|gateway| match gateway.address() {
+        address if address.ip().is_unspecified() => format!("{}://localhost:{}", secure.scheme(), address.port()),
+        address => format!("{}://{address}", secure.scheme()),
+    });
+    let trust = match secure.served.clone().filter(|_| own.is_some()) {
+        Some(served) => tls::to_itself(served),
+        None => tls::client(&[]),
+    };
+    let gateway = own.unwrap_or_else(|| site.gateway_url.clone());
+    Ok(Explorer::new(tokens, gateway, trust.map_err(io::Error::other)?).map_err(io::Error::other)?)
 }
 
 fn bind(addr: SocketAddr, setting: &'static str) -> Result<TcpListener, StartError> {

@@ -5,6 +5,7 @@ mod table;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use domain::rules::leak::ScannerKeys;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -34,6 +35,15 @@ pub struct Config {
     pub graphiql: bool,
     pub introspection: bool,
     pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// Whether what people outside name may be this machine, a private network or plain http.
+    pub outgoing_private: bool,
+    /// The gateway serves TLS by these: the certificate with what leads to its authority, and its key.
+    pub gateway_tls_cert: Option<PathBuf>,
+    pub gateway_tls_key: Option<PathBuf>,
+    /// Whose certificates callers have to show where a profile asks for one; `None`: those that are registered.
+    pub gateway_tls_client_ca: Option<PathBuf>,
+    /// Who may report leaked keys; `None`: nobody.
+    pub leak_keys: Option<ScannerKeys>,
     /// Made OWNER on start.
     pub admin_email: Option<String>,
     /// A level, or directives such as `info,api=debug`.
@@ -65,6 +75,11 @@ impl Default for Config {
             graphiql: true,
             introspection: true,
             trusted_proxies: Vec::new(),
+            outgoing_private: false,
+            gateway_tls_cert: None,
+            gateway_tls_key: None,
+            gateway_tls_client_ca: None,
+            leak_keys: None,
             admin_email: None,
             log: "info".to_owned(),
             log_format: LogFormat::Text,

@@ -27,7 +27,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-pub use connection::{AnswerGuard, Guarded, GuardedBody, ReadTap, Stalled, Tracked, Vitals, serve_connection};
+pub use connection::{AnswerGuard, Carrier, Guarded, GuardedBody, ReadTap, Stalled, Tracked, Vitals, serve_connection};
 
 /// How long a peer may take, and how many there may be.
 #[derive(Debug, Clone)]

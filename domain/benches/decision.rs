@@ -12,6 +12,7 @@ use domain::{
     rules::{
         admission::{Call, admit},
         credential::{RANDOM_BYTES, SecretKind, issue},
+        jose::access_token::Expected,
         limits::{Limits, RateLimit},
     },
     snapshot::Live,
@@ -76,8 +77,10 @@ async fn run(dir: &std::path::Path, credentials: u64) -> Outcome<()> {
         profile_id: None,
         api_key: None,
         bearer: None,
+        certificate: None,
         peer: "192.0.2.1".parse()?,
         now,
+        tokens: Expected { issuer: "https://portal.example", audience: "https://gateway.example" },
     };
     let by_key = Call { api_key: Some(&key), ..blank };
     let by_token = Call { client_id: Some(&client), bearer: Some(&token), ..blank };

@@ -107,8 +107,12 @@ actions! {
     CredentialClaimed "credential.claimed"
     CredentialRotated "credential.rotated"
     CredentialRegenerated "credential.regenerated"
+    RotationRequested "rotation.requested"
+    RotationApproved "rotation.approved"
+    RotationDeclined "rotation.declined"
     CredentialOverlapEnded "credential.overlap_ended"
     CredentialRevoked "credential.revoked"
+    CredentialLeaked "credential.leaked"
 }
 
 /// One row to be, handed to `Tx::commit`.

@@ -26,6 +26,9 @@ pub enum Purpose {
     MagicLink,
     Invitation,
     IdempotentSecret,
+    CredentialSecret,
+    SigningKey,
+    Explorer,
     Cursor,
 }
 
@@ -36,6 +39,9 @@ impl Purpose {
             Self::MagicLink => "magic-link",
             Self::Invitation => "invitation",
             Self::IdempotentSecret => "idempotent-secret",
+            Self::CredentialSecret => "credential-secret",
+            Self::SigningKey => "signing-key",
+            Self::Explorer => "explorer",
             Self::Cursor => "cursor",
         }
     }

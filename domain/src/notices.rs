@@ -31,6 +31,7 @@ pub enum To {
     Staff(StaffRight),
     /// The members of a team with this right.
     Team(TeamId, MemberRight),
+    Person(UserId),
 }
 
 /// Writes a notification, and enqueues its mail, for each recipient but the actor, who knows.
@@ -87,6 +88,7 @@ async fn recipients(tx: &Tx<'_>, to: To) -> Result<BTreeSet<UserId>> {
             let members = membership::Entity::for_team(team).all(tx.db()).await?;
             members.iter().filter(|member| member_may(Access::of(*member), right)).map(|member| member.user_id).collect()
         }
+        To::Person(id) => [id].into(),
         To::Staff(right) => staff(tx, right).await?,
         To::Reviewers(None) => staff(tx, StaffRight::Review).await?,
         To::Reviewers(Some(group)) => {

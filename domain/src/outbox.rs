@@ -72,6 +72,16 @@ pub struct EndSilentOverlap {
     pub credential: CredentialId,
 }
 
+/// Warn of older secrets of a credential that are in use shortly before their overlap ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WarnOfOverlapEnd {
+    pub credential: CredentialId,
+}
+
+/// See to the keys that access tokens are signed with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeepSigningKeys;
+
 /// Tell those who use a product of a new version of its document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TellOfSpec {
@@ -104,6 +114,12 @@ impl Job for WarnOfExpiry {
 }
 impl Job for EndSilentOverlap {
     const KIND: &'static str = "end_silent_overlap";
+}
+impl Job for WarnOfOverlapEnd {
+    const KIND: &'static str = "warn_of_overlap_end";
+}
+impl Job for KeepSigningKeys {
+    const KIND: &'static str = "keep_signing_keys";
 }
 impl Job for TellOfSpec {
     const KIND: &'static str = "tell_of_spec";

@@ -52,6 +52,10 @@ pub enum Touch {
     Policy(PolicyId),
     /// Its tier, and what is assigned to the team itself.
     Team(TeamId),
+    /// What gateways do that cannot confirm what they know.
+    Portal,
+    /// The keys that access tokens are signed with.
+    SigningKeys,
 }
 
 /// Why a transaction changes nobody's access, and so has no audit row.
@@ -67,6 +71,10 @@ pub enum Unaudited {
     Retention,
     /// A request for a link: nothing changes until the link is used.
     LinkRequested,
+    /// An access token that its own client gave up, minutes before its end.
+    TokenRevoked,
+    /// Keys of our own, which nobody holds.
+    SigningKeys,
     /// A request that found everything as it asked for.
     NothingChanged,
 }
@@ -161,6 +169,8 @@ impl<'a> Tx<'a> {
             Touch::Plan(id) => (GatewaySubject::Plan, id.0),
             Touch::Policy(id) => (GatewaySubject::Policy, id.0),
             Touch::Team(id) => (GatewaySubject::Team, id.0),
+            Touch::Portal => (GatewaySubject::Portal, Uuid::nil()),
+            Touch::SigningKeys => (GatewaySubject::SigningKeys, Uuid::nil()),
         };
         self.touched.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
     }

@@ -25,10 +25,14 @@ pub struct Model {
     pub scopes: Option<Strings>,
     /// The secret's recognisable part, its rest as dots.
     pub masked: Option<String>,
+    /// Where its newest keys are published.
+    pub jwks_url: Option<String>,
     pub created_at: DateTimeUtc,
     pub created_by: Option<UserId>,
     pub last_used_at: Option<DateTimeUtc>,
     pub expires_at: Option<DateTimeUtc>,
+    /// Days of the last warning that came before `expires_at`.
+    pub expiry_warned_days: Option<i32>,
     pub revoked_at: Option<DateTimeUtc>,
     pub version: i32,
 }

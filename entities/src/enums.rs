@@ -46,13 +46,15 @@ stored_enum! {
     /// Where a request for a decision stands.
     RequestStatus { Pending Approved Declined Withdrawn }
     /// What a decision is asked for.
-    QueueKind { Registration Subscription Submission Scope }
+    QueueKind { Registration Subscription Submission Scope Rotation }
     /// What a reviewer wants to see of the sandbox work.
     ReviewCheckKind { OperationCalled SuccessfulCalls ErrorRateBelow #[serde(rename = "HANDLED_429")] Handled429 RotatedOnce }
     PropertyType { String Text Number Boolean Option Options Url Email IpList }
     /// Where an approved answer goes by itself.
-    FormTarget { IpAllowlist }
+    FormTarget { IpAllowlist JwksUrl }
     CredentialStatus { Unclaimed Active Revoked Expired }
+    /// What is done about a secret that was found in public.
+    LeakedKeyAction { Notify Narrow Rotate }
     ActorKind { User Staff System PaymentProvider }
     /// Why the gateway refused; the order of the checks is `domain::rules::admission`'s.
     DenialReason {
@@ -69,7 +71,7 @@ stored_enum! {
     NotificationKind { Invitation Subscription Review Credential Scope Quota Billing Spec Team Support }
     SupportTopic { Credentials Authentication RefusedCall Documentation Billing Other }
     /// What a gateway has to load anew.
-    GatewaySubject { Product Client Plan Policy Team }
+    GatewaySubject { Product Client Plan Policy Team Portal SigningKeys }
 }
 
 impl Environment {

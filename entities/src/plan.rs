@@ -4,7 +4,7 @@ use sea_orm::entity::prelude::*;
 
 use crate::{
     columns::{PlanFeatures, PlanScopes, Pricing, PropertyDefinitions, ReviewChecklist, SandboxTestData, SubmissionForm},
-    enums::{ApprovalLevel, PlanStatus},
+    enums::{ApprovalLevel, LeakedKeyAction, PlanStatus},
     id::{ApprovalGroupId, PlanId, ProductId},
 };
 
@@ -39,6 +39,10 @@ pub struct Model {
     pub credential_lifetime_days: Option<i32>,
     /// How long a secret may work beside the one that took its place.
     pub rotation_overlap_hours: i32,
+    /// A rotation of its production credentials is decided on.
+    pub elevated: bool,
+    /// What is done about a secret that was found in public.
+    pub leaked_key_action: LeakedKeyAction,
     /// A new team holds it at once.
     pub auto_subscribe: bool,
     /// The version that took its place.

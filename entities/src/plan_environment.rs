@@ -16,6 +16,10 @@ pub struct Model {
     pub plan_id: PlanId,
     pub environment: Environment,
     pub auth_method: AuthMethod,
+    /// Whose tokens are taken, for OIDC.
+    pub issuer: Option<String>,
+    /// Whom these tokens are for.
+    pub audience: Option<String>,
     /// Empty allows all.
     pub allowed_methods: Strings,
     pub rate_requests: Option<i32>,

@@ -28,6 +28,10 @@ pub struct Model {
     pub standard_review_hours: i32,
     /// Business days within which FORMAL requests are decided.
     pub formal_review_days: i32,
+    /// For how long a gateway may go without confirming that what it knows is current.
+    pub gateway_stale_seconds: i32,
+    /// Whether it refuses calls from then on, or serves on.
+    pub gateway_fail_closed: bool,
     /// Fingerprint of the secret key that encrypts; a process with another does not start.
     pub key_fingerprint: Option<String>,
     pub version: i32,

@@ -22,6 +22,10 @@ pub struct Model {
     pub allowed_methods: Strings,
     /// Addresses and CIDR ranges; empty allows all.
     pub ip_allowlist: Strings,
+    /// Whose tokens are taken, for OIDC.
+    pub issuer: Option<String>,
+    /// Whom these tokens are for.
+    pub audience: Option<String>,
     pub policy_id: Option<PolicyId>,
     pub enabled: bool,
     pub created_at: DateTimeUtc,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use domain::{
     Domain, Tx,
-    outbox::{EndOverdueSubscriptions, Job, PruneRecords, WarnOfExpiry, When},
+    outbox::{EndOverdueSubscriptions, Job, KeepSigningKeys, PruneRecords, WarnOfExpiry, When},
     tx::Unaudited,
 };
 use tokio::sync::watch;
@@ -41,6 +41,7 @@ pub(crate) async fn enqueue(domain: &Domain, slot: DateTime<Utc>) -> domain::Res
     hourly(&tx, PruneRecords, slot).await?;
     hourly(&tx, EndOverdueSubscriptions, slot).await?;
     hourly(&tx, WarnOfExpiry, slot).await?;
+    hourly(&tx, KeepSigningKeys, slot).await?;
     tx.commit_unaudited(Unaudited::Queue).await
 }
 

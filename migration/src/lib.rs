@@ -15,6 +15,10 @@ mod m0005_plans_in_full;
 mod m0006_notices;
 mod m0007_evidence_and_registrations;
 mod m0008_rotation;
+mod m0009_rotation_requests;
+mod m0010_gateway_nodes;
+mod m0011_credential_kinds;
+mod m0012_leaks;
 mod shape;
 
 pub struct Migrator;
@@ -30,6 +34,10 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_notices::Migration),
             Box::new(m0007_evidence_and_registrations::Migration),
             Box::new(m0008_rotation::Migration),
+            Box::new(m0009_rotation_requests::Migration),
+            Box::new(m0010_gateway_nodes::Migration),
+            Box::new(m0011_credential_kinds::Migration),
+            Box::new(m0012_leaks::Migration),
         ]
     }
 }

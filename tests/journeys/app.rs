@@ -24,8 +24,10 @@ use entities::{
     invitation, magic_link, session, user,
 };
 use jobs::mail::{Delivery, SentMail, SentMails};
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, Database, EntityTrait, QueryFilter, QueryOrder};
-use secrecy::ExposeSecret;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, Database, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder,
+};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 /// Microseconds since the epoch.
@@ -63,7 +65,8 @@ pub struct TestApp {
     pub clock: Arc<TestClock>,
     pub http: reqwest::Client,
     sent: SentMails,
-    _data: tempfile::TempDir,
+    data: tempfile::TempDir,
+    database_url: Option<SecretString>,
 }
 
 /// Somebody who is signed in, by the cookie's value.
@@ -102,6 +105,7 @@ impl TestApp {
             ..Config::default()
         };
         change(&mut config);
+        let database_url = config.database_url.clone();
         // Monday, 5 January 2026, 09:00 UTC.
         let clock = Arc::new(TestClock(AtomicI64::new(1_767_603_600_000_000)));
         let env = Env::new(clock.clone(), Arc::new(Seeded(AtomicU64::new(1))));
@@ -113,7 +117,15 @@ impl TestApp {
             .timeout(Duration::from_secs(20))
             .build()
             .expect("a client");
-        Self { app, clock, http, sent, _data: data }
+        Self { app, clock, http, sent, data, database_url }
+    }
+
+    /// Ends the instance; its database, which nobody else asks any more, and the directory that lives as long.
+    pub async fn stop(self) -> (DatabaseConnection, tempfile::TempDir) {
+        self.app.stop().await;
+        let own = || format!("sqlite://{}", self.data.path().join("portico.db").display());
+        let url = self.database_url.map_or_else(own, |url| url.expose_secret().to_owned());
+        (Database::connect(url).await.expect("the instance's database"), self.data)
     }
 
     pub fn domain(&self) -> &Domain {

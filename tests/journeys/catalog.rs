@@ -3,7 +3,10 @@
 use entities::{
     assignment, client,
     columns::{PlanFeatures, PlanScopes, Pricing},
-    enums::{AccessLevel, ApprovalLevel, JoinMethod, PlanStatus, PricingModel, StaffRole, SubscriptionStatus, TeamStatus},
+    enums::{
+        AccessLevel, ApprovalLevel, JoinMethod, LeakedKeyAction, PlanStatus, PricingModel, StaffRole, SubscriptionStatus,
+        TeamStatus,
+    },
     id::{ClientId, PlanId, ProductId, SubscriptionId, TeamId, TierId, UserId},
     membership, plan, subscription, team, tier,
 };
@@ -107,6 +110,8 @@ async fn subscription(app: &TestApp, partner: &Partner, product: &str, status: S
         max_subscriptions_per_team: None,
         credential_lifetime_days: None,
         rotation_overlap_hours: 24,
+        elevated: false,
+        leaked_key_action: LeakedKeyAction::Notify,
         auto_subscribe: false,
         superseded_by: None,
         created_at: now,

@@ -136,7 +136,7 @@ impl TestApp {
         rows.contains(secret) || rows.contains(&hex) || rows.contains(&hex.to_lowercase())
     }
 
-    /// Every row of every table, as text.
+    /// Every row of every table, as text; but for what gateways note of themselves now and then.
     pub async fn stored(&self) -> String {
         let db = &self.domain().db;
         let backend = db.get_database_backend();
@@ -156,7 +156,7 @@ impl TestApp {
             found.iter().map(|row| row.try_get::<String>("", column).expect("text")).collect::<Vec<_>>()
         };
         let mut text = String::new();
-        for table in query(names.to_owned(), "name").await {
+        for table in query(names.to_owned(), "name").await.into_iter().filter(|table| table != "gateway_nodes") {
             let columns = match backend {
                 DatabaseBackend::Sqlite => query(format!("SELECT name FROM pragma_table_info('{table}')"), "name").await,
                 _ => Vec::new(),

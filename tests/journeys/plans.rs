@@ -111,10 +111,11 @@ async fn what_is_wrong_with_a_plan_is_said_by_field() {
             "environments": [{ "environment": "PRODUCTION", "authMethod": method, "rateLimit": { "requests": 0, "window": "HOUR" } }] })
     };
     let refused = async |input| app.refused(Some(&editor), "createPlan", "CreatePlanInput", input).await;
-    let all = refused(input("A", "FLAT_FEE", "OAUTH2_CLIENT_SECRET")).await;
+    let all = refused(input("A", "FLAT_FEE", "OIDC")).await;
     assert_eq!(
         all,
-        "INVALID slug, REQUIRED pricing.currency, REQUIRED pricing.amount, REQUIRED pricing.interval, INVALID environments, INVALID environments.0.authMethod, \
+        "INVALID slug, REQUIRED pricing.currency, REQUIRED pricing.amount, REQUIRED pricing.interval, INVALID environments, REQUIRED environments.0.issuer, \
+         REQUIRED environments.0.audience, \
          INVALID environments.0.rateLimit.requests"
     );
     let mut fine = input("taken", "FREE", "NONE");

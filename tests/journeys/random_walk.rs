@@ -8,6 +8,7 @@ use domain::{
     read::lanes::standing,
     rules::{
         admission::{Call, admit},
+        jose::access_token::Expected,
         subscription::{is_final, lane_locks},
     },
     snapshot::Live,
@@ -297,8 +298,10 @@ impl Walk {
                 profile_id: None,
                 api_key: Some(secret),
                 bearer: None,
+                certificate: None,
                 peer: "192.0.2.1".parse().expect("an address"),
                 now: self.app.domain().now(),
+                tokens: Expected { issuer: "https://portal.example", audience: "https://gateway.example" },
             };
             let passes = admit(self.live.snapshot(), &call).is_ok();
             let live = row.status == CredentialStatus::Active && locks.is_empty();

@@ -33,7 +33,7 @@ impl TestApp {
     }
 
     /// What calls with these keys are answered, once the gateway knows of the last change.
-    async fn answers<const N: usize>(&self, keys: [&Value; N], expected: [u16; N]) {
+    pub async fn answers<const N: usize>(&self, keys: [&Value; N], expected: [u16; N]) {
         let mut seen = [0; N];
         for _ in 0..400 {
             for (seen, key) in seen.iter_mut().zip(keys) {

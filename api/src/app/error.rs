@@ -6,7 +6,7 @@ use domain::DomainError;
 use jobs::mail::MailSettingError;
 use sea_orm::{DbErr, RuntimeErr};
 
-use crate::config::ConfigError;
+use crate::{config::ConfigError, tls::BadFile};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -32,6 +32,10 @@ pub enum StartError {
     Migration(DbErr),
     #[error("cannot listen on {addr} ({source}): stop what uses it or set {setting}")]
     Listen { addr: SocketAddr, setting: &'static str, source: io::Error },
+    #[error(transparent)]
+    Tls(#[from] BadFile),
+    #[error("{given} is set and {missing} is not: TLS needs both")]
+    HalfOfTls { given: &'static str, missing: &'static str },
     #[error("{0}: set PORTICO_SMTP_URL or PORTICO_MAIL_FROM right")]
     Mail(#[from] MailSettingError),
     #[error("{}", with_source(.0))]

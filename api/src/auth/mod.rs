@@ -42,11 +42,7 @@ impl Caller {
 /// An unknown, expired or revoked session or token is nobody, never an error: signing in again is the way out.
 pub async fn caller(domain: &Domain, headers: &HeaderMap, ip: IpAddr, request_id: Option<String>) -> Result<Caller> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let origin = Origin {
-        ip: Some(ip.to_string()),
-        user_agent: text(USER_AGENT).map(|agent| agent.chars().take(256).collect()),
-        request_id,
-    };
+    let origin = origin(headers, ip, request_id);
     let signed_in = match (bearer(text(AUTHORIZATION)), session_cookie(headers)) {
         (Some(token), _) if token.starts_with(access_token::PREFIX) => sign_in::by_access_token(domain, token).await?,
         (Some(token), _) => sign_in::by_session(domain, token).await?,
@@ -61,6 +57,12 @@ pub async fn caller(domain: &Domain, headers: &HeaderMap, ip: IpAddr, request_id
         None => Actor::nobody(origin),
     };
     Ok(Caller { actor, signed_in })
+}
+
+/// Where a request came from, for the audit log.
+pub fn origin(headers: &HeaderMap, ip: IpAddr, request_id: Option<String>) -> Origin {
+    let agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
+    Origin { ip: Some(ip.to_string()), user_agent: agent.map(|agent| agent.chars().take(256).collect()), request_id }
 }
 
 /// Whether a request is signed by a cookie, which a browser sends for whatever page asks.

@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use domain::{keyring::Keyring, rules::text};
+use domain::{
+    keyring::Keyring,
+    rules::{leak::ScannerKeys, text},
+};
 use ipnet::IpNet;
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
@@ -29,7 +32,7 @@ const fn secret(name: &'static str, takes: &'static str, set: fn(&mut Config, &s
     Setting { name, secret: true, takes, set }
 }
 
-pub const SETTINGS: [Setting; 17] = [
+pub const SETTINGS: [Setting; 22] = [
     secret("DATABASE_URL", "sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE", |c, text| {
         let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
         let fine = known && (text.starts_with("sqlite:") || Url::parse(text).is_ok_and(|url| url.has_host()));
@@ -98,6 +101,30 @@ pub const SETTINGS: [Setting; 17] = [
             list(text, |part| part.parse::<IpNet>().ok().or_else(|| Some(IpNet::from(part.parse::<std::net::IpAddr>().ok()?))))?;
         Some(())
     }),
+    open("GATEWAY_TLS_CERT", "a file of certificates in PEM, the gateway's own first", |c, text| {
+        c.gateway_tls_cert = Some(PathBuf::from(text));
+        Some(())
+    }),
+    open("GATEWAY_TLS_KEY", "a file with the certificate's private key in PEM", |c, text| {
+        c.gateway_tls_key = Some(PathBuf::from(text));
+        Some(())
+    }),
+    open("GATEWAY_TLS_CLIENT_CA", "a file of certificates in PEM: of the authorities that issue to callers", |c, text| {
+        c.gateway_tls_client_ca = Some(PathBuf::from(text));
+        Some(())
+    }),
+    open("OUTGOING_PRIVATE", "on or off", |c, text| {
+        c.outgoing_private = switch(text)?;
+        Some(())
+    }),
+    open(
+        "LEAK_KEYS",
+        "a JSON file with a scanner's P-256 public keys, as GitHub publishes those of its secret scanning",
+        |c, text| {
+            c.leak_keys = Some(ScannerKeys::parse(&std::fs::read_to_string(text).ok()?)?);
+            Some(())
+        },
+    ),
     open("ADMIN_EMAIL", "a mail address, such as ada@example.com", |c, text| {
         c.admin_email = Some(text::email("", text).ok()?);
         Some(())

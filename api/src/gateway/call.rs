@@ -2,48 +2,33 @@
 
 use std::rc::Rc;
 
-use domain::{
-    limits::Refused,
-    rules::{
-        admission::{self, Admitted, Denial},
-        limits::Standing,
-    },
-};
-use entities::{
-    enums::{Backend, DenialReason, LogSink},
-    id::RequestId,
-};
+use domain::rules::{admission::Admitted, limits::Standing};
+use entities::enums::{Backend, DenialReason};
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
-    header::{AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HOST, UPGRADE},
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
+    header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HOST, UPGRADE},
     request::Parts,
 };
 use hyper::{body::Incoming, upgrade::OnUpgrade};
-use tokio::time::Instant;
 
 use super::{
     Core,
     answer::Answer,
-    framing::{self, Heads},
+    authorize,
+    came::{self, Came, OURS},
+    claims::API_KEY,
     headers, identity,
-    meter::{self, Call},
+    meter::Call,
     mock,
-    record::{Known, Record},
-    refusal::{self, REQUEST_ID, Refusal},
-    request_id, tunnel,
+    refusal::{self, NO_STORE, REQUEST_ID, Refusal},
+    refused::Refused,
+    request_id, token, tunnel,
     upstream::{self, Fault, Lease, Outgoing},
     wire::Wire,
 };
-use crate::{
-    address,
-    listen::{AnswerGuard, GuardedBody},
-};
+use crate::listen::{AnswerGuard, GuardedBody};
 
-static CLIENT_ID: HeaderName = HeaderName::from_static("x-client-id");
-static PROFILE_ID: HeaderName = HeaderName::from_static("x-profile-id");
-static API_KEY: HeaderName = HeaderName::from_static("x-api-key");
-
-const HEALTH: &str = "/_portico/healthz";
+const HEALTH: &str = "/healthz";
 /// Characters of what a refusal was about: a caller chooses how long a pointer into its body is.
 const MOST_ABOUT: usize = 300;
 
@@ -59,60 +44,38 @@ pub async fn answer(
     answering: AnswerGuard,
     mut request: Request<Incoming>,
 ) -> Result<Response<Answer>, HungUp> {
-    let started = Instant::now();
-    let now = core.ctx.env.now();
-    let id = core.ids.next(now);
-    let faulty = fault(&wire, &request);
-    let caller = address::caller(wire.peer.ip(), request.headers(), &core.settings.trusted_proxies);
-    let decided = {
-        let claims = Claims::read(request.headers());
-        let call = admission::Call {
-            method: request.method().as_str(),
-            path: request.uri().path(),
-            framing: faulty.or(claims.fault),
-            client_id: claims.client_id,
-            profile_id: claims.profile_id,
-            api_key: claims.api_key,
-            bearer: claims.bearer,
-            peer: caller,
-            now,
-        };
-        admission::admit(core.live.snapshot(), &call)
-    };
+    let came = Came::now(&core, &wire, answering, request.headers()).by_explorer(
+        &core,
+        request.method(),
+        request.uri(),
+        request.headers(),
+    );
+    let unclear = came::unclear(&wire, &request);
+    if let Some(ours) = request.uri().path().strip_prefix(OURS) {
+        if ours == HEALTH && matches!(*request.method(), Method::GET | Method::HEAD) && unclear.is_none() {
+            return Ok(health(&core, came));
+        }
+        if authorize::is_asked(ours) {
+            // In a box: most calls need no room for it.
+            return Ok(Box::pin(authorize::answer(core, wire, came, unclear, request)).await);
+        }
+    }
+    if request.uri().path() == token::PATH && core.settings.knows_certificates() && unclear.is_none() {
+        return Ok(Box::pin(token::answer(core, came, request)).await);
+    }
+    let faulty = unclear.or_else(|| came::not_forwarded(request.method()));
+    let decided = came.decide(&core, request.method(), request.uri(), request.headers(), faulty).await;
     let caller_side = headers::wanted_protocol(request.headers())
         .filter(|_| request.version() == Version::HTTP_11)
         .cloned()
         .map(|protocol| (protocol, tunnel::caller_side(&mut request)));
     let (Parts { method, uri, headers, .. }, body) = request.into_parts();
-    if uri.path() == HEALTH && matches!(method, Method::GET | Method::HEAD) && faulty.is_none() {
-        return Ok(health(id, Call::unnoted(answering)));
-    }
-    let record = Record {
-        id,
-        id_header: request_id::header(id),
-        at: now,
-        method,
-        target: uri,
-        ip: caller,
-        status: meter::unanswered(),
-        latency: std::time::Duration::ZERO,
-        denial: None,
-        detail: None,
-        known: Known::default(),
-        used: None,
-        sink: LogSink::Database,
-        request_headers: headers,
-        response_headers: Vec::new(),
-    };
-    let mut call = Call::begin(record, started, core.meter.clone(), answering);
-    let admitted = match decided {
-        Ok(admitted) => admitted,
-        Err(denial) => return Ok(denied(call, &denial, faulty.is_some() && wire.heads.is_some())),
-    };
-    identity::note_admitted(&mut call, &admitted);
-    let standing = match core.keeper.take(now, admitted.client.id, admitted.environment, &admitted.limits).await {
-        Ok(standing) => standing,
-        Err(over) => return Ok(limited(call, &over)),
+    let when = came.when;
+    let call = came.call(&core, method, uri, headers);
+    let close = faulty.is_some() && wire.heads.is_some();
+    let (call, admitted, standing) = match came::settle(&core, when, call, decided, close).await {
+        Ok(settled) => settled,
+        Err(refused) => return Ok(refused.into()),
     };
     let body = if hyper::body::Body::is_end_stream(&body) {
         Outgoing::None
@@ -124,87 +87,20 @@ pub async fn answer(
     forward.send(call, body, caller_side).await
 }
 
-/// What is wrong with the form of a request, before anything of it is believed.
-fn fault(wire: &Wire, request: &Request<Incoming>) -> Option<&'static str> {
-    let followed = wire.heads.as_ref().map_or(Ok(()), Heads::next);
-    let host = || framing::check_host(request.headers(), request.uri().authority().is_some());
-    match followed.and_then(|()| host()) {
-        Err(fault) => Some(fault.about()),
-        // An upstream's answer to TRACE would show the caller what the gateway added.
-        Ok(()) if matches!(*request.method(), Method::TRACE | Method::CONNECT) => Some("TRACE and CONNECT are not forwarded"),
-        Ok(()) => None,
+fn health(core: &Core, came: Came) -> Response<Answer> {
+    let (id, current) = (request_id::header(came.id), came.when.is_current(core));
+    let mut response = Response::new(Answer::text(if current { "ok\n" } else { "stale\n" }, came.unnoted()));
+    if !current {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     }
-}
-
-/// What a call says of itself in its headers.
-#[derive(Default)]
-struct Claims<'a> {
-    client_id: Option<&'a str>,
-    profile_id: Option<&'a str>,
-    api_key: Option<&'a str>,
-    bearer: Option<&'a str>,
-    fault: Option<&'static str>,
-}
-
-impl<'a> Claims<'a> {
-    fn read(headers: &'a HeaderMap) -> Self {
-        let mut fault = None;
-        let mut one = |name: &HeaderName, doubled: &'static str, unreadable: &'static str| {
-            let mut values = headers.get_all(name).iter();
-            let value = values.next()?;
-            if values.next().is_some() {
-                fault = Some(doubled);
-            }
-            let text = value.to_str().ok();
-            if text.is_none() {
-                fault = Some(unreadable);
-            }
-            text
-        };
-        let client_id = one(&CLIENT_ID, "several X-Client-ID headers", "an X-Client-ID that is not ASCII");
-        let profile_id = one(&PROFILE_ID, "several X-Profile-ID headers", "an X-Profile-ID that is not ASCII");
-        let api_key = one(&API_KEY, "several X-API-Key headers", "an X-API-Key that is not ASCII");
-        let authorization = one(&AUTHORIZATION, "several Authorization headers", "an Authorization that is not ASCII");
-        Self { client_id, profile_id, api_key, bearer: authorization.and_then(bearer), fault }
-    }
-}
-
-/// The token of a `Bearer` authorization; the scheme's case does not matter.
-fn bearer(authorization: &str) -> Option<&str> {
-    let (scheme, token) = authorization.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start_matches(' '))
-}
-
-fn health(id: RequestId, call: Call) -> Response<Answer> {
-    let mut response = Response::new(Answer::text("ok\n", call));
-    response.headers_mut().insert(&REQUEST_ID, request_id::header(id));
+    response.headers_mut().insert(&REQUEST_ID, id);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
     response
 }
 
-fn denied(mut call: Call, denial: &Denial, close: bool) -> Response<Answer> {
-    identity::note_denied(&mut call, &denial.known);
-    let headers = call.record().map(|record| &record.request_headers);
-    let presented = headers.is_some_and(|h| h.contains_key(&API_KEY) || h.contains_key(AUTHORIZATION));
-    let about = denial.about.as_deref();
-    let refusal = Refusal { allow: denial.allow, presented, close, ..Refusal::of(denial.reason, about) };
-    refuse(call, &refusal, &Standing::default())
-}
-
-fn limited(call: Call, over: &Refused) -> Response<Answer> {
-    let refusal = Refusal { retry_after: Some(over.retry_after), ..Refusal::of(over.reason, None) };
-    refuse(call, &refusal, &over.standing)
-}
-
-fn refuse(mut call: Call, refusal: &Refusal<'_>, standing: &Standing) -> Response<Answer> {
-    let Some(record) = call.record() else { return Response::new(Answer::text("", call)) };
-    let (mut head, text) = refusal.answer(record.id).into_parts();
-    head.headers.insert(&REQUEST_ID, record.id_header.clone());
-    refusal::tell_standing(standing, &mut head.headers);
-    call.refused(refusal.reason, refusal.about);
-    call.answered(head.status, &head.headers);
-    Response::from_parts(head, Answer::text(text, call))
+fn refuse(call: Call, refusal: &Refusal<'_>, standing: &Standing) -> Response<Answer> {
+    Refused::new(call, refusal, standing).into()
 }
 
 /// An admitted call on its way.

@@ -19,6 +19,7 @@ use super::{
     vouched::Vouched,
     wire::Wire,
 };
+use crate::address;
 
 static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -51,7 +52,7 @@ pub fn tell_upstream(
 /// Where the call came from. A trusted proxy's word on scheme and host is passed on.
 fn tell_origin(record: &Record, wire: &Wire, trusted: &[IpNet], into: &mut HeaderMap) {
     let from = &record.request_headers;
-    let believed = trusted.iter().any(|net| net.contains(&wire.peer.ip().to_canonical()));
+    let believed = address::is_trusted(wire.peer.ip(), trusted);
     let said = |name: &HeaderName| from.get(name).filter(|_| believed).cloned();
     let caller = if record.ip == wire.peer.ip().to_canonical() {
         Ok(wire.peer_text.clone())

@@ -2,7 +2,12 @@
 //! snapshot, the limits' keeper and the log, and wait for none of these.
 
 mod answer;
+mod asked;
+mod authorize;
 mod call;
+mod came;
+mod certificate;
+mod claims;
 mod first_calls;
 mod framing;
 mod headers;
@@ -12,7 +17,9 @@ mod meter;
 mod mock;
 mod record;
 mod refusal;
+mod refused;
 mod request_id;
+mod token;
 mod tunnel;
 mod upstream;
 mod uses;
@@ -21,7 +28,13 @@ mod wire;
 
 use std::{io, net::SocketAddr, num::NonZeroUsize, rc::Rc, sync::Arc, thread, time::Duration};
 
-use domain::{Domain, limits::Keeper, snapshot::Live};
+use domain::{
+    Domain,
+    limits::Keeper,
+    oauth::AuthorizationServer,
+    rules::{certificate::Shown, jose::access_token::Expected},
+    snapshot::Live,
+};
 use hyper::{Request, body::Incoming, rt::Executor, service::service_fn};
 use ipnet::IpNet;
 use tokio::{
@@ -31,7 +44,7 @@ use tokio::{
     task::{JoinHandle, LocalSet, spawn_local},
     time::{MissedTickBehavior, interval, timeout},
 };
-use tokio_rustls::rustls;
+use tokio_rustls::{TlsAcceptor, rustls};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::{
@@ -43,7 +56,10 @@ use self::{
     vouched::Vouched,
     wire::Wire,
 };
-use crate::listen::{self, Door, Guarded, Limits, Place, Vitals};
+use crate::{
+    listen::{self, Carrier, Door, Guarded, Limits, Place, Vitals},
+    tls,
+};
 
 pub use self::{
     log::{Counts, LogLimits},
@@ -62,6 +78,14 @@ pub struct Settings {
     pub log: LogLimits,
     /// Whose `X-Forwarded-*` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Who issues the access tokens that are taken: the portal's base URL.
+    pub issuer: String,
+    /// Where callers reach the gateway, which access tokens are for; else the address that it listens on.
+    pub url: Option<String>,
+    /// What TLS is served by; `None`: plain text, as behind something that ends TLS.
+    pub tls: Option<tls::Served>,
+    /// Whose certificates callers show.
+    pub client_authority: tls::Authority,
     /// Certificate authorities of upstreams, besides the public ones.
     pub upstream_authorities: Vec<rustls::pki_types::CertificateDer<'static>>,
 }
@@ -75,8 +99,22 @@ impl Settings {
             upstream: UpstreamLimits::default(),
             log: LogLimits::default(),
             trusted_proxies: Vec::new(),
+            issuer: String::new(),
+            url: None,
+            tls: None,
+            client_authority: tls::Authority::default(),
             upstream_authorities: Vec::new(),
         }
+    }
+
+    /// Whether a caller's certificate can be known here.
+    fn knows_certificates(&self) -> bool {
+        self.tls.is_some() || !self.trusted_proxies.is_empty()
+    }
+
+    /// What access tokens have to say of us.
+    fn expected_tokens(&self) -> Expected<'_> {
+        Expected { issuer: &self.issuer, audience: self.url.as_deref().unwrap_or_default() }
     }
 }
 
@@ -90,6 +128,8 @@ struct Shared {
     log: Arc<Log>,
     door: Door,
     tls: Arc<rustls::ClientConfig>,
+    acceptor: Option<TlsAcceptor>,
+    tokens: AuthorizationServer,
     /// The process's runtime, for what is not to be done on a core.
     main: Handle,
     stop: CancellationToken,
@@ -105,6 +145,8 @@ struct Core {
     meter: Rc<Meter>,
     upstreams: Upstreams,
     vouched: Vouched,
+    acceptor: Option<TlsAcceptor>,
+    tokens: AuthorizationServer,
     main: Handle,
     stop: CancellationToken,
 }
@@ -121,9 +163,13 @@ pub struct Gateway {
 }
 
 /// Binds and serves. `live` is kept up to date by its owner.
-pub fn start(ctx: Domain, live: Live, keeper: Arc<Keeper>, settings: Settings) -> io::Result<Gateway> {
+pub fn start(ctx: Domain, live: Live, keeper: Arc<Keeper>, mut settings: Settings) -> io::Result<Gateway> {
     let first = listen::bind(settings.listen, true)?;
     let address = first.local_addr()?;
+    let scheme = if settings.tls.is_some() { "https" } else { "http" };
+    let url = settings.url.get_or_insert_with(|| format!("{scheme}://{address}")).clone();
+    let acceptor = settings.tls.as_ref().map(|served| served.config(&settings.client_authority)).transpose();
+    let acceptor = acceptor.map_err(io::Error::other)?.map(|config| TlsAcceptor::from(Arc::new(config)));
     let mut sockets = vec![first];
     for _ in 1..settings.threads.get() {
         sockets.push(listen::bind(address, true)?);
@@ -132,12 +178,14 @@ pub fn start(ctx: Domain, live: Live, keeper: Arc<Keeper>, settings: Settings) -
     let stop_writer = CancellationToken::new();
     let writer = tokio::spawn(log::write(ctx.clone(), log.clone(), settings.log.clone(), stop_writer.clone()));
     let shared = Shared {
+        tokens: AuthorizationServer::new(ctx.clone(), live.clone(), settings.issuer.clone(), url),
+        acceptor,
         ctx,
         live,
         keeper,
         log,
         door: Door::new(settings.limits.connections),
-        tls: Arc::new(upstream::tls(&settings.upstream_authorities).map_err(io::Error::other)?),
+        tls: Arc::new(tls::client(&settings.upstream_authorities).map_err(io::Error::other)?),
         settings: Arc::new(settings),
         main: Handle::current(),
         stop: CancellationToken::new(),
@@ -175,6 +223,7 @@ impl Gateway {
             tracing::error!(%error, "the request log's writer did not end well");
         }
         self.shared.log.lines_written().await;
+        self.shared.live.leave().await;
     }
 }
 
@@ -205,6 +254,8 @@ async fn serve(socket: std::net::TcpListener, shared: Shared) -> io::Result<()> 
         meter: Rc::new(Meter::new(shared.log, shared.settings.log.strangers_a_second)),
         upstreams: Upstreams::new(shared.settings.upstream.clone(), shared.tls),
         vouched: Vouched::default(),
+        acceptor: shared.acceptor,
+        tokens: shared.tokens,
         ctx: shared.ctx,
         live: shared.live,
         keeper: shared.keeper,
@@ -219,7 +270,7 @@ async fn serve(socket: std::net::TcpListener, shared: Shared) -> io::Result<()> 
             accepted = door.accept(&socket) => accepted,
             () = stop.cancelled() => break,
         };
-        spawn_local(converse(core.clone(), stream, peer, place));
+        spawn_local(welcome(core.clone(), stream, peer, place));
     }
     drop(socket);
     let _ = timeout(core.settings.limits.drain, door.emptied()).await;
@@ -243,12 +294,21 @@ async fn tick(core: Rc<Core>) {
     }
 }
 
-async fn converse(core: Rc<Core>, stream: TcpStream, peer: SocketAddr, place: Place) {
+async fn welcome(core: Rc<Core>, stream: TcpStream, peer: SocketAddr, place: Place) {
+    let Some(acceptor) = &core.acceptor else { return converse(core, stream, (peer, None), place).await };
+    // One who speaks no TLS, or stalls, is not answered: there is nothing that it could read.
+    if let Ok(Ok(stream)) = timeout(core.settings.limits.header_read, acceptor.accept(stream)).await {
+        let shown = stream.get_ref().1.peer_certificates().and_then(|chain| core.settings.client_authority.judge(chain));
+        converse(core, stream, (peer, shown), place).await;
+    }
+}
+
+async fn converse<C: Carrier + Send>(core: Rc<Core>, stream: C, (peer, shown): (SocketAddr, Option<Shown>), place: Place) {
     let vitals = Arc::new(Vitals::new());
     let heads = Heads::default();
     let io = Guarded::new(stream, vitals.clone(), place, Scanner::new(heads.clone()));
     let serving = core.clone();
-    let wires = [Rc::new(Wire::new(peer, Some(heads))), Rc::new(Wire::new(peer, None))];
+    let wires = [Rc::new(Wire::new(peer, Some(heads), shown)), Rc::new(Wire::new(peer, None, shown))];
     let service = service_fn(move |request: Request<Incoming>| {
         let wire = &wires[usize::from(request.version() == http::Version::HTTP_2)];
         call::answer(serving.clone(), wire.clone(), vitals.begin(), request)

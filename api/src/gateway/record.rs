@@ -22,6 +22,8 @@ pub struct Record {
     pub method: Method,
     pub target: Uri,
     pub ip: IpAddr,
+    /// The portal's explorer sent it.
+    pub via_explorer: bool,
     pub status: StatusCode,
     pub latency: Duration,
     pub denial: Option<DenialReason>,

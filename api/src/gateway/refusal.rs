@@ -18,6 +18,9 @@ pub static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
+const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
+pub const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
 /// Why a call is refused, and what its caller is told besides.
 pub struct Refusal<'a> {
     pub reason: DenialReason,
@@ -52,8 +55,8 @@ impl<'a> Refusal<'a> {
     }
 
     fn say_more(&self, entry: &Entry, headers: &mut HeaderMap) {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(CONTENT_TYPE, PROBLEM);
+        headers.insert(CACHE_CONTROL, NO_STORE);
         match entry.status {
             401 => {
                 // RFC 6750 section 3.1: no error code for who presented nothing.
@@ -76,6 +79,15 @@ impl<'a> Refusal<'a> {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
     }
+}
+
+/// Of who may not even ask: the answer without its request id.
+pub fn turned_away(entry: &Entry, about: &str, id: RequestId) -> Response<String> {
+    let mut response = Response::new(problem(entry, Some(about), &[], id));
+    *response.status_mut() = StatusCode::from_u16(entry.status).unwrap_or(StatusCode::FORBIDDEN);
+    response.headers_mut().insert(CONTENT_TYPE, PROBLEM);
+    response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+    response
 }
 
 fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {

@@ -334,21 +334,6 @@ fn is_idempotent(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
 }
 
-/// How TLS to upstreams is done: the public certificate authorities, and those given besides.
-pub fn tls(besides: &[rustls::pki_types::CertificateDer<'static>]) -> Result<rustls::ClientConfig, rustls::Error> {
-    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    for certificate in besides {
-        roots.add(certificate.clone())?;
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
-}
-
 /// What an upstream is asked for: its own path, then what follows the base path in the call's, byte for byte.
 pub fn target(prefix: &str, rest: &str, query: Option<&str>) -> String {
     let mut target = String::with_capacity(prefix.len() + rest.len() + 2 + query.map_or(0, str::len));

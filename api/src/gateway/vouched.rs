@@ -19,6 +19,9 @@ static PLAN: HeaderName = HeaderName::from_static("x-portico-plan-id");
 static ENVIRONMENT: HeaderName = HeaderName::from_static("x-portico-environment");
 static SCOPES: HeaderName = HeaderName::from_static("x-portico-scopes");
 
+/// All that an identity may be told in.
+pub static NAMES: [&HeaderName; 6] = [&CLIENT, &TEAM, &PROFILE, &PLAN, &ENVIRONMENT, &SCOPES];
+
 /// Identities that a core keeps; beyond that it starts anew.
 const MOST: usize = 4_096;
 

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use domain::rules::certificate::Shown;
 use http::HeaderValue;
 
 use super::framing::Heads;
@@ -13,13 +14,15 @@ pub struct Wire {
     pub peer_text: HeaderValue,
     /// `None` for HTTP/2, whose framing cannot be doubtful in these ways.
     pub heads: Option<Heads>,
+    /// The certificate that the peer has shown.
+    pub shown: Option<Shown>,
 }
 
 impl Wire {
-    pub fn new(peer: SocketAddr, heads: Option<Heads>) -> Self {
+    pub fn new(peer: SocketAddr, heads: Option<Heads>, shown: Option<Shown>) -> Self {
         let text = peer.ip().to_canonical().to_string();
         // Addresses are ASCII.
         let peer_text = HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""));
-        Self { peer, peer_text, heads }
+        Self { peer, peer_text, heads, shown }
     }
 }

@@ -1,30 +1,42 @@
 //! Credentials: made, shown once, revoked.
 
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use std::time::Instant;
+
+use async_graphql::{ComplexObject, Context, ID, InputObject, Json, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use domain::{
     ops::{
         claims,
         credentials::{self, Made},
+        overlaps,
+        proofs::Given,
         rotation,
     },
     read::{clients::Overlap, sample_request::curl},
-    rules::{credential::state_at, profile::names_its_client},
+    rules::{
+        credential::state_at,
+        profile::{names_its_client, uses_tokens},
+    },
 };
-use entities::{credential, enums::CredentialStatus as Status};
+use entities::{
+    credential,
+    enums::{AuthMethod as Kind, CredentialStatus as Status},
+};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::{
-    graphql::{
-        enums::{AuthMethod, CredentialStatus, Environment},
-        loaders::found,
-        loaders::lists::{OverlapOf, TargetOf, one},
-        payload::{Payload, UserError, payload},
-        profile::Profile,
-        request::{RequestContext, id_of},
-        user::User,
-    },
-    payload_type,
+use crate::graphql::{
+    enforcement::{Enforcement, enforcement},
+    enums::{AuthMethod, CredentialStatus, Environment},
+    explorer::{self, GenerateTokenInput, GenerateTokenPayload, TryEndpointInput, TryEndpointPayload},
+    leak::Leak,
+    loaders::found,
+    loaders::lists::{OpenLeakOf, OverlapOf, RotationOf, TargetOf, one},
+    payload::{Payload, UserError, payload},
+    profile::Profile,
+    request::{RequestContext, id_of},
+    rotation::{self as decided, DecideRotationInput, RotationRequest},
+    scalars::Url,
+    user::User,
 };
 
 /// A way to prove who calls. Its secret was shown when it was made, and never again.
@@ -55,13 +67,41 @@ impl Credential {
     async fn scopes(&self) -> Option<&[String]> {
         self.0.scopes.as_deref()
     }
-    /// What the caller names itself by: the client's id, for `X-Client-ID`; null where the secret alone says it.
+    /// A rotation that a reviewer decides on, until its secret is claimed; null where none was asked for.
+    async fn rotation(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<RotationRequest>> {
+        Ok(one(ctx, RotationOf(self.0.id)).await?.map(RotationRequest))
+    }
+    /// The last of its secrets that was found in public, while that works, or a new one is to be claimed for it.
+    async fn leak(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Leak>> {
+        match state_at(self.0.status, self.0.expires_at, ctx.op().now()) {
+            Status::Active => Ok(one(ctx, OpenLeakOf(self.0.id)).await?.map(Leak)),
+            _ => Ok(None),
+        }
+    }
+    /// What the caller names itself by: the client's id for `X-Client-ID`, this credential's id for OAuth 2.0 (it stays with a
+    /// rotation and changes with a regeneration); null where the secret alone says it.
     async fn client_id(&self) -> Option<String> {
-        names_its_client(self.0.kind).then(|| self.0.client_id.to_string())
+        client_id(&self.0)
+    }
+    /// Where access tokens are had; null for kinds that use none.
+    async fn token_endpoint(&self, ctx: &Context<'_>) -> Option<Url> {
+        uses_tokens(self.0.kind).then(|| Url(ctx.site().token_endpoint()))
     }
     /// The secret's recognisable part; the rest as dots.
     async fn masked(&self) -> Option<&str> {
         self.0.masked.as_deref()
+    }
+    /// Where the owner's newest keys are published; null where they were given, or the kind has none.
+    async fn jwks_url(&self) -> Option<Url> {
+        self.0.jwks_url.clone().map(Url)
+    }
+    /// SHA-256 of the newest certificate (its DER), in hexadecimal; null for other kinds.
+    async fn certificate_thumbprint(&self) -> Option<&str> {
+        self.0.masked.as_deref().filter(|_| self.0.kind == Kind::Mtls)
+    }
+    /// What an outside issuer's tokens name the caller by (azp, client_id or sub), the newest; null for other kinds.
+    async fn subject(&self) -> Option<&str> {
+        self.0.masked.as_deref().filter(|_| self.0.kind == Kind::Oidc)
     }
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
@@ -95,6 +135,13 @@ impl Credential {
     }
 }
 
+fn client_id(row: &credential::Model) -> Option<String> {
+    if uses_tokens(row.kind) {
+        return Some(row.id.to_string());
+    }
+    names_its_client(row.kind).then(|| row.client_id.to_string())
+}
+
 /// A secret that was just made. Keep it: it is shown this once.
 pub struct IssuedSecret {
     credential: credential::Model,
@@ -112,15 +159,16 @@ impl IssuedSecret {
     async fn secret(&self) -> &str {
         self.secret.expose_secret()
     }
-    /// For `X-Client-ID`; null where the secret alone says who calls.
+    /// For `X-Client-ID`, or OAuth 2.0's client id; null where the secret alone says who calls.
     async fn client_id(&self) -> Option<String> {
-        names_its_client(self.credential.kind).then(|| self.credential.client_id.to_string())
+        client_id(&self.credential)
     }
     /// A curl line for a first call, with the secret in it.
     async fn sample_request(&self, ctx: &Context<'_>) -> async_graphql::Result<String> {
         let profile = found(ctx.loaders().profiles.load_one(self.credential.profile_id).await)?;
         let target = one(ctx, TargetOf(profile.id)).await?.unwrap_or_default();
-        Ok(curl(&ctx.site().gateway_url, &profile, &target, Some(self.secret.expose_secret())))
+        let issued = Some((self.credential.id, self.secret.expose_secret()));
+        Ok(curl(ctx.site().places(), &profile, &target, issued))
     }
 }
 
@@ -130,6 +178,14 @@ pub struct CreateCredentialInput {
     name: Option<String>,
     /// A part of the subscription's grants; left out: all of them, also later ones.
     scopes: Option<Vec<String>>,
+    /// Of kinds that are proven by your own keys: the public ones, as a JWKS.
+    jwks: Option<Json<serde_json::Value>>,
+    /// Instead of `jwks`: where the keys are published. Read when they are needed, and again when they change.
+    jwks_url: Option<Url>,
+    /// For MTLS: the certificate that the caller shows, alone, in PEM. The credential ends with it.
+    certificate_pem: Option<String>,
+    /// For OIDC: what the issuer's tokens name the caller by, in the claim azp, client_id or sub.
+    subject: Option<String>,
     expires_at: Option<DateTime<Utc>>,
     /// The same key and input within a day give the same answer, secret included, and act once.
     idempotency_key: Option<String>,
@@ -142,6 +198,14 @@ pub struct RotateSecretInput {
     overlap_hours: Option<i32>,
     /// Ends the overlap before, once no older secret was used for so long; from 5.
     end_when_silent_for_minutes: Option<i32>,
+    /// The next public keys, beside the ones that there are until the overlap ends.
+    jwks: Option<Json<serde_json::Value>>,
+    /// Where the next keys are published.
+    jwks_url: Option<Url>,
+    /// The next certificate, in PEM, beside the one that there is until the overlap ends.
+    certificate_pem: Option<String>,
+    /// The next subject, beside the one that there is until the overlap ends.
+    subject: Option<String>,
     /// The same key and input within a day give the same answer, secret included, and act once.
     idempotency_key: Option<String>,
 }
@@ -151,24 +215,67 @@ pub struct CredentialIdInput {
     credential_id: ID,
 }
 
-payload_type! { CredentialPayload { credential: Credential } }
+#[derive(SimpleObject)]
+#[graphql(complex)]
+pub struct CredentialPayload {
+    credential: Option<Credential>,
+    user_errors: Vec<UserError>,
+    #[graphql(skip)]
+    changed: Option<Instant>,
+}
+
+#[ComplexObject]
+impl CredentialPayload {
+    /// Selecting it waits, a second at most, until every gateway follows the change.
+    async fn enforcement(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Enforcement>> {
+        receipt(ctx, self.changed).await
+    }
+}
+
+impl Payload for CredentialPayload {
+    type Done = Credential;
+    fn done(credential: Credential) -> Self {
+        Self { credential: Some(credential), user_errors: Vec::new(), changed: Some(Instant::now()) }
+    }
+    fn refused(user_errors: Vec<UserError>) -> Self {
+        Self { credential: None, user_errors, changed: None }
+    }
+}
 
 #[derive(SimpleObject)]
+#[graphql(complex)]
 pub struct IssuedCredentialPayload {
     credential: Option<Credential>,
     /// Shown this once.
     issued: Option<IssuedSecret>,
     user_errors: Vec<UserError>,
+    #[graphql(skip)]
+    changed: Option<Instant>,
+}
+
+#[ComplexObject]
+impl IssuedCredentialPayload {
+    /// Selecting it waits, a second at most, until every gateway follows the change.
+    async fn enforcement(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Enforcement>> {
+        receipt(ctx, self.changed).await
+    }
 }
 
 impl Payload for IssuedCredentialPayload {
     type Done = Made;
     fn done(made: Made) -> Self {
         let credential = Some(Credential(made.credential.clone()));
-        Self { credential, issued: IssuedSecret::of(made), user_errors: Vec::new() }
+        Self { credential, issued: IssuedSecret::of(made), user_errors: Vec::new(), changed: Some(Instant::now()) }
     }
     fn refused(user_errors: Vec<UserError>) -> Self {
-        Self { credential: None, issued: None, user_errors }
+        Self { credential: None, issued: None, user_errors, changed: None }
+    }
+}
+
+async fn receipt(ctx: &Context<'_>, changed: Option<Instant>) -> async_graphql::Result<Option<Enforcement>> {
+    match changed {
+        Some(changed) => enforcement(ctx, changed).await.map(Some),
+        None => Ok(None),
     }
 }
 
@@ -184,7 +291,8 @@ impl CredentialMutation {
     ) -> async_graphql::Result<Option<IssuedCredentialPayload>> {
         payload(create(ctx, input).await)
     }
-    /// One that was issued automatically: its secret is made and shown now, once.
+    /// One that was issued automatically, whose rotation was approved, or whose secret was found in public and ends for it: its
+    /// secret is made and shown now, once.
     async fn claim_credential(
         &self,
         ctx: &Context<'_>,
@@ -192,13 +300,29 @@ impl CredentialMutation {
     ) -> async_graphql::Result<Option<IssuedCredentialPayload>> {
         payload(claim(ctx, &input).await)
     }
-    /// The credential keeps its id and gets a new secret, which works at once; older ones work until the overlap ends.
+    /// The credential keeps its id and gets a new secret, which works at once; older ones work until the overlap ends. Of
+    /// production credentials of an elevated plan it is asked for: `issued` is null, and the secret is claimed once approved.
     async fn rotate_secret(
         &self,
         ctx: &Context<'_>,
         input: RotateSecretInput,
     ) -> async_graphql::Result<Option<IssuedCredentialPayload>> {
         payload(rotate(ctx, input).await)
+    }
+    /// Reviewers: the team claims the new secret, and the overlap begins then.
+    async fn approve_rotation(
+        &self,
+        ctx: &Context<'_>,
+        input: DecideRotationInput,
+    ) -> async_graphql::Result<Option<CredentialPayload>> {
+        payload(decided::approve(ctx, &input).await)
+    }
+    async fn decline_rotation(
+        &self,
+        ctx: &Context<'_>,
+        input: DecideRotationInput,
+    ) -> async_graphql::Result<Option<CredentialPayload>> {
+        payload(decided::decline(ctx, &input).await)
     }
     /// A new credential like it, with another id; the old one is refused by every gateway within a second.
     async fn regenerate_credential(
@@ -211,6 +335,22 @@ impl CredentialMutation {
     /// Older secrets are refused by every gateway within a second; the newest works on.
     async fn end_overlap(&self, ctx: &Context<'_>, input: CredentialIdInput) -> async_graphql::Result<Option<CredentialPayload>> {
         payload(end_overlap(ctx, &input).await)
+    }
+    /// An access token by the real grant, to try calls with.
+    async fn generate_token(
+        &self,
+        ctx: &Context<'_>,
+        input: GenerateTokenInput,
+    ) -> async_graphql::Result<Option<GenerateTokenPayload>> {
+        explorer::generate_token(ctx, input).await
+    }
+    /// A call through the real gateway, with the real credential: it is decided on, counted and logged like any other.
+    async fn try_endpoint(
+        &self,
+        ctx: &Context<'_>,
+        input: TryEndpointInput,
+    ) -> async_graphql::Result<Option<TryEndpointPayload>> {
+        explorer::try_endpoint(ctx, input).await
     }
     /// Refused by every gateway within a second.
     async fn revoke_credential(
@@ -228,6 +368,12 @@ async fn create(ctx: &Context<'_>, input: CreateCredentialInput) -> domain::Resu
         name: input.name,
         scopes: input.scopes,
         expires_at: input.expires_at,
+        given: Given {
+            jwks: input.jwks.map(|jwks| jwks.0),
+            jwks_url: input.jwks_url.map(|url| url.0),
+            certificate_pem: input.certificate_pem,
+            subject: input.subject,
+        },
         idempotency_key: input.idempotency_key,
     };
     credentials::create(ctx.op(), ctx.actor(), cmd).await
@@ -247,6 +393,12 @@ async fn rotate(ctx: &Context<'_>, input: RotateSecretInput) -> domain::Result<M
         credential: id_of(&input.credential_id, "credential")?,
         overlap_hours: input.overlap_hours,
         end_when_silent_minutes: input.end_when_silent_for_minutes,
+        given: Given {
+            jwks: input.jwks.map(|jwks| jwks.0),
+            jwks_url: input.jwks_url.map(|url| url.0),
+            certificate_pem: input.certificate_pem,
+            subject: input.subject,
+        },
         idempotency_key: input.idempotency_key,
     };
     rotation::rotate(ctx.op(), ctx.actor(), cmd).await
@@ -258,5 +410,5 @@ async fn regenerate(ctx: &Context<'_>, input: &CredentialIdInput) -> domain::Res
 
 async fn end_overlap(ctx: &Context<'_>, input: &CredentialIdInput) -> domain::Result<Credential> {
     let id = id_of(&input.credential_id, "credential")?;
-    rotation::end_overlap(ctx.op(), ctx.actor(), id).await.map(Credential)
+    overlaps::end_overlap(ctx.op(), ctx.actor(), id).await.map(Credential)
 }

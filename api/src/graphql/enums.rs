@@ -50,7 +50,7 @@ mirrored! {
     }
     PropertyType = "entities::enums::PropertyType" { String Text Number Boolean Option Options Url Email IpList }
     /// Where an approved answer goes by itself.
-    FormTarget = "entities::enums::FormTarget" { IpAllowlist }
+    FormTarget = "entities::enums::FormTarget" { IpAllowlist JwksUrl }
     /// How a scope is come by: with the subscription; on request; on request with a written reason.
     ScopeGrantKind = "entities::enums::ScopeGrantKind" { Default Optional Restricted }
     SubscriptionStatus = "entities::enums::SubscriptionStatus" {
@@ -62,8 +62,17 @@ mirrored! {
     /// Where a request for a decision stands.
     RequestStatus = "entities::enums::RequestStatus" { Pending Approved Declined Withdrawn }
     /// What a decision is asked for.
-    QueueKind = "entities::enums::QueueKind" { Registration Subscription Submission Scope }
+    QueueKind = "entities::enums::QueueKind" { Registration Subscription Submission Scope Rotation }
     CredentialStatus = "entities::enums::CredentialStatus" { Unclaimed Active Revoked Expired }
+    /// What is done about a secret that was found in public.
+    LeakedKeyAction = "entities::enums::LeakedKeyAction" {
+        /// It works on.
+        Notify
+        /// It can use no scopes any more but those that come with the plan; a new secret can use all that are held.
+        Narrow
+        /// It ends within the hour, and a new one can be claimed.
+        Rotate
+    }
     ActorKind = "entities::enums::ActorKind" { User Staff System PaymentProvider }
     /// Why a lane takes no credentials and no calls.
     LaneLock = "domain::rules::subscription::LaneLock" { PendingApproval PendingPayment InSandbox InReview Rejected NotActive }

@@ -9,6 +9,7 @@ use crate::{
     connection,
     graphql::{
         connection::HasCursor,
+        credential::Credential,
         enums::NotificationKind,
         loaders::{
             lists::{SeenProduct, may, one},
@@ -64,10 +65,16 @@ impl Notification {
             Subject::Team(id) if may(ctx, id, MemberRight::SeeTeam).await? => {
                 loaded(ctx.loaders().teams.load_one(id).await)?.map(|row| Node::Team(Team(row)))
             }
-            Subject::Team(_) => None,
+            Subject::Team(_) | Subject::AccessToken(_) => None,
             Subject::Product(id) => {
                 one(ctx, SeenProduct { by: ctx.actor().who, id }).await?.map(|row| Node::Product(Product(row)))
             }
+            Subject::Credential(id) => match loaded(ctx.loaders().credentials.load_one(id).await)? {
+                Some(row) if may(ctx, row.team_id, MemberRight::ReadCredentials).await? => {
+                    Some(Node::Credential(Credential(row)))
+                }
+                _ => None,
+            },
         })
     }
     /// Null while unread.

@@ -10,7 +10,7 @@ use crate::graphql::{
     invitation::Invitation,
     payload::{Payload, UserError, payload},
     request::{RequestContext, id_referred_to},
-    scalars::EmailAddress,
+    scalars::{EmailAddress, Url},
     subscription::Subscription,
     team::Team,
 };
@@ -46,6 +46,12 @@ pub struct PartnerProfileInput {
     allowed_methods: Option<Vec<String>>,
     /// Left out or empty: anywhere.
     ip_allowlist: Option<Vec<String>>,
+    /// For OIDC, which needs it: as its discovery document and its tokens name it.
+    issuer: Option<Url>,
+    /// For OIDC, which needs it: the client's own, as every token of the issuer for it is taken for the client's.
+    audience: Option<String>,
+    /// For MTLS: the certificate that the caller shows. Left out: the team registers it by `createCredential`.
+    certificate_pem: Option<String>,
     /// One of the provider's own, 32 characters at least. Left out: one is made, and shown in `issued`.
     token: Option<String>,
 }
@@ -116,6 +122,9 @@ fn draft(input: PartnerProfileInput) -> ProfileDraft {
         name: input.name,
         environment: input.environment.into(),
         auth_method: input.auth_method.into(),
+        issuer: input.issuer.map(|url| url.0),
+        audience: input.audience,
+        certificate_pem: input.certificate_pem,
         allowed_methods: input.allowed_methods.unwrap_or_default(),
         ip_allowlist: input.ip_allowlist.unwrap_or_default(),
         token: input.token.map(Into::into),

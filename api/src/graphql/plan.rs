@@ -16,7 +16,7 @@ use crate::{
         approval_group::ApprovalGroup,
         call_limits::{QuotaLimit, QuotaLimitInput, RateLimit, RateLimitInput, draft},
         custom_property::{CustomPropertyDefinition, CustomPropertyDefinitionInput},
-        enums::{ApprovalLevel, AuthMethod, Environment, PlanStatus, ScopeGrantKind},
+        enums::{ApprovalLevel, AuthMethod, Environment, LeakedKeyAction, PlanStatus, ScopeGrantKind},
         evidence::{ReviewCheck, ReviewCheckInput},
         form::{SubmissionForm, SubmissionFormInput},
         loaders::lists::{EnvironmentsOf, HeldPlan, one},
@@ -26,6 +26,7 @@ use crate::{
         pricing::{Pricing, PricingInput},
         product::Product,
         request::{RequestContext, id_of, id_referred_to},
+        scalars::Url,
     },
     payload_type,
 };
@@ -114,6 +115,14 @@ impl Plan {
     async fn rotation_overlap_hours(&self) -> i32 {
         self.0.rotation_overlap_hours
     }
+    /// A rotation of its production credentials waits for a reviewer.
+    async fn elevated(&self) -> bool {
+        self.0.elevated
+    }
+    /// What is done about a secret that a scanner found in public. Its team is told in any case.
+    async fn leaked_key_action(&self) -> LeakedKeyAction {
+        self.0.leaked_key_action.into()
+    }
     /// A new team that sees it holds it at once.
     async fn auto_subscribe(&self) -> bool {
         self.0.auto_subscribe
@@ -149,6 +158,14 @@ impl PlanEnvironment {
     }
     async fn auth_method(&self) -> AuthMethod {
         self.0.auth_method.into()
+    }
+    /// Whose tokens are taken, for OIDC.
+    async fn issuer(&self) -> Option<Url> {
+        self.0.issuer.clone().map(Url)
+    }
+    /// Whom these tokens have to be for, for OIDC.
+    async fn audience(&self) -> Option<&str> {
+        self.0.audience.as_deref()
     }
     /// Empty: all methods.
     async fn allowed_methods(&self) -> &[String] {
@@ -248,6 +265,10 @@ pub struct CreatePlanInput {
     /// 24 unless given, 720 at most.
     rotation_overlap_hours: Option<i32>,
     /// False unless given.
+    elevated: Option<bool>,
+    /// NOTIFY unless given.
+    leaked_key_action: Option<LeakedKeyAction>,
+    /// False unless given.
     auto_subscribe: Option<bool>,
 }
 
@@ -281,6 +302,9 @@ pub struct UpdatePlanInput {
     #[graphql(default)]
     credential_lifetime_days: MaybeUndefined<i32>,
     rotation_overlap_hours: Option<i32>,
+    elevated: Option<bool>,
+    /// No term of those who hold the plan: it applies to them at once.
+    leaked_key_action: Option<LeakedKeyAction>,
     auto_subscribe: Option<bool>,
 }
 
@@ -288,6 +312,10 @@ pub struct UpdatePlanInput {
 pub struct PlanEnvironmentInput {
     environment: Environment,
     auth_method: AuthMethod,
+    /// For OIDC, which needs it: as its discovery document and its tokens name it.
+    issuer: Option<Url>,
+    /// For OIDC, which needs it. Subscribers share it, and each names by a credential's `subject` whose tokens are its own.
+    audience: Option<String>,
     /// Left out or empty: all methods.
     allowed_methods: Option<Vec<String>>,
     /// Left out: unlimited.
@@ -374,6 +402,8 @@ async fn create(ctx: &Context<'_>, input: CreatePlanInput) -> domain::Result<Pla
             max_subscriptions_per_team: input.max_subscriptions_per_team,
             credential_lifetime_days: input.credential_lifetime_days,
             rotation_overlap_hours: input.rotation_overlap_hours.unwrap_or(USUAL_OVERLAP),
+            elevated: input.elevated.unwrap_or(false),
+            leaked_key_action: input.leaked_key_action.map_or(entities::enums::LeakedKeyAction::Notify, Into::into),
             auto_subscribe: input.auto_subscribe.unwrap_or(false),
         },
     };
@@ -401,6 +431,8 @@ async fn update(ctx: &Context<'_>, input: UpdatePlanInput) -> domain::Result<Pla
         max_subscriptions_per_team: change(input.max_subscriptions_per_team, |cap| cap),
         credential_lifetime_days: change(input.credential_lifetime_days, |days| days),
         rotation_overlap_hours: input.rotation_overlap_hours,
+        elevated: input.elevated,
+        leaked_key_action: input.leaked_key_action.map(Into::into),
         auto_subscribe: input.auto_subscribe,
     };
     plans::update(ctx.op(), ctx.actor(), id_of(&input.plan_id, "plan")?, cmd).await.map(Plan)
@@ -410,6 +442,8 @@ fn environment(input: PlanEnvironmentInput) -> EnvironmentDraft {
     EnvironmentDraft {
         environment: input.environment.into(),
         auth_method: input.auth_method.into(),
+        issuer: input.issuer.map(|url| url.0),
+        audience: input.audience,
         allowed_methods: input.allowed_methods.unwrap_or_default(),
         limits: draft(input.rate_limit, input.quota),
         documentation: input.documentation,

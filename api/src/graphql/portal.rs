@@ -101,6 +101,10 @@ pub struct SettingsInput {
     standard_review_hours: Option<i32>,
     /// Business days within which FORMAL requests are decided.
     formal_review_days: Option<i32>,
+    /// For how long a gateway may go without confirming that what it knows is current; from 10 to 86400.
+    gateway_stale_seconds: Option<i32>,
+    /// True: it refuses calls from then on, with 503. False: it serves on, by what it knows.
+    gateway_fail_closed: Option<bool>,
 }
 
 impl From<SettingsInput> for portal::Settings {
@@ -114,6 +118,8 @@ impl From<SettingsInput> for portal::Settings {
             business_hours: input.business_hours,
             standard_review_hours: input.standard_review_hours,
             formal_review_days: input.formal_review_days,
+            gateway_stale_seconds: input.gateway_stale_seconds,
+            gateway_fail_closed: input.gateway_fail_closed,
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::graphql::{
     payload::{Payload, UserError, payload},
     policy::Policy,
     request::{RequestContext, id_of, id_referred_to},
+    scalars::Url,
 };
 
 /// How a client calls in one environment. The header `X-Profile-ID` takes its name or id.
@@ -48,6 +49,14 @@ impl Profile {
     async fn ip_allowlist(&self) -> &[String] {
         &self.0.ip_allowlist
     }
+    /// Whose tokens are taken, for OIDC.
+    async fn issuer(&self) -> Option<Url> {
+        self.0.issuer.clone().map(Url)
+    }
+    /// Whom these tokens have to be for, for OIDC.
+    async fn audience(&self) -> Option<&str> {
+        self.0.audience.as_deref()
+    }
     async fn policy(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Policy>> {
         let Some(id) = self.0.policy_id else { return Ok(None) };
         found(ctx.loaders().policies.load_one(id).await).map(|row| Some(Policy(row)))
@@ -66,7 +75,7 @@ impl Profile {
     /// A curl line for a first call, the secret left as a placeholder.
     async fn sample_request(&self, ctx: &Context<'_>) -> async_graphql::Result<String> {
         let target = one(ctx, TargetOf(self.0.id)).await?.unwrap_or_default();
-        Ok(curl(&ctx.site().gateway_url, &self.0, &target, None))
+        Ok(curl(ctx.site().places(), &self.0, &target, None))
     }
 }
 
@@ -80,6 +89,12 @@ pub struct CreateProfileInput {
     allowed_methods: Option<Vec<String>>,
     /// Left out or empty: anywhere.
     ip_allowlist: Option<Vec<String>>,
+    /// For OIDC, which needs it: as its discovery document and its tokens name it.
+    issuer: Option<Url>,
+    /// For OIDC, which needs it: the client's own, as every token of the issuer for it is taken for the client's.
+    audience: Option<String>,
+    /// For MTLS: the certificate that the caller shows. Left out: the team registers it by `createCredential`.
+    certificate_pem: Option<String>,
     /// For TOKEN: one that was given out already, 32 characters at least. Left out: one is made, and shown in `issued`.
     token: Option<String>,
     policy_id: Option<ID>,
@@ -92,6 +107,10 @@ pub struct UpdateProfileInput {
     name: Option<String>,
     allowed_methods: Option<Vec<String>>,
     ip_allowlist: Option<Vec<String>>,
+    /// For OIDC only.
+    issuer: Option<Url>,
+    /// For OIDC only.
+    audience: Option<String>,
     enabled: Option<bool>,
 }
 
@@ -161,6 +180,9 @@ async fn create(ctx: &Context<'_>, input: CreateProfileInput) -> domain::Result<
             allowed_methods: input.allowed_methods.unwrap_or_default(),
             ip_allowlist: input.ip_allowlist.unwrap_or_default(),
             token: input.token.map(Into::into),
+            issuer: input.issuer.map(|url| url.0),
+            audience: input.audience,
+            certificate_pem: input.certificate_pem,
         },
     };
     let made = profiles::create(ctx.op(), ctx.actor(), cmd).await?;
@@ -172,6 +194,8 @@ async fn update(ctx: &Context<'_>, input: UpdateProfileInput) -> domain::Result<
         name: input.name,
         allowed_methods: input.allowed_methods,
         ip_allowlist: input.ip_allowlist,
+        issuer: input.issuer.map(|url| url.0),
+        audience: input.audience,
         enabled: input.enabled,
     };
     let id = id_of(&input.profile_id, "profile")?;

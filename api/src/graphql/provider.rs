@@ -7,6 +7,7 @@ use crate::{
     error::to_graphql,
     graphql::{
         approval_group::ProviderApprovalGroups,
+        enforcement::ProviderGateways,
         enums::StaffRole,
         onboarding_view::ProviderOnboarding,
         product::ProviderCatalog,
@@ -30,6 +31,7 @@ pub struct Provider(
     ProviderQueue,
     ProviderOnboarding,
     ProviderSupport,
+    ProviderGateways,
 );
 
 /// How long things live and take.
@@ -45,6 +47,10 @@ pub struct Settings {
     business_hours: String,
     standard_review_hours: i32,
     formal_review_days: i32,
+    /// For how long a gateway may go without confirming that what it knows is current.
+    gateway_stale_seconds: i32,
+    /// Whether it refuses calls from then on, or serves on.
+    gateway_fail_closed: bool,
 }
 
 #[derive(Default)]
@@ -91,6 +97,8 @@ impl ProviderPeople {
             business_hours: portal.business_hours,
             standard_review_hours: portal.standard_review_hours,
             formal_review_days: portal.formal_review_days,
+            gateway_stale_seconds: portal.gateway_stale_seconds,
+            gateway_fail_closed: portal.gateway_fail_closed,
         })
     }
 }

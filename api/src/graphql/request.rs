@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use crate::{
     auth::{Caller, cookie},
     error::to_graphql,
+    explorer::Explorer,
     graphql::{batches::Batches, loaders::Loaders},
     site::Site,
 };
@@ -21,13 +22,15 @@ pub struct RequestData {
     pub caller: Caller,
     pub loaders: Loaders,
     pub site: Arc<Site>,
+    pub explorer: Arc<Explorer>,
     /// Who signed in by this very request.
     signed_in: OnceLock<Caller>,
 }
 
 impl RequestData {
-    pub fn new(domain: &Domain, batches: &Batches, caller: Caller, site: Arc<Site>) -> Self {
-        Self { loaders: Loaders::new(domain, batches), domain: domain.clone(), caller, site, signed_in: OnceLock::new() }
+    pub fn new(domain: &Domain, batches: &Batches, caller: Caller, site: Arc<Site>, explorer: Arc<Explorer>) -> Self {
+        let loaders = Loaders::new(domain, batches);
+        Self { loaders, domain: domain.clone(), caller, site, explorer, signed_in: OnceLock::new() }
     }
 }
 
@@ -50,6 +53,9 @@ pub trait RequestContext {
     }
     fn loaders(&self) -> &Loaders {
         &self.data_of_request().loaders
+    }
+    fn explorer(&self) -> &Explorer {
+        &self.data_of_request().explorer
     }
     fn site(&self) -> &Site {
         &self.data_of_request().site

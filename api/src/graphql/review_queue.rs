@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use domain::{DomainError, read};
 use entities::{
     enums,
-    id::{ScopeRequestId, SubmissionId, SubscriptionId, TeamId, TypedId},
+    id::{CredentialId, ScopeRequestId, SubmissionId, SubscriptionId, TeamId, TypedId},
     plan, queue_item,
 };
 
@@ -15,6 +15,7 @@ use crate::{
     graphql::{
         approval_group::ApprovalGroup,
         connection::HasCursor,
+        credential::Credential,
         enums::{QueueKind, RequestStatus},
         loaders::lists::{GroupsOf, one},
         loaders::{MemberOf, found, loaded},
@@ -104,7 +105,7 @@ impl QueueItem {
     async fn reason(&self) -> Option<&str> {
         self.0.reason.as_deref()
     }
-    /// The team, the subscription, the submission or the scope request.
+    /// The team, the subscription, the submission, the scope request or the credential to rotate.
     async fn subject(&self, ctx: &Context<'_>) -> async_graphql::Result<Node> {
         let id = self.0.subject_id;
         let loaders = ctx.loaders();
@@ -123,6 +124,10 @@ impl QueueItem {
             enums::QueueKind::Scope => {
                 let row = loaders.scope_requests.load_one(ScopeRequestId::from_uuid(id)).await;
                 found(row).map(|row| Node::ScopeRequest(ScopeRequest(row)))
+            }
+            enums::QueueKind::Rotation => {
+                let row = loaders.credentials.load_one(CredentialId::from_uuid(id)).await;
+                found(row).map(|row| Node::Credential(Credential(row)))
             }
         }
     }

@@ -3,7 +3,9 @@
 pub mod exchange;
 pub mod graphql;
 mod health;
+mod leaks;
 pub mod metrics;
+mod oauth2;
 pub mod origin;
 mod pages;
 mod specs;
@@ -23,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use self::{metrics::Metrics, origin::Origins};
 use crate::{
     config::Config,
+    explorer::Explorer,
     gateway::Counts,
     graphql::{PorticoSchema, engine::Engine},
     site::Site,
@@ -37,6 +40,7 @@ pub struct AppState {
     pub graphql: Engine<PorticoSchema>,
     pub origins: Origins,
     pub metrics: Arc<Metrics>,
+    pub explorer: Arc<Explorer>,
     /// The gateway's calls, where this process runs one.
     pub calls: Option<Arc<Counts>>,
     /// Cancelled when the process is to stop: what never ends by itself ends then.
@@ -52,6 +56,8 @@ pub fn router(state: AppState) -> Router {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .merge(pages::routes(state.clone()))
+        .merge(oauth2::routes(state.explorer.tokens.clone()))
+        .merge(leaks::routes(state.config.leak_keys.is_some()))
         .fallback(async || (StatusCode::NOT_FOUND, "there is nothing here; the API is at /graphql\n"))
         .layer(state.origins.cors())
         .layer(middleware::from_fn_with_state(state.clone(), exchange::observe))

@@ -25,6 +25,7 @@ use tokio::{
     net::TcpStream,
     time::{Instant, Sleep, sleep, sleep_until},
 };
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use super::{Limits, MAX_HEAD, Place};
@@ -126,9 +127,38 @@ impl ReadTap for () {
     fn read(&mut self, _: &[u8]) {}
 }
 
+/// What carries a connection's bytes.
+pub trait Carrier: AsyncRead + AsyncWrite + Unpin + 'static {
+    /// Whether the peer opens with HTTP/2.
+    fn speaks_http2(&self) -> impl Future<Output = io::Result<bool>>;
+}
+
+impl Carrier for TcpStream {
+    /// By HTTP/2's preface. No method begins like it.
+    async fn speaks_http2(&self) -> io::Result<bool> {
+        const PREFACE: &[u8] = b"PRI ";
+        let mut start = [0; PREFACE.len()];
+        loop {
+            let n = self.peek(&mut start).await?;
+            if n == PREFACE.len() || n == 0 || !PREFACE.starts_with(&start[..n]) {
+                return Ok(start == PREFACE);
+            }
+            // Part of it: what is there already makes the next peek return at once.
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+impl Carrier for TlsStream<TcpStream> {
+    /// As was agreed on with the handshake.
+    async fn speaks_http2(&self) -> io::Result<bool> {
+        Ok(self.get_ref().1.alpn_protocol() == Some(b"h2"))
+    }
+}
+
 /// A stream that notes its own progress and holds its place at the door.
-pub struct Guarded<T> {
-    stream: TcpStream,
+pub struct Guarded<T, C = TcpStream> {
+    stream: C,
     vitals: Arc<Vitals>,
     tap: T,
     multiplexed: bool,
@@ -139,27 +169,13 @@ pub struct Guarded<T> {
 /// How long a peer may go on sending after its last answer.
 const LINGER: Duration = Duration::from_secs(1);
 
-impl<T> Guarded<T> {
-    pub fn new(stream: TcpStream, vitals: Arc<Vitals>, place: Place, tap: T) -> Self {
+impl<T, C: Carrier> Guarded<T, C> {
+    pub fn new(stream: C, vitals: Arc<Vitals>, place: Place, tap: T) -> Self {
         Self { stream, vitals, tap, multiplexed: false, lingering: None, _place: place }
-    }
-
-    /// Whether the peer opens with HTTP/2's preface. No method begins like it.
-    async fn speaks_http2(&self) -> io::Result<bool> {
-        const PREFACE: &[u8] = b"PRI ";
-        let mut start = [0; PREFACE.len()];
-        loop {
-            let n = self.stream.peek(&mut start).await?;
-            if n == PREFACE.len() || n == 0 || !PREFACE.starts_with(&start[..n]) {
-                return Ok(start == PREFACE);
-            }
-            // Part of it: what is there already makes the next peek return at once.
-            sleep(Duration::from_millis(5)).await;
-        }
     }
 }
 
-impl<T: ReadTap> AsyncRead for Guarded<T> {
+impl<T: ReadTap, C: Carrier> AsyncRead for Guarded<T, C> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
@@ -174,7 +190,7 @@ impl<T: ReadTap> AsyncRead for Guarded<T> {
     }
 }
 
-impl<T: Unpin> AsyncWrite for Guarded<T> {
+impl<T: Unpin, C: Carrier> AsyncWrite for Guarded<T, C> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write(cx, buf);
@@ -223,9 +239,15 @@ impl<T: Unpin> AsyncWrite for Guarded<T> {
 }
 
 /// Serves HTTP/1.1, or HTTP/2 by prior knowledge, until the peer, a limit or the drain ends it.
-pub async fn serve_connection<T, S, B, X>(mut io: Guarded<T>, service: S, executor: X, limits: &Limits, drain: &CancellationToken)
-where
+pub async fn serve_connection<T, C, S, B, X>(
+    mut io: Guarded<T, C>,
+    service: S,
+    executor: X,
+    limits: &Limits,
+    drain: &CancellationToken,
+) where
     T: ReadTap,
+    C: Carrier + Send,
     S: HttpService<Incoming, ResBody = B>,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     B: Body + 'static,
@@ -234,7 +256,7 @@ where
 {
     let vitals = io.vitals.clone();
     let first = tokio::select! {
-        first = io.speaks_http2() => first,
+        first = io.stream.speaks_http2() => first,
         () = sleep(limits.header_read) => return,
         () = drain.cancelled() => return,
     };

@@ -111,3 +111,60 @@ async fn doubled_identity_is_refused() {
         assert_eq!((reply.status, reply.code().as_str()), (400, "MALFORMED_REQUEST"), "{doubled}");
     }
 }
+
+#[tokio::test]
+async fn a_credential_is_taken_from_its_own_header_in_its_own_form() {
+    let (address, _) = upstream::behaving().await;
+    let front = Front::before(address).await;
+    let c = &front.catalog;
+    let (key, token, client) = (&c.key, &c.token, c.client);
+    let (upper, long, twice) = (key.to_uppercase(), "k".repeat(8_000), format!("{key}, {key}"));
+    for (fields, expected) in [
+        (format!("X-API-Key:  \t{key} \t"), "200"),
+        (format!("x-api-KEY: {key}\r\nConnection: x-api-key"), "200"),
+        (format!("Authorization: BEARER   {key}"), "200"),
+        (format!("X-API-Key: {key}\r\nAuthorization: Basic {key}"), "200"),
+        ("X-API-Key:".to_owned(), "401 CREDENTIAL_INVALID"),
+        (format!("X-API-Key: {twice}"), "401 CREDENTIAL_INVALID"),
+        (format!("X-API-Key: \"{key}\""), "401 CREDENTIAL_INVALID"),
+        (format!("X-API-Key: Bearer {key}"), "401 CREDENTIAL_INVALID"),
+        (format!("X-API-Key: {upper}"), "401 CREDENTIAL_INVALID"),
+        (format!("X-API-Key: {}", key.replacen("ptk", "%70tk", 1)), "401 CREDENTIAL_INVALID"),
+        (format!("X-API-Key: {long}"), "401 CREDENTIAL_INVALID"),
+        (format!("X-API-Key: {key}\u{e9}"), "400 MALFORMED_REQUEST"),
+        (format!("X-API-Key: {key}\u{202e}"), "400 MALFORMED_REQUEST"),
+        (format!("X-API-Key: {key}\0"), "400"),
+        (format!("X-API-Key: {key}\u{1}"), "400"),
+        (format!("X-API-Key : {key}"), "400"),
+        (format!("X-API-Key: {key}\rX-Other: x"), "400"),
+        (format!("X_Api_Key: {key}"), "401 CREDENTIAL_MISSING"),
+        (format!("Cookie: X-API-Key={key}"), "401 CREDENTIAL_MISSING"),
+        (format!("Proxy-Authorization: Bearer {key}"), "401 CREDENTIAL_MISSING"),
+        ("Authorization:".to_owned(), "401 CREDENTIAL_MISSING"),
+        (format!("Authorization: {key}"), "401 CREDENTIAL_MISSING"),
+        (format!("Authorization: Bearer{key}"), "401 CREDENTIAL_MISSING"),
+        (format!("Authorization: Bearer\t{key}"), "401 CREDENTIAL_MISSING"),
+        (format!("Authorization: ApiKey {key}"), "401 CREDENTIAL_MISSING"),
+        (format!("Authorization: Basic {key}"), "401 CREDENTIAL_MISSING"),
+        ("Authorization: Bearer".to_owned(), "401 CREDENTIAL_MISSING"),
+        (format!("Authorization: Bearer {twice}"), "401 CREDENTIAL_INVALID"),
+        (format!("Authorization: Bearer Bearer {key}"), "401 CLIENT_ID_MISSING"),
+        (format!("Authorization: Bearer {long}"), "401 CLIENT_ID_MISSING"),
+        (format!("Authorization: Bearer {token}\r\nX_Client_Id: {client}"), "401 CLIENT_ID_MISSING"),
+        (format!("Authorization: Bearer {token}\r\nX-Client-ID:"), "403 CLIENT_UNKNOWN"),
+        (format!("Authorization: Bearer {token}\r\nX-Client-ID: {client}, {client}"), "403 CLIENT_UNKNOWN"),
+        (format!("Authorization: Bearer {token}\r\nX-Client-ID: {}", client.to_string().to_uppercase()), "403 CLIENT_UNKNOWN"),
+        (format!("X-API-Key: {key}\r\nX-Client-ID: {long}"), "403 IDENTITY_MISMATCH"),
+        (format!("X-API-Key: {key}\r\nX-Profile-ID: x, x"), "403 IDENTITY_MISMATCH"),
+    ] {
+        let reply =
+            front.ask(&format!("GET /pay/echo?api_key={key}&access_token={key} HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n")).await;
+        // What cannot be parsed as HTTP at all is answered by its parser, without a body.
+        let said = match reply.status {
+            status if status == 200 || reply.body.is_empty() => status.to_string(),
+            status => format!("{status} {}", reply.code()),
+        };
+        assert_eq!(said, expected, "{fields}");
+        assert!(!reply.text().contains(key.as_str()) || reply.status == 200, "{fields}");
+    }
+}

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where something is not as it expects")]
 
+mod authorize;
 mod calls;
 mod catalog;
 mod faults;

@@ -1,4 +1,4 @@
-//! Claiming what was issued automatically: the secret is made and shown to the developer who collects it, and to nobody else.
+//! Claiming what was issued automatically, approved, or has to replace a leaked one: the secret is made and shown to the developer who collects it, and to nobody else.
 
 use entities::{
     client,
@@ -9,8 +9,11 @@ use entities::{
 use sea_orm::{ActiveValue::Set, EntityTrait, IntoActiveModel};
 
 use super::{
-    credentials::{Made, held_by, insert_secret, lifetime_end, named},
+    credentials::{Made, named},
+    held::{held_by, lifetime_end},
     onboarding_stages,
+    proofs::Proof,
+    rotation,
 };
 use crate::{
     Actor, Domain, DomainError, ProblemCode, Result, Tx,
@@ -19,6 +22,7 @@ use crate::{
     read::lanes::standing,
     rules::{
         credential::{self, RANDOM_BYTES, SecretKind},
+        expiry,
         policy::MemberRight,
         subscription::may_issue,
         text,
@@ -26,7 +30,8 @@ use crate::{
     tx::{Touch, retrying},
 };
 
-/// A member makes and sees an unclaimed credential's secret, once.
+/// A member makes and sees the secret of an unclaimed credential, or the new one of a rotation that was approved or that a leak
+/// asks for; once.
 pub async fn claim(ctx: &Domain, actor: &Actor, id: CredentialId) -> Result<Made> {
     require_somebody(actor)?;
     retrying(async || {
@@ -34,12 +39,13 @@ pub async fn claim(ctx: &Domain, actor: &Actor, id: CredentialId) -> Result<Made
         let before = Entity::find_by_id(id).one(tx.db()).await?.ok_or(DomainError::NotFound("credential"))?;
         let allowed = require_member(tx.db(), actor, before.team_id, MemberRight::ManageCredentials).await;
         allowed.map_err(|error| named(error, "credential"))?;
-        if before.status != CredentialStatus::Unclaimed {
-            let say = match before.status {
-                CredentialStatus::Active => "the credential was claimed already: its secret is shown only once".to_owned(),
-                other => format!("the credential cannot be claimed while {}", text::word(other)),
-            };
-            return Err(DomainError::refused(ProblemCode::WrongState, "", say));
+        match before.status {
+            CredentialStatus::Unclaimed => {}
+            CredentialStatus::Active => return rotation::collect(tx, actor, id).await,
+            CredentialStatus::Revoked | CredentialStatus::Expired => {
+                let say = format!("the credential cannot be claimed while {}", text::word(before.status));
+                return Err(DomainError::refused(ProblemCode::WrongState, "", say));
+            }
         }
         let kind = SecretKind::of(before.kind).ok_or_else(|| DomainError::internal("an unclaimed credential has no secret"))?;
         let client = client::Entity::find_by_id(before.client_id).one(tx.db()).await?;
@@ -53,14 +59,17 @@ pub async fn claim(ctx: &Domain, actor: &Actor, id: CredentialId) -> Result<Made
         row.status = Set(CredentialStatus::Active);
         row.masked = Set(Some(issued.masked.clone()));
         row.created_by = Set(actor.user_id());
-        row.expires_at = Set(held.and_then(|(_, plan)| lifetime_end(&plan, tx.now())));
+        let expires_at = held.and_then(|(_, plan)| lifetime_end(&plan, tx.now()));
+        row.expires_at = Set(expires_at);
+        row.expiry_warned_days = Set(expiry::warned_from(expires_at, tx.now()));
         let after = tx.update::<Entity>(row, Column::Version, before.version).await?;
-        insert_secret(&tx, ctx.env.id(), id, &issued).await?;
+        let proof = Proof::Secret(issued);
+        proof.insert(&tx, ctx.env.id(), id).await?;
         onboarding_stages::has_credential(&tx, after.team_id, after.environment).await?;
         tx.touch_gateway(Touch::Client(after.client_id));
         let entry = Audit::of(actor, Action::CredentialClaimed, id).team(after.team_id);
         tx.commit(entry.change("status", before.status, after.status).set("masked", &after.masked)).await?;
-        Ok(Made { credential: after, secret: Some(issued.secret) })
+        Ok(Made { credential: after, secret: proof.into_secret() })
     })
     .await
 }

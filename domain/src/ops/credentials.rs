@@ -1,14 +1,14 @@
 //! Credentials: made for a profile, shown once, revoked.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use entities::{
     client,
     columns::Strings,
     credential::{Column, Entity, Model},
     credential_secret,
     enums::CredentialStatus,
-    id::{ClientId, CredentialId, CredentialSecretId, ProfileId, TypedId, UserId},
-    plan, profile, scope_grant, subscription,
+    id::{ClientId, CredentialId, ProfileId, TypedId, UserId},
+    profile, scope_grant,
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
@@ -17,7 +17,13 @@ use sea_orm::{
 use secrecy::SecretString;
 use serde::Serialize;
 
-use super::{idempotency::Claim, onboarding_stages};
+use super::{
+    held::{Held, held_by, lifetime_end},
+    idempotency::Claim,
+    onboarding_stages,
+    proofs::{Given, Proof},
+    rotation_requests,
+};
 use crate::{
     Actor, Domain, DomainError, Problem, ProblemCode, Result, Tx,
     access::{require_member, require_somebody, require_staff},
@@ -25,7 +31,8 @@ use crate::{
     error::Problems,
     read::lanes::standing,
     rules::{
-        credential::{self, Issued, RANDOM_BYTES, SecretKind},
+        credential::{self, RANDOM_BYTES, SecretKind},
+        expiry,
         policy::{MemberRight, StaffRight},
         profile::MAX_LIVE_CREDENTIALS,
         subscription::may_issue,
@@ -42,6 +49,7 @@ pub struct CreateCredential {
     pub scopes: Option<Vec<String>>,
     /// `None`: at the end of the plan's lifetime, where it has one.
     pub expires_at: Option<DateTime<Utc>>,
+    pub given: Given,
     #[serde(skip)]
     pub idempotency_key: Option<String>,
 }
@@ -70,19 +78,15 @@ async fn create_once(ctx: &Domain, actor: &Actor, cmd: &CreateCredential, claim:
     {
         return shown_again(&tx, claim, CredentialId::from_uuid(made)).await;
     }
-    let Some(kind) = SecretKind::of(profile.auth_method) else {
-        let say = format!("a profile with {} takes no credentials of ours", text::word(profile.auth_method));
-        return Err(DomainError::refused(ProblemCode::Invalid, "profileId", say));
-    };
     let held = held_by(&tx, &client).await?;
     may_have_secret(&profile, held.as_ref(), "profileId")?;
     let Wanted { name, scopes, expires_at } = check(&tx, cmd, &profile, held.as_ref()).await?;
     room_for_one(&tx, profile.id).await?;
     let id: CredentialId = ctx.env.id();
-    let random = claim.map_or_else(|| ctx.env.random::<RANDOM_BYTES>(), |claim| claim.secret_bytes(ctx, id.0));
-    let issued = credential::issue(kind, profile.environment, &random);
+    let random = || claim.map_or_else(|| ctx.env.random::<RANDOM_BYTES>(), |claim| claim.secret_bytes(ctx, id.0));
+    let proof = Proof::new(ctx, profile.auth_method, profile.environment, &cmd.given, random)?;
     let details = Details { id, name, scopes, expires_at, created_by: actor.user_id() };
-    let row = insert(&tx, &profile, details, &issued).await?;
+    let row = insert(&tx, &profile, details, &proof).await?;
     if let Some(claim) = claim {
         claim.remember(&tx, id).await?;
     }
@@ -95,7 +99,7 @@ async fn create_once(ctx: &Domain, actor: &Actor, cmd: &CreateCredential, claim:
         .set("scopes", &row.scopes)
         .set("expiresAt", row.expires_at);
     tx.commit(entry).await?;
-    Ok(Made { credential: row, secret: Some(issued.secret) })
+    Ok(Made { credential: row, secret: proof.into_secret() })
 }
 
 /// The team, or staff, end a credential for good.
@@ -110,6 +114,7 @@ pub async fn revoke(ctx: &Domain, actor: &Actor, id: CredentialId) -> Result<Mod
         row.status = Set(CredentialStatus::Revoked);
         row.revoked_at = Set(Some(tx.now()));
         let after = tx.update::<Entity>(row, Column::Version, before.version).await?;
+        rotation_requests::close_revoked(&tx, after.client_id).await?;
         tx.touch_gateway(Touch::Client(after.client_id));
         let entry = Audit::of(actor, Action::CredentialRevoked, id)
             .team(after.team_id)
@@ -167,8 +172,9 @@ pub(crate) struct Details {
     pub created_by: Option<UserId>,
 }
 
-/// Writes a credential and its secret's hash; gateways load the client anew.
-pub(crate) async fn insert(tx: &Tx<'_>, profile: &profile::Model, details: Details, issued: &Issued) -> Result<Model> {
+/// Writes a credential and what it is proven by; gateways load the client anew.
+pub(crate) async fn insert(tx: &Tx<'_>, profile: &profile::Model, details: Details, proof: &Proof) -> Result<Model> {
+    let expires_at = proof.ends(details.expires_at);
     let row = tx
         .insert(Model {
             id: details.id,
@@ -180,35 +186,21 @@ pub(crate) async fn insert(tx: &Tx<'_>, profile: &profile::Model, details: Detai
             status: CredentialStatus::Active,
             name: details.name,
             scopes: details.scopes,
-            masked: Some(issued.masked.clone()),
+            masked: proof.masked(),
+            jwks_url: proof.jwks_url(),
             created_at: tx.now(),
             created_by: details.created_by,
             last_used_at: None,
-            expires_at: details.expires_at,
+            expires_at,
+            expiry_warned_days: expiry::warned_from(expires_at, tx.now()),
             revoked_at: None,
             version: 1,
         })
         .await?;
-    insert_secret(tx, tx.ctx().env.id(), row.id, issued).await?;
+    proof.insert(tx, tx.ctx().env.id(), row.id).await?;
     onboarding_stages::has_credential(tx, row.team_id, row.environment).await?;
     tx.touch_gateway(Touch::Client(profile.client_id));
     Ok(row)
-}
-
-/// Writes a secret's hash.
-pub(super) async fn insert_secret(tx: &Tx<'_>, id: CredentialSecretId, credential: CredentialId, issued: &Issued) -> Result<()> {
-    tx.insert(credential_secret::Model {
-        id,
-        credential_id: credential,
-        lookup: issued.lookup.clone(),
-        hash: issued.hash.to_vec(),
-        valid_from: tx.now(),
-        valid_until: None,
-        end_when_silent_minutes: None,
-        last_used_at: None,
-    })
-    .await
-    .map(drop)
 }
 
 /// Ends all of a client's credentials; how many there were.
@@ -225,6 +217,7 @@ async fn revoke_where(tx: &Tx<'_>, client: ClientId, which: Expr) -> Result<u64>
         .filter(Column::Status.is_in([CredentialStatus::Active, CredentialStatus::Unclaimed]))
         .exec(tx.db())
         .await?;
+    rotation_requests::close_revoked(tx, client).await?;
     tx.touch_gateway(Touch::Client(client));
     Ok(revoked.rows_affected)
 }
@@ -253,22 +246,6 @@ async fn of_team(tx: &Tx<'_>, actor: &Actor, id: ProfileId) -> Result<profile::M
     let allowed = require_member(tx.db(), actor, profile.team_id, MemberRight::ManageCredentials).await;
     allowed.map_err(|error| named(error, "profile"))?;
     Ok(profile)
-}
-
-/// A subscription and its plan.
-pub(super) type Held = (subscription::Model, plan::Model);
-
-/// `None` for a client made by hand.
-pub(super) async fn held_by(tx: &Tx<'_>, client: &client::Model) -> Result<Option<Held>> {
-    let Some(id) = client.subscription_id else { return Ok(None) };
-    let Some(held) = subscription::Entity::find_by_id(id).one(tx.db()).await? else { return Ok(None) };
-    let plan = plan::Entity::find_by_id(held.plan_id).one(tx.db()).await?;
-    Ok(plan.map(|plan| (held, plan)))
-}
-
-/// When a secret that is made now expires by its plan; `None`: it does not.
-pub(crate) fn lifetime_end(plan: &plan::Model, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    plan.credential_lifetime_days.map(|days| now + TimeDelta::days(days.into()))
 }
 
 /// What was asked for, put in order.

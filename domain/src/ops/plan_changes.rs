@@ -191,7 +191,8 @@ async fn fit_profiles(tx: &Tx<'_>, client: &client::Model, from: PlanId, to: &pl
         let (profile, is_new) = match of_plan.remove(&environment) {
             Some(row) => {
                 let back = !had.contains(&environment);
-                let other = row.auth_method != wanted.auth_method;
+                // Subjects mean something at their own issuer only.
+                let other = row.auth_method != wanted.auth_method || row.issuer != wanted.issuer;
                 if other {
                     credentials::revoke_of_profile(tx, &row).await?;
                 }
@@ -216,6 +217,8 @@ async fn fit_profiles(tx: &Tx<'_>, client: &client::Model, from: PlanId, to: &pl
 async fn fit(tx: &Tx<'_>, held: profile::Model, wanted: &plan_environment::Model, back: bool) -> Result<profile::Model> {
     let (mut row, version) = (held.clone().into_active_model(), held.version);
     row.auth_method = Set(wanted.auth_method);
+    row.issuer = Set(wanted.issuer.clone());
+    row.audience = Set(wanted.audience.clone());
     row.allowed_methods = Set(wanted.allowed_methods.clone());
     row.enabled = Set(held.enabled || back);
     tx.update::<profile::Entity>(row, profile::Column::Version, version).await

@@ -8,7 +8,7 @@ use entities::{
         SubmissionForm,
     },
     endpoint,
-    enums::{ApprovalLevel, PlanStatus, ProductStatus},
+    enums::{ApprovalLevel, LeakedKeyAction, PlanStatus, ProductStatus},
     id::{ApprovalGroupId, PlanEnvironmentId, PlanId, ProductId},
     plan::{ActiveModel, Column, Entity, Model},
     plan_environment, product, subscription,
@@ -64,13 +64,15 @@ pub struct UpdatePlan {
     pub max_subscriptions_per_team: Option<Option<i32>>,
     pub credential_lifetime_days: Option<Option<i32>>,
     pub rotation_overlap_hours: Option<i32>,
+    pub elevated: Option<bool>,
+    pub leaked_key_action: Option<LeakedKeyAction>,
     pub auto_subscribe: Option<bool>,
 }
 
 /// Staff offer a product under a new plan.
 pub async fn create(ctx: &Domain, actor: &Actor, cmd: CreatePlan) -> Result<Model> {
     require_staff(actor, StaffRight::Edit)?;
-    let checked = plan::check(&cmd.draft).map_err(DomainError::Refused)?;
+    let checked = plan::check(&cmd.draft, ctx.outgoing.reach()).map_err(DomainError::Refused)?;
     let tx = Tx::begin(ctx).await?;
     let product = product::Entity::find_by_id(cmd.product).one(tx.db()).await?;
     let product = product.filter(|p| p.status != ProductStatus::Retired);
@@ -101,6 +103,8 @@ pub async fn create(ctx: &Domain, actor: &Actor, cmd: CreatePlan) -> Result<Mode
             max_subscriptions_per_team: cmd.draft.max_subscriptions_per_team,
             credential_lifetime_days: cmd.draft.credential_lifetime_days,
             rotation_overlap_hours: cmd.draft.rotation_overlap_hours,
+            elevated: cmd.draft.elevated,
+            leaked_key_action: cmd.draft.leaked_key_action,
             auto_subscribe: cmd.draft.auto_subscribe,
             superseded_by: None,
             created_at: tx.now(),
@@ -118,6 +122,8 @@ pub async fn create(ctx: &Domain, actor: &Actor, cmd: CreatePlan) -> Result<Mode
         .set("durationDays", row.duration_days)
         .set("credentialLifetimeDays", row.credential_lifetime_days)
         .set("rotationOverlapHours", row.rotation_overlap_hours)
+        .set("elevated", row.elevated)
+        .set("leakedKeyAction", row.leaked_key_action)
         .set("autoSubscribe", row.auto_subscribe)
         .set("environments", environments.iter().map(shown).collect::<Vec<_>>());
     // Its limits: a gateway that did not know them would let its subscribers call without any.
@@ -145,7 +151,7 @@ async fn update_once(ctx: &Domain, actor: &Actor, id: PlanId, cmd: &UpdatePlan) 
     }
     let environments = environments(tx.db(), id).await?;
     let draft = overlay(&before, &environments, cmd);
-    let mut checked = plan::check(&draft).map_err(DomainError::Refused)?;
+    let mut checked = plan::check(&draft, ctx.outgoing.reach()).map_err(DomainError::Refused)?;
     free_slug(&tx, before.product_id, &checked.slug, Some(id)).await?;
     let approval_group = cmd.approval_group.unwrap_or(before.approval_group_id);
     approval_groups::require(&tx, approval_group).await?;
@@ -193,6 +199,8 @@ fn rewritten(before: &Model, draft: Draft, checked: Checked, approval_group: Opt
     row.max_subscriptions_per_team = Set(draft.max_subscriptions_per_team);
     row.credential_lifetime_days = Set(draft.credential_lifetime_days);
     row.rotation_overlap_hours = Set(draft.rotation_overlap_hours);
+    row.elevated = Set(draft.elevated);
+    row.leaked_key_action = Set(draft.leaked_key_action);
     row.auto_subscribe = Set(draft.auto_subscribe);
     row
 }
@@ -220,6 +228,8 @@ fn updated(actor: &Actor, (before, environments): WithEnvironments<'_>, (after, 
         .change("durationDays", before.duration_days, after.duration_days)
         .change("credentialLifetimeDays", before.credential_lifetime_days, after.credential_lifetime_days)
         .change("rotationOverlapHours", before.rotation_overlap_hours, after.rotation_overlap_hours)
+        .change("elevated", before.elevated, after.elevated)
+        .change("leakedKeyAction", before.leaked_key_action, after.leaked_key_action)
         .change("autoSubscribe", before.auto_subscribe, after.auto_subscribe)
         .change("maxSubscriptionsPerTeam", before.max_subscriptions_per_team, after.max_subscriptions_per_team)
         .change("environments", list(environments), list(replaced))
@@ -306,6 +316,7 @@ fn other_terms(before: &Model, environments: &[plan_environment::Model], draft: 
         || before.duration_days != draft.duration_days
         || before.credential_lifetime_days != draft.credential_lifetime_days
         || before.rotation_overlap_hours != draft.rotation_overlap_hours
+        || before.elevated != draft.elevated
         || environments.len() != checked.environments.len()
         || !environments.iter().zip(&checked.environments).all(|(old, new)| same(old, new))
 }
@@ -349,6 +360,8 @@ async fn insert_environments(
             plan_id: plan,
             environment: e.environment,
             auth_method: e.auth_method,
+            issuer: e.outside.as_ref().map(|outside| outside.issuer.clone()),
+            audience: e.outside.map(|outside| outside.audience),
             allowed_methods: e.allowed_methods,
             rate_requests: e.limits.rate.map(|(requests, _)| requests),
             rate_window: e.limits.rate.map(|(_, window)| window),
@@ -383,6 +396,8 @@ fn overlay(before: &Model, environments: &[plan_environment::Model], cmd: &Updat
         max_subscriptions_per_team: cmd.max_subscriptions_per_team.unwrap_or(before.max_subscriptions_per_team),
         credential_lifetime_days: cmd.credential_lifetime_days.unwrap_or(before.credential_lifetime_days),
         rotation_overlap_hours: cmd.rotation_overlap_hours.unwrap_or(before.rotation_overlap_hours),
+        elevated: cmd.elevated.unwrap_or(before.elevated),
+        leaked_key_action: cmd.leaked_key_action.unwrap_or(before.leaked_key_action),
         auto_subscribe: cmd.auto_subscribe.unwrap_or(before.auto_subscribe),
     }
 }
@@ -391,6 +406,8 @@ fn environment_draft(row: &plan_environment::Model) -> EnvironmentDraft {
     EnvironmentDraft {
         environment: row.environment,
         auth_method: row.auth_method,
+        issuer: row.issuer.clone(),
+        audience: row.audience.clone(),
         allowed_methods: row.allowed_methods.to_vec(),
         limits: LimitDraft { rate: row.rate_requests.zip(row.rate_window), quota: row.quota_requests.zip(row.quota_period) },
         documentation: row.documentation.clone(),
@@ -411,6 +428,8 @@ fn shown(row: &plan_environment::Model) -> serde_json::Value {
     serde_json::json!({
         "environment": row.environment,
         "authMethod": row.auth_method,
+        "issuer": row.issuer,
+        "audience": row.audience,
         "allowedMethods": row.allowed_methods,
         "rateLimit": row.rate_requests.zip(row.rate_window),
         "quota": row.quota_requests.zip(row.quota_period),

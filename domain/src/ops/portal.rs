@@ -1,5 +1,7 @@
 //! The portal's name, look and settings.
 
+use std::ops::RangeInclusive;
+
 use entities::{
     id::PortalId,
     portal::{ActiveModel, Column, Entity, Model},
@@ -18,8 +20,11 @@ use crate::{
     keyring::Keyring,
     read::portal::{PORTAL, load, load_from},
     rules::{business_time::BusinessHours, policy::StaffRight, text},
-    tx::Unaudited,
+    tx::{Touch, Unaudited},
 };
+
+/// A gateway says every two seconds that it lives: a few of these may go missing.
+const STALE_SECONDS: RangeInclusive<i32> = 10..=86_400;
 
 /// An omitted field stays; `Some(None)` clears it.
 #[derive(Debug, Clone, Default)]
@@ -49,6 +54,8 @@ pub struct Settings {
     pub session_hours: Option<i32>,
     pub invitation_days: Option<i32>,
     pub request_log_days: Option<i32>,
+    pub gateway_stale_seconds: Option<i32>,
+    pub gateway_fail_closed: Option<bool>,
 }
 
 /// Whether one of the keys is the one that this database's secrets are sealed with. A new database takes the first key for
@@ -100,7 +107,13 @@ pub async fn update(ctx: &Domain, actor: &Actor, cmd: UpdatePortal) -> Result<Mo
         .change("businessHours", &before.business_hours, &after.business_hours)
         .change("standardReviewHours", before.standard_review_hours, after.standard_review_hours)
         .change("formalReviewDays", before.formal_review_days, after.formal_review_days)
-        .change("requestLogDays", before.request_log_days, after.request_log_days);
+        .change("requestLogDays", before.request_log_days, after.request_log_days)
+        .change("gatewayStaleSeconds", before.gateway_stale_seconds, after.gateway_stale_seconds)
+        .change("gatewayFailClosed", before.gateway_fail_closed, after.gateway_fail_closed);
+    let gateways = |row: &Model| (row.gateway_stale_seconds, row.gateway_fail_closed);
+    if gateways(&before) != gateways(&after) {
+        tx.touch_gateway(Touch::Portal);
+    }
     tx.commit(entry).await?;
     Ok(after)
 }
@@ -158,6 +171,17 @@ fn apply_settings(row: &mut ActiveModel, settings: &Settings, problems: &mut Pro
     set(&mut row.standard_review_hours, "standardReviewHours", settings.standard_review_hours, 1000);
     set(&mut row.formal_review_days, "formalReviewDays", settings.formal_review_days, 366);
     set(&mut row.request_log_days, "requestLogDays", settings.request_log_days, 3660);
+    if let Some(closed) = settings.gateway_fail_closed {
+        row.gateway_fail_closed = Set(closed);
+    }
+    match settings.gateway_stale_seconds {
+        Some(seconds) if STALE_SECONDS.contains(&seconds) => row.gateway_stale_seconds = Set(seconds),
+        Some(_) => {
+            let (least, most) = STALE_SECONDS.into_inner();
+            problems.add(ProblemCode::Invalid, "settings.gatewayStaleSeconds", format!("must be from {least} to {most}"));
+        }
+        None => {}
+    }
 }
 
 fn color(path: &str, value: &str) -> Result<String, Problem> {

@@ -4,13 +4,18 @@ use entities::{
     client,
     columns::{Answers, Strings, SubmissionForm},
     credential,
-    enums::{CredentialStatus, Environment, OnboardingStage},
+    enums::{AuthMethod, CredentialStatus, Environment, OnboardingStage},
     id::CredentialId,
     profile,
 };
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
-use super::onboarding_stages;
+use super::{
+    credentials::{self, Details},
+    held::{held_by, lifetime_end},
+    onboarding_stages,
+    proofs::Proof,
+};
 use crate::{
     Result, Tx,
     rules::{credential::SecretKind, form},
@@ -46,11 +51,20 @@ pub(super) async fn open(
         row.ip_allowlist = Set(Strings(allowlist.clone()));
         tx.update::<profile::Entity>(row, profile::Column::Version, profile.version).await?;
     }
-    let credential = match SecretKind::of(profile.auth_method) {
-        Some(_) => Some(unclaimed(tx, &profile).await?),
-        None => None,
+    let keys = form.and_then(|form| form::jwks_url_of(form, answers));
+    let credential = match (SecretKind::of(profile.auth_method), profile.auth_method, keys) {
+        (Some(_), ..) => Some(unclaimed(tx, &profile).await?),
+        (None, AuthMethod::Oauth2PrivateKeyJwt, Some(url)) => Some(by_published_keys(tx, client, &profile, url).await?),
+        _ => None,
     };
     Ok(Opened { credential, allowlist })
+}
+
+/// There is nothing to claim of what the team has published itself: it works at once.
+async fn by_published_keys(tx: &Tx<'_>, client: &client::Model, profile: &profile::Model, url: &str) -> Result<CredentialId> {
+    let expires_at = held_by(tx, client).await?.and_then(|(_, plan)| lifetime_end(&plan, tx.now()));
+    let details = Details { id: tx.ctx().env.id(), name: None, scopes: None, expires_at, created_by: None };
+    Ok(credentials::insert(tx, profile, details, &Proof::KeysAt(url.to_owned())).await?.id)
 }
 
 async fn unclaimed(tx: &Tx<'_>, profile: &profile::Model) -> Result<CredentialId> {
@@ -66,10 +80,12 @@ async fn unclaimed(tx: &Tx<'_>, profile: &profile::Model) -> Result<CredentialId
             name: None,
             scopes: None,
             masked: None,
+            jwks_url: None,
             created_at: tx.now(),
             created_by: None,
             last_used_at: None,
             expires_at: None,
+            expiry_warned_days: None,
             revoked_at: None,
             version: 1,
         })

@@ -10,16 +10,18 @@ use entities::{
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use secrecy::SecretString;
 
-use super::{clients, credentials, policies};
+use super::{clients, credentials, policies, proofs::Proof};
 use crate::{
     Actor, Domain, DomainError, Problem, ProblemCode, Result, Tx,
     access::{require_member, require_somebody, require_staff},
     audit::{Action, Audit},
     error::Problems,
     rules::{
-        credential::{self, Issued, RANDOM_BYTES, SecretKind},
+        certificate::Certificate,
+        credential::{self, RANDOM_BYTES, SecretKind},
         policy::{MemberRight, StaffRight},
         profile, text,
+        view::Outside,
     },
     tx::{Touch, retrying},
 };
@@ -36,6 +38,12 @@ pub struct ProfileDraft {
     pub ip_allowlist: Vec<String>,
     /// A token that the provider gave out already; for TOKEN only. `None`: one is made where the kind has a secret.
     pub token: Option<SecretString>,
+    /// For OIDC.
+    pub issuer: Option<String>,
+    /// For OIDC.
+    pub audience: Option<String>,
+    /// The caller's, for MTLS. `None`: the team registers it.
+    pub certificate_pem: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -51,6 +59,8 @@ pub struct UpdateProfile {
     pub name: Option<String>,
     pub allowed_methods: Option<Vec<String>>,
     pub ip_allowlist: Option<Vec<String>>,
+    pub issuer: Option<String>,
+    pub audience: Option<String>,
     pub enabled: Option<bool>,
 }
 
@@ -69,14 +79,15 @@ pub(crate) struct CheckedProfile {
     pub auth_method: AuthMethod,
     pub allowed_methods: Strings,
     pub ip_allowlist: Strings,
-    own_token: Option<Issued>,
+    outside: Option<Outside>,
+    given: Option<Proof>,
 }
 
 /// Staff give a client another way to call.
 pub async fn create(ctx: &Domain, actor: &Actor, cmd: CreateProfile) -> Result<MadeProfile> {
     require_staff(actor, StaffRight::Edit)?;
     let mut problems = Problems::default();
-    let checked = check(&mut problems, "", &cmd.draft);
+    let checked = check(&mut problems, "", &cmd.draft, ctx);
     problems.into_result()?;
     let tx = Tx::begin(ctx).await?;
     let client = clients::load(tx.db(), cmd.client).await?;
@@ -109,6 +120,11 @@ pub async fn update(ctx: &Domain, actor: &Actor, id: ProfileId, cmd: UpdateProfi
         row.allowed_methods = Set(methods.clone().unwrap_or_else(|| before.allowed_methods.clone()));
         row.ip_allowlist = Set(allowlist.clone().unwrap_or_else(|| before.ip_allowlist.clone()));
         row.enabled = Set(cmd.enabled.unwrap_or(before.enabled));
+        if cmd.issuer.is_some() || cmd.audience.is_some() {
+            let outside = other_issuer(ctx, &cmd, &before)?;
+            row.issuer = Set(Some(outside.issuer));
+            row.audience = Set(Some(outside.audience));
+        }
         store(tx, actor, Action::ProfileUpdated, before, row).await
     })
     .await
@@ -138,6 +154,8 @@ async fn store(tx: Tx<'_>, actor: &Actor, action: Action, before: Model, row: en
         .change("name", &before.name, &after.name)
         .change("allowedMethods", &before.allowed_methods, &after.allowed_methods)
         .change("ipAllowlist", &before.ip_allowlist, &after.ip_allowlist)
+        .change("issuer", &before.issuer, &after.issuer)
+        .change("audience", &before.audience, &after.audience)
         .change("enabled", before.enabled, after.enabled);
     tx.commit(entry).await?;
     Ok(after)
@@ -154,25 +172,42 @@ fn check_update(cmd: &UpdateProfile) -> Result<(Option<String>, Option<Strings>,
     Ok((name, methods, allowlist))
 }
 
+/// What an OIDC profile is to say of its issuer from now on.
+fn other_issuer(ctx: &Domain, cmd: &UpdateProfile, before: &Model) -> Result<Outside> {
+    let mut problems = Problems::default();
+    let issuer = cmd.issuer.as_deref().or(before.issuer.as_deref());
+    let audience = cmd.audience.as_deref().or(before.audience.as_deref());
+    let outside = profile::outside(&mut problems, "", before.auth_method, (issuer, audience), ctx.outgoing.reach());
+    problems.into_result()?;
+    outside.ok_or_else(|| DomainError::internal("an OIDC profile without an issuer passed the checks"))
+}
+
 /// Notes what is wrong with a draft; what it gives may be stored only when nothing was noted. `path` may be empty.
-pub(crate) fn check(problems: &mut Problems, path: &str, draft: &ProfileDraft) -> CheckedProfile {
+pub(crate) fn check(problems: &mut Problems, path: &str, draft: &ProfileDraft, ctx: &Domain) -> CheckedProfile {
     let at = |field: &str| format!("{path}.{field}");
-    problems.take(profile::auth_method(&at("authMethod"), draft.auth_method));
+    let named = (draft.issuer.as_deref(), draft.audience.as_deref());
+    let outside = profile::outside(problems, path, draft.auth_method, named, ctx.outgoing.reach());
     if draft.token.is_some() && draft.auth_method != AuthMethod::Token {
         problems.add(ProblemCode::Invalid, &at("token"), "goes with authMethod TOKEN only");
     }
-    let own_token = draft.token.clone().and_then(|token| problems.take(credential::adopt(&at("token"), token)));
+    if draft.certificate_pem.is_some() && draft.auth_method != AuthMethod::Mtls {
+        problems.add(ProblemCode::Invalid, &at("certificatePem"), "goes with authMethod MTLS only");
+    }
+    let token = draft.token.clone().and_then(|token| problems.take(credential::adopt(&at("token"), token, draft.environment)));
+    let pem = draft.certificate_pem.as_deref();
+    let certificate = pem.and_then(|pem| problems.take(Certificate::registered(&at("certificatePem"), pem, ctx.now())));
     CheckedProfile {
         name: problems.take(text::name(&at("name"), &draft.name, 60)).unwrap_or_default(),
         environment: draft.environment,
         auth_method: draft.auth_method,
         allowed_methods: problems.take_all(profile::methods(&at("allowedMethods"), &draft.allowed_methods)).unwrap_or_default(),
         ip_allowlist: problems.take_all(profile::allowlist(&at("ipAllowlist"), &draft.ip_allowlist)).unwrap_or_default(),
-        own_token,
+        outside,
+        given: token.map(Proof::Secret).or(certificate.map(Proof::Certificate)),
     }
 }
 
-/// Writes a profile that staff make, and its credential: the provider's own token, or a secret made here.
+/// Writes a profile that staff make, and its credential: what was given with it, or a secret made here.
 pub(crate) async fn insert_by_hand(
     tx: &Tx<'_>,
     actor: &Actor,
@@ -190,6 +225,8 @@ pub(crate) async fn insert_by_hand(
             auth_method: checked.auth_method,
             allowed_methods: checked.allowed_methods,
             ip_allowlist: checked.ip_allowlist,
+            issuer: checked.outside.as_ref().map(|outside| outside.issuer.clone()),
+            audience: checked.outside.map(|outside| outside.audience),
             policy_id: policy,
             enabled: true,
             created_at: tx.now(),
@@ -197,15 +234,15 @@ pub(crate) async fn insert_by_hand(
         })
         .await?;
     tx.touch_gateway(Touch::Client(client.id));
-    let made_here = checked.own_token.is_none();
-    let issue = |kind| credential::issue(kind, row.environment, &tx.ctx().env.random::<RANDOM_BYTES>());
-    let Some(issued) = checked.own_token.or_else(|| SecretKind::of(row.auth_method).map(issue)) else {
+    let made_here = checked.given.is_none();
+    let issue = |kind| Proof::Secret(credential::issue(kind, row.environment, &tx.ctx().env.random::<RANDOM_BYTES>()));
+    let Some(proof) = checked.given.or_else(|| SecretKind::of(row.auth_method).map(issue)) else {
         return Ok(MadeProfile { profile: row, secret: None });
     };
     let details =
         credentials::Details { id: tx.ctx().env.id(), name: None, scopes: None, expires_at: None, created_by: actor.user_id() };
-    let credential = credentials::insert(tx, &row, details, &issued).await?;
-    let secret = made_here.then_some(credentials::Made { credential, secret: Some(issued.secret) });
+    let credential = credentials::insert(tx, &row, details, &proof).await?;
+    let secret = made_here.then_some(credentials::Made { credential, secret: proof.into_secret() });
     Ok(MadeProfile { profile: row, secret })
 }
 
@@ -217,6 +254,8 @@ pub(crate) fn described(entry: Audit, made: &MadeProfile) -> Audit {
         .set("profileName", &row.name)
         .set("environment", row.environment)
         .set("authMethod", row.auth_method)
+        .set("issuer", &row.issuer)
+        .set("audience", &row.audience)
         .set("allowedMethods", &row.allowed_methods)
         .set("ipAllowlist", &row.ip_allowlist)
         .set("credential", made.secret.as_ref().map(|made| made.credential.id))

@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entities::{
-    enums::JobState, gateway_change, id::NotificationId, idempotency_key, magic_link, notification, outbox_job, portal,
-    request_log, session,
+    credential, credential_secret,
+    enums::{CredentialStatus, JobState},
+    gateway_change, gateway_node,
+    id::NotificationId,
+    idempotency_key, magic_link, notification, outbox_job, portal, request_log, revoked_token, session, used_assertion,
 };
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QuerySelect, QueryTrait,
-    sea_query::{Expr, IntoColumnRef},
+    sea_query::{Expr, IntoColumnRef, Query},
 };
 
 use crate::{Domain, DomainError, Result, read::request_log::first_id};
@@ -33,10 +36,16 @@ pub struct Pruned {
     pub sessions: u64,
     pub idempotency_keys: u64,
     pub notifications: u64,
+    pub used_assertions: u64,
+    pub revoked_tokens: u64,
+    pub gateway_nodes: u64,
+    /// Copies of secrets that work no longer; their hashes stay.
+    pub sealed_secrets: u64,
 }
 
 /// Deletes requests older than the portal keeps them, and a day after their end: jobs that are done, gateway revisions,
-/// sign-in links, sessions and idempotency keys. What people were told stays a year. Dead jobs stay until somebody looks.
+/// sign-in links, sessions, idempotency keys, used assertions, revoked tokens and gateways that are gone. Copies of secrets go
+/// with their end. What people were told stays a year. Dead jobs stay until somebody looks.
 pub async fn prune(ctx: &Domain) -> Result<Pruned> {
     let now = ctx.now();
     let portal = portal::Entity::find_by_id(1).one(&ctx.db).await?;
@@ -68,7 +77,44 @@ pub async fn prune(ctx: &Domain) -> Result<Pruned> {
             notification::Column::Id.lt(NotificationId(first_id(now - TOLD))).into(),
         )
         .await?,
+        used_assertions: delete::<used_assertion::Entity, _>(
+            ctx,
+            used_assertion::Column::Digest,
+            used_assertion::Column::ExpiresAt.lt(ended).into(),
+        )
+        .await?,
+        revoked_tokens: delete::<revoked_token::Entity, _>(
+            ctx,
+            revoked_token::Column::Id,
+            revoked_token::Column::ExpiresAt.lt(ended).into(),
+        )
+        .await?,
+        gateway_nodes: delete::<gateway_node::Entity, _>(
+            ctx,
+            gateway_node::Column::Id,
+            gateway_node::Column::LastSeenAt.lt(ended).into(),
+        )
+        .await?,
+        sealed_secrets: forget_ended(ctx, now).await?,
     })
+}
+
+/// Takes away the copies of secrets whose time is over, or whose credential was revoked.
+async fn forget_ended(ctx: &Domain, now: DateTime<Utc>) -> Result<u64> {
+    use credential_secret::Column as S;
+    let mut revoked = Query::select();
+    revoked
+        .column(credential::Column::Id)
+        .from(credential::Entity)
+        .and_where(credential::Column::Status.eq(CredentialStatus::Revoked));
+    let over = Condition::any().add(S::ValidUntil.lt(now)).add(S::CredentialId.in_subquery(revoked));
+    let forgotten = credential_secret::Entity::update_many()
+        .col_expr(S::Sealed, Expr::value(None::<String>))
+        .filter(S::Sealed.is_not_null())
+        .filter(over)
+        .exec(&ctx.db)
+        .await?;
+    Ok(forgotten.rows_affected)
 }
 
 /// Revisions go whole: a gateway that finds one finds all that it touched.

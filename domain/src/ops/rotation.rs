@@ -4,30 +4,35 @@ use chrono::{DateTime, Utc};
 use entities::{
     client,
     credential::{Column, Entity, Model},
-    credential_secret::{self, Column as Secret},
+    credential_secret,
     enums::CredentialStatus,
     id::{CredentialId, CredentialSecretId, TypedId},
     profile,
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, sea_query::Expr};
+use sea_orm::{ActiveValue::Set, EntityTrait, IntoActiveModel};
 use serde::Serialize;
 
 use super::{
-    credentials::{self, Details, Held, Made, held_by, lifetime_end, may_have_secret, named},
+    credentials::{self, Details, Made, may_have_secret, named},
+    held::{Held, held_by, lifetime_end},
     idempotency::Claim,
+    leaks,
+    overlaps::{self, live_secrets},
+    proofs::{Given, Proof},
+    rotation_requests,
 };
 use crate::{
     Actor, Domain, DomainError, ProblemCode, Result, Tx,
     access::{require_member, require_somebody},
     audit::{Action, Audit},
-    outbox::{EndSilentOverlap, When},
     rules::{
         credential::{self, RANDOM_BYTES, SecretKind, state_at},
+        expiry,
         policy::MemberRight,
-        rotation::{MAX_OLDER, Overlap, USUAL_OVERLAP, silent_from},
+        rotation::{MAX_OLDER, Terms, USUAL_OVERLAP},
         text,
     },
-    tx::{Touch, Unaudited, retrying},
+    tx::{Touch, retrying},
 };
 
 #[derive(Debug, Clone, Serialize)]
@@ -36,6 +41,8 @@ pub struct RotateSecret {
     /// `None`: as long as the plan allows.
     pub overlap_hours: Option<i32>,
     pub end_when_silent_minutes: Option<i32>,
+    /// The next keys, for kinds that are proven by what the owner gives.
+    pub given: Given,
     #[serde(skip)]
     pub idempotency_key: Option<String>,
 }
@@ -54,11 +61,45 @@ async fn rotate_once(ctx: &Domain, actor: &Actor, cmd: &RotateSecret, claim: Opt
     {
         return shown_again(&tx, claim, before, CredentialSecretId::from_uuid(made)).await;
     }
-    let Ready { kind, held, .. } = ready(&tx, &before, &client).await?;
-    let allowed = held.as_ref().map_or(USUAL_OVERLAP, |(_, plan)| plan.rotation_overlap_hours);
-    let overlap = Overlap::of(cmd.overlap_hours, cmd.end_when_silent_minutes, allowed, tx.now());
-    let overlap = overlap.map_err(DomainError::Refused)?;
-    let (newest, older) = live_secrets(&tx, &before).await?;
+    let Ready { held, .. } = ready(&tx, &before, &client).await?;
+    let terms =
+        Terms::of(cmd.overlap_hours, cmd.end_when_silent_minutes, allowed(held.as_ref())).map_err(DomainError::Refused)?;
+    let id: CredentialSecretId = ctx.env.id();
+    let random = || claim.map_or_else(|| ctx.env.random::<RANDOM_BYTES>(), |claim| claim.secret_bytes(ctx, id.0));
+    let proof = Proof::new(ctx, before.kind, before.environment, &cmd.given, random)?;
+    if let Some((_, plan)) = held.as_ref().filter(|held| rotation_requests::is_decided_on(&before, Some(held))) {
+        let request = rotation_requests::ask(&tx, actor, &before, plan, (terms, &cmd.given)).await?;
+        if let Some(claim) = claim {
+            claim.remember(&tx, request.id).await?;
+        }
+        let entry = Audit::of(actor, Action::RotationRequested, before.id)
+            .team(before.team_id)
+            .set("request", request.id)
+            .set("overlapHours", terms.hours)
+            .set("endWhenSilentForMinutes", terms.silent_minutes);
+        tx.commit(entry).await?;
+        return Ok(Made { credential: before, secret: None });
+    }
+    let expires_at = renewed(held.as_ref(), &before, tx.now());
+    let (after, entry) = replace(&tx, actor, &before, terms, expires_at, (id, &proof)).await?;
+    if let Some(claim) = claim {
+        claim.remember(&tx, id).await?;
+    }
+    tx.commit(entry).await?;
+    Ok(Made { credential: after, secret: proof.into_secret() })
+}
+
+/// Puts a new secret beside those that work, which end with the overlap.
+async fn replace(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    before: &Model,
+    terms: Terms,
+    expires_at: Option<DateTime<Utc>>,
+    (id, proof): (CredentialSecretId, &Proof),
+) -> Result<(Model, Audit)> {
+    let overlap = terms.from(tx.now());
+    let (newest, older) = live_secrets(tx, before).await?;
     if older.len() >= MAX_OLDER {
         let say = format!("{MAX_OLDER} older secrets work still: end their overlap first");
         return Err(DomainError::refused(ProblemCode::LimitReached, "credentialId", say));
@@ -70,21 +111,15 @@ async fn rotate_once(ctx: &Domain, actor: &Actor, cmd: &RotateSecret, claim: Opt
         row.end_when_silent_minutes = Set(overlap.silent_minutes);
         credential_secret::Entity::update(row).exec(tx.db()).await?;
     }
-    let id: CredentialSecretId = ctx.env.id();
-    let random = claim.map_or_else(|| ctx.env.random::<RANDOM_BYTES>(), |claim| claim.secret_bytes(ctx, id.0));
-    let issued = credential::issue(kind, before.environment, &random);
-    credentials::insert_secret(&tx, id, before.id, &issued).await?;
+    proof.insert(tx, id, before.id).await?;
     let mut row = before.clone().into_active_model();
-    row.masked = Set(Some(issued.masked.clone()));
-    row.expires_at = Set(renewed(held.as_ref(), &before, tx.now()));
+    let expires_at = proof.ends(expires_at);
+    row.masked = Set(proof.masked());
+    row.jwks_url = Set(proof.jwks_url());
+    row.expires_at = Set(expires_at);
+    row.expiry_warned_days = Set(expiry::warned_from(expires_at, tx.now()));
     let after = tx.update::<Entity>(row, Column::Version, before.version).await?;
-    if let Some(claim) = claim {
-        claim.remember(&tx, id).await?;
-    }
-    if let Some(minutes) = overlap.silent_minutes {
-        let due_at = Some(silent_from(tx.now(), None, minutes));
-        tx.enqueue_when(EndSilentOverlap { credential: after.id }, When { due_at, dedup_key: None }).await?;
-    }
+    overlaps::watch(tx, after.id, overlap).await?;
     tx.touch_gateway(Touch::Client(after.client_id));
     let entry = Audit::of(actor, Action::CredentialRotated, after.id)
         .team(after.team_id)
@@ -92,8 +127,38 @@ async fn rotate_once(ctx: &Domain, actor: &Actor, cmd: &RotateSecret, claim: Opt
         .change("expiresAt", before.expires_at, after.expires_at)
         .set("overlapEndsAt", overlap.ends_at)
         .set("endWhenSilentForMinutes", overlap.silent_minutes);
-    tx.commit(entry).await?;
-    Ok(Made { credential: after, secret: Some(issued.secret) })
+    Ok((after, entry))
+}
+
+/// A member collects the new secret of a rotation that was approved, or of a secret that was found in public; the overlap begins
+/// now.
+pub(super) async fn collect(tx: Tx<'_>, actor: &Actor, id: CredentialId) -> Result<Made> {
+    let ctx = tx.ctx();
+    let (before, client) = of_member(&tx, actor, id).await?;
+    let request = rotation_requests::to_claim(&tx, id).await?;
+    if request.is_none() && !leaks::to_claim(&tx, id).await? {
+        let say = "the credential was claimed already: its secret is shown only once";
+        return Err(DomainError::refused(ProblemCode::WrongState, "", say));
+    }
+    let Ready { held, .. } = ready(&tx, &before, &client).await?;
+    let (terms, given) = match &request {
+        Some(request) => {
+            let terms = Terms { hours: request.overlap_hours, silent_minutes: request.end_when_silent_minutes };
+            let given = request.given.clone().map(serde_json::from_value::<Given>).transpose();
+            let unreadable = |_| DomainError::internal("a rotation request's keys cannot be read");
+            (terms, given.map_err(unreadable)?.unwrap_or_default())
+        }
+        // The leaked one has an end already, which this does not bring nearer.
+        None => (Terms { hours: allowed(held.as_ref()).max(1), silent_minutes: None }, Given::default()),
+    };
+    let proof = Proof::new(ctx, before.kind, before.environment, &given, || ctx.env.random::<RANDOM_BYTES>())?;
+    let expires_at = renewed(held.as_ref(), &before, tx.now());
+    let (after, entry) = replace(&tx, actor, &before, terms, expires_at, (ctx.env.id(), &proof)).await?;
+    if let Some(request) = &request {
+        rotation_requests::claimed(&tx, request).await?;
+    }
+    tx.commit(entry.set("request", request.map(|request| request.id))).await?;
+    Ok(Made { credential: after, secret: proof.into_secret() })
 }
 
 /// A member replaces a credential by a new one like it: another id, and the old one stops now.
@@ -101,8 +166,17 @@ pub async fn regenerate(ctx: &Domain, actor: &Actor, id: CredentialId) -> Result
     retrying(async || {
         let tx = Tx::begin(ctx).await?;
         let (before, client) = of_member(&tx, actor, id).await?;
-        let Ready { kind, held, profile } = ready(&tx, &before, &client).await?;
-        let issued = credential::issue(kind, before.environment, &ctx.env.random::<RANDOM_BYTES>());
+        let Ready { held, profile } = ready(&tx, &before, &client).await?;
+        if rotation_requests::is_decided_on(&before, held.as_ref()) {
+            let say = "the plan has new secrets decided on: rotateSecret asks for one, and revokeCredential ends this one now";
+            return Err(DomainError::refused(ProblemCode::WrongState, "credentialId", say));
+        }
+        if SecretKind::of(before.kind).is_none() {
+            let say = "the credential is proven by what you gave: revoke it, and make another one";
+            return Err(DomainError::refused(ProblemCode::WrongState, "credentialId", say));
+        }
+        let none = Given::default();
+        let proof = Proof::new(ctx, before.kind, before.environment, &none, || ctx.env.random::<RANDOM_BYTES>())?;
         let details = Details {
             id: ctx.env.id(),
             name: before.name.clone(),
@@ -114,69 +188,21 @@ pub async fn regenerate(ctx: &Domain, actor: &Actor, id: CredentialId) -> Result
         row.status = Set(CredentialStatus::Revoked);
         row.revoked_at = Set(Some(tx.now()));
         tx.update::<Entity>(row, Column::Version, before.version).await?;
-        let after = credentials::insert(&tx, &profile, details, &issued).await?;
+        rotation_requests::close_revoked(&tx, before.client_id).await?;
+        let after = credentials::insert(&tx, &profile, details, &proof).await?;
         let entry = Audit::of(actor, Action::CredentialRegenerated, after.id)
             .team(after.team_id)
             .change("credential", before.id, after.id)
             .change("masked", &before.masked, &after.masked)
             .change("expiresAt", before.expires_at, after.expires_at);
         tx.commit(entry).await?;
-        Ok(Made { credential: after, secret: Some(issued.secret) })
-    })
-    .await
-}
-
-/// The team, or staff, end the overlap of a rotation now.
-pub async fn end_overlap(ctx: &Domain, actor: &Actor, id: CredentialId) -> Result<Model> {
-    retrying(async || {
-        let tx = Tx::begin(ctx).await?;
-        let row = credentials::of_member_or_staff(&tx, actor, id).await?;
-        credentials::locked_client(&tx, row.client_id).await?;
-        let (_, older) = live_secrets(&tx, &row).await?;
-        if older.is_empty() {
-            let say = "no older secret works: there is no overlap to end";
-            return Err(DomainError::refused(ProblemCode::WrongState, "", say));
-        }
-        let entry = end(&tx, actor, &row, &older).await?;
-        tx.commit(entry).await?;
-        Ok(row)
-    })
-    .await
-}
-
-/// Ends older secrets that were silent for as long as their rotation asked for; how many. Comes back for those that were not.
-pub async fn end_silent(ctx: &Domain, id: CredentialId) -> Result<usize> {
-    retrying(async || {
-        let tx = Tx::begin(ctx).await?;
-        let Some(row) = Entity::find_by_id(id).one(tx.db()).await? else { return Ok(0) };
-        credentials::locked_client(&tx, row.client_id).await?;
-        let (newest, older) = live_secrets(&tx, &row).await?;
-        let replaced_at = newest.map_or(tx.now(), |newest| newest.valid_from);
-        let timed = older.into_iter().filter_map(|secret| {
-            let minutes = secret.end_when_silent_minutes?;
-            Some((silent_from(replaced_at, secret.last_used_at, minutes), secret))
-        });
-        let (silent, busy): (Vec<_>, Vec<_>) = timed.partition(|(at, _)| *at <= tx.now());
-        // One that ends before it could be silent needs nobody to come back.
-        let next = busy.iter().filter(|(at, secret)| secret.valid_until.is_none_or(|end| *at < end)).map(|(at, _)| *at).min();
-        if let Some(due_at) = next {
-            tx.enqueue_when(EndSilentOverlap { credential: id }, When { due_at: Some(due_at), dedup_key: None }).await?;
-        }
-        let silent: Vec<_> = silent.into_iter().map(|(_, secret)| secret).collect();
-        if silent.is_empty() {
-            tx.commit_unaudited(Unaudited::Queue).await?;
-            return Ok(0);
-        }
-        let entry = end(&tx, &Actor::system(), &row, &silent).await?;
-        tx.commit(entry).await?;
-        Ok(silent.len())
+        Ok(Made { credential: after, secret: proof.into_secret() })
     })
     .await
 }
 
 /// What a credential needs to get a new secret.
 struct Ready {
-    kind: SecretKind,
     profile: profile::Model,
     held: Option<Held>,
 }
@@ -194,10 +220,6 @@ async fn of_member(tx: &Tx<'_>, actor: &Actor, id: CredentialId) -> Result<(Mode
 }
 
 async fn ready(tx: &Tx<'_>, row: &Model, client: &client::Model) -> Result<Ready> {
-    let Some(kind) = SecretKind::of(row.kind) else {
-        let say = format!("a credential with {} has no secret of ours", text::word(row.kind));
-        return Err(DomainError::refused(ProblemCode::Invalid, "credentialId", say));
-    };
     let next = match state_at(row.status, row.expires_at, tx.now()) {
         CredentialStatus::Active => None,
         CredentialStatus::Unclaimed => Some("claim it: that makes its first secret"),
@@ -211,36 +233,12 @@ async fn ready(tx: &Tx<'_>, row: &Model, client: &client::Model) -> Result<Ready
     let profile = profile.ok_or_else(|| DomainError::internal("a credential has no profile"))?;
     let held = held_by(tx, client).await?;
     may_have_secret(&profile, held.as_ref(), "credentialId")?;
-    Ok(Ready { kind, profile, held })
+    Ok(Ready { profile, held })
 }
 
-/// The newest secret, and those before it that work still.
-async fn live_secrets(tx: &Tx<'_>, row: &Model) -> Result<(Option<credential_secret::Model>, Vec<credential_secret::Model>)> {
-    if state_at(row.status, row.expires_at, tx.now()) != CredentialStatus::Active {
-        return Ok((None, Vec::new()));
-    }
-    let live = Condition::any().add(Secret::ValidUntil.is_null()).add(Secret::ValidUntil.gt(tx.now()));
-    let mut secrets = credential_secret::Entity::find()
-        .filter(Secret::CredentialId.eq(row.id))
-        .filter(live)
-        .order_by_asc(Secret::ValidFrom)
-        .order_by_asc(Secret::Id)
-        .all(tx.db())
-        .await?;
-    let newest = secrets.pop();
-    Ok((newest, secrets))
-}
-
-async fn end(tx: &Tx<'_>, actor: &Actor, row: &Model, secrets: &[credential_secret::Model]) -> Result<Audit> {
-    credential_secret::Entity::update_many()
-        .col_expr(Secret::ValidUntil, Expr::value(Some(tx.now())))
-        .filter(Secret::Id.is_in(secrets.iter().map(|secret| secret.id)))
-        .exec(tx.db())
-        .await?;
-    tx.touch_gateway(Touch::Client(row.client_id));
-    let until = secrets.iter().filter_map(|secret| secret.valid_until).max();
-    let entry = Audit::of(actor, Action::CredentialOverlapEnded, row.id).team(row.team_id);
-    Ok(entry.change("overlapEndsAt", until, tx.now()))
+/// Hours that an older secret may work beside a newer one.
+fn allowed(held: Option<&Held>) -> i32 {
+    held.map_or(USUAL_OVERLAP, |(_, plan)| plan.rotation_overlap_hours)
 }
 
 /// A new secret lives as long as the plan lets it; without a plan's lifetime, to the end that the credential has.

@@ -25,7 +25,8 @@ use crate::{
     rules::{
         notice::Notice,
         policy::{MemberRight, StaffRight},
-        scope::{self, Decision},
+        request::{self, Decision},
+        scope,
         subscription::is_final,
         text,
     },
@@ -223,7 +224,7 @@ pub(super) async fn close_open(tx: &Tx<'_>, id: SubscriptionId) -> Result<()> {
 }
 
 async fn settle(tx: &Tx<'_>, actor: &Actor, before: &Model, decision: Decision, notes: Option<String>) -> Result<Model> {
-    let status = scope::decide(before.status, decision)?;
+    let status = request::decide(before.status, decision)?;
     let decider = actor.user_id().filter(|_| decision != Decision::Withdraw);
     let mut row = before.clone().into_active_model();
     row.status = Set(status);

@@ -23,7 +23,7 @@ use crate::{
     audit::{Action, Audit},
     notices, read,
     rules::{
-        credential::SecretKind,
+        credential::has_credentials,
         evidence, form,
         notice::Notice,
         pipeline::{self, Event},
@@ -44,7 +44,7 @@ pub async fn submit(ctx: &Domain, actor: &Actor, id: SubscriptionId, answers: &[
         let client = client_of(tx.db(), id).await?;
         require_sandbox_credential(&tx, client.id).await?;
         let fields = plan.submission_form.iter().flat_map(|form| form.fields());
-        let answers = form::answers("answers", fields, answers).map_err(DomainError::Refused)?;
+        let answers = form::answers("answers", fields, answers, ctx.outgoing.reach()).map_err(DomainError::Refused)?;
         let automatic = level(&plan) == ApprovalLevel::Automatic;
         let due_at = review_queue::due(&tx, plan.approval).await?;
         let row = tx.insert(new(&tx, actor, &held, (answers, evidence.clone()), automatic, due_at)?).await?;
@@ -181,7 +181,7 @@ async fn require_sandbox_credential(tx: &Tx<'_>, client: ClientId) -> Result<()>
         .filter(profile::Column::Environment.eq(Environment::Sandbox))
         .one(tx.db())
         .await?;
-    let Some(profile) = profile.filter(|profile| SecretKind::of(profile.auth_method).is_some()) else { return Ok(()) };
+    let Some(profile) = profile.filter(|profile| has_credentials(profile.auth_method)) else { return Ok(()) };
     let live = credential::Entity::find()
         .filter(credential::Column::ProfileId.eq(profile.id))
         .filter(credential::Column::Status.eq(CredentialStatus::Active))

@@ -18,9 +18,11 @@ use serde::Serialize;
 use super::{
     clients::{self, NewClient},
     credentials::{self, Details, Made, named},
-    endings,
+    endings, held,
     idempotency::Claim,
-    plans, review_queue,
+    plans,
+    proofs::Proof,
+    review_queue,
 };
 use crate::{
     Actor, Domain, DomainError, Problem, ProblemCode, Result, Tx,
@@ -390,6 +392,8 @@ pub(super) fn profile_for(
         name: name.to_owned(),
         environment: plan.environment,
         auth_method: plan.auth_method,
+        issuer: plan.issuer,
+        audience: plan.audience,
         allowed_methods: plan.allowed_methods,
         ip_allowlist: entities::columns::Strings::default(),
         policy_id: None,
@@ -422,10 +426,11 @@ pub(super) async fn sandbox_secret(
     let (ctx, id) = (tx.ctx(), tx.ctx().env.id::<CredentialId>());
     let random = claim.map_or_else(|| ctx.env.random::<RANDOM_BYTES>(), |claim| claim.secret_bytes(ctx, id.0));
     let issued = credential::issue(kind, profile.environment, &random);
-    let expires_at = credentials::lifetime_end(plan, tx.now());
+    let expires_at = held::lifetime_end(plan, tx.now());
     let details = Details { id, name: None, scopes: None, expires_at, created_by: actor.user_id() };
-    let credential = credentials::insert(tx, profile, details, &issued).await?;
-    Ok(Some(Made { credential, secret: Some(issued.secret) }))
+    let proof = Proof::Secret(issued);
+    let credential = credentials::insert(tx, profile, details, &proof).await?;
+    Ok(Some(Made { credential, secret: proof.into_secret() }))
 }
 
 /// The answer of the first run.

@@ -7,7 +7,7 @@ use entities::{
     assignment, authorized_email, client, credential, credential_secret,
     enums::AccessLevel,
     id::{ClientId, CredentialId, ProductId, ProfileId, TeamId, TierId},
-    membership, product, profile, team,
+    membership, product, profile, rotation_request, team,
 };
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, Select};
 
@@ -62,6 +62,16 @@ pub async fn overlaps_of(ctx: &Domain, ids: &[CredentialId]) -> Result<HashMap<C
         overlap.last_used_at = overlap.last_used_at.max(secret.last_used_at);
     }
     Ok(overlaps)
+}
+
+/// The rotation that each of these credentials was last asked for, until its secret is claimed. The caller has checked that the
+/// viewer sees them.
+pub async fn rotations_of(ctx: &Domain, ids: &[CredentialId]) -> Result<HashMap<CredentialId, rotation_request::Model>> {
+    use rotation_request::{Column, Entity};
+    let rows =
+        Entity::find().filter(Column::CredentialId.is_in(ids.iter().copied())).order_by_asc(Column::Id).all(&ctx.db).await?;
+    let latest: HashMap<_, _> = rows.into_iter().map(|row| (row.credential_id, row)).collect();
+    Ok(latest.into_iter().filter(|(_, row)| row.claimed_at.is_none()).collect())
 }
 
 /// A team's clients; the caller has checked that the viewer may see them.

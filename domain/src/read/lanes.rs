@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use entities::{credential, enums::CredentialStatus, id::SubscriptionId, profile, subscription};
 
 use crate::rules::{
-    credential::{SecretKind, state_at},
+    credential::{has_credentials, state_at},
     plan,
     subscription::{LaneLock, LaneProgress, NextStep, Standing, lane_locks, next_steps},
 };
@@ -58,7 +58,7 @@ pub fn steps(held: &subscription::Model, lanes: &[Lane], now: DateTime<Utc>) -> 
         .iter()
         .map(|lane| LaneProgress {
             environment: lane.profile.environment,
-            needs_credential: SecretKind::of(lane.profile.auth_method).is_some(),
+            needs_credential: has_credentials(lane.profile.auth_method),
             has_credential: lane.credentials.iter().any(live),
             called: lane.credentials.iter().any(|c| c.last_used_at.is_some()),
         })

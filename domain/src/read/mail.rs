@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use entities::{
+    credential,
     enums::InvitationStatus,
     id::{InvitationId, MagicLinkId, NotificationId, SupportRequestId},
     invitation, magic_link, membership, notification, portal, subscription, support_request, team, user,
@@ -129,6 +130,9 @@ async fn is_still_in(ctx: &Domain, told: &notification::Model) -> Result<bool> {
     let team = match Subject::read(&told.subject_kind, told.subject_id) {
         Some(Subject::Team(id)) => Some(id),
         Some(Subject::Subscription(id)) => subscription::Entity::find_by_id(id).one(&ctx.db).await?.map(|held| held.team_id),
+        Some(Subject::Credential(id)) => credential::Entity::find_by_id(id).one(&ctx.db).await?.map(|row| row.team_id),
+        // Its owner's alone, in a team or in none.
+        Some(Subject::AccessToken(_)) => return Ok(true),
         Some(Subject::Product(_)) | None => None,
     };
     let mut own = membership::Entity::for_user(told.user_id);

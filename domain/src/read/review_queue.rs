@@ -7,7 +7,7 @@ use entities::{
     id::{ApprovalGroupId, QueueItemId},
     queue_item,
 };
-use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, Iterable, QueryFilter, QueryOrder, QuerySelect};
 
 use super::page::{Page, PageRequest, newest_first};
 use crate::{
@@ -61,9 +61,7 @@ pub async fn counts(ctx: &Domain, actor: &Actor) -> Result<Vec<(QueueKind, u64)>
         .all(&ctx.db)
         .await?;
     let pending = |kind| rows.iter().find(|row| row.kind == kind).map_or(0, |row| u64::try_from(row.pending).unwrap_or(0));
-    Ok([QueueKind::Registration, QueueKind::Subscription, QueueKind::Submission, QueueKind::Scope]
-        .map(|kind| (kind, pending(kind)))
-        .to_vec())
+    Ok(QueueKind::iter().map(|kind| (kind, pending(kind))).collect())
 }
 
 /// Whether the viewer decides on what is bound to this group. `groups`: the viewer's own; `own_team`: the viewer is a member of

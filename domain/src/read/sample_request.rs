@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use entities::{
     endpoint,
     enums::{EndpointStatus, SpecStatus},
-    id::{ClientId, ProfileId, SpecVersionId},
+    id::{ClientId, CredentialId, ProfileId, SpecVersionId},
     product, profile, spec_version,
 };
 use sea_orm::{
@@ -30,16 +30,26 @@ pub struct Target {
     endpoint: Option<(String, String)>,
 }
 
-/// The curl line for a profile. `secret`: `None` leaves a placeholder.
-pub fn curl(gateway_url: &str, profile: &profile::Model, target: &Target, secret: Option<&str>) -> String {
+/// Where the instance is reached, without trailing slashes.
+#[derive(Debug, Clone, Copy)]
+pub struct Places<'a> {
+    pub gateway_url: &'a str,
+    pub base_url: &'a str,
+}
+
+/// The curl line for a profile. `issued`: a credential and its secret; `None` leaves placeholders.
+pub fn curl(places: Places<'_>, profile: &profile::Model, target: &Target, issued: Option<(CredentialId, &str)>) -> String {
+    let credential = issued.map(|(id, _)| id.to_string());
     sample_request::curl(&Facts {
-        gateway_url,
+        gateway_url: places.gateway_url,
+        token_endpoint: &format!("{}/oauth2/token", places.base_url),
+        credential: credential.as_deref(),
         base_path: target.base_path.as_deref(),
         endpoint: target.endpoint.as_ref().map(|(method, path)| (method.as_str(), path.as_str())),
         auth_method: profile.auth_method,
         client: &profile.client_id.to_string(),
         profile: &profile.name,
-        secret,
+        secret: issued.map(|(_, secret)| secret),
     })
 }
 

@@ -2,6 +2,7 @@
 //! Pure, and on the path of every call: an admitted one copies nothing but a few counted references.
 
 mod checks;
+mod token;
 
 use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
@@ -12,7 +13,11 @@ use entities::{
 };
 
 use self::checks::{Decision, Refusal, held};
+pub use self::token::{Caller, may_call, token_caller};
 use super::{
+    certificate::Shown,
+    jose::access_token::Expected,
+    key_source::KeySource,
     limits::Limits,
     method::Methods,
     routes::Endpoint,
@@ -36,8 +41,12 @@ pub struct Call<'a> {
     pub api_key: Option<&'a str>,
     /// What follows `Bearer` in `Authorization`.
     pub bearer: Option<&'a str>,
+    /// What the caller has shown for its connection.
+    pub certificate: Option<&'a Shown>,
     pub peer: IpAddr,
     pub now: DateTime<Utc>,
+    /// What access tokens of our own have to say of us.
+    pub tokens: Expected<'a>,
 }
 
 /// The checks, in their order. `Limits` and `Forward` come after [`admit`].
@@ -88,6 +97,8 @@ pub struct Admitted {
     profile: usize,
     credential: Option<usize>,
     secret: Option<CredentialSecretId>,
+    /// The part of the held scopes that an access token was issued for.
+    token_scope: Option<Box<str>>,
     endpoint: u32,
 }
 
@@ -100,6 +111,8 @@ pub struct Denial {
     pub about: Option<Cow<'static, str>>,
     /// For `METHOD_NOT_ALLOWED`: what the `Allow` header says.
     pub allow: Methods,
+    /// Keys that may be out of date: where reading them anew changes them, the decision may be another.
+    pub wants: Option<KeySource>,
     /// What the log can say of the call: claimed by the caller up to the check of the credential.
     pub known: Known,
 }
@@ -112,6 +125,25 @@ pub struct Known {
     profile: Option<usize>,
     credential: Option<usize>,
     endpoint: Option<(Environment, u32)>,
+}
+
+impl Call<'_> {
+    /// For decisions that depend on no call.
+    fn of_nobody(now: DateTime<Utc>) -> Self {
+        Self {
+            method: "",
+            path: "",
+            framing: None,
+            client_id: None,
+            profile_id: None,
+            api_key: None,
+            bearer: None,
+            certificate: None,
+            peer: IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
+            now,
+            tokens: Expected { issuer: "", audience: "" },
+        }
+    }
 }
 
 impl Admitted {
@@ -139,7 +171,7 @@ impl Admitted {
 
     /// The scopes that the call may use.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
-        held(&self.client, self.credential())
+        held(&self.client, (self.credential(), self.secret, self.token_scope.as_deref()))
     }
 }
 
@@ -167,7 +199,9 @@ pub fn admit(view: &impl View, call: &Call<'_>) -> Result<Admitted, Box<Denial>>
     let mut known = Known::default();
     match (Decision { view, call, now: call.now.into() }).decide(&mut known) {
         Ok(admitted) => Ok(admitted),
-        Err(Refusal { check, reason, about, allow }) => Err(Box::new(Denial { reason, check, about, allow, known })),
+        Err(Refusal { check, reason, about, allow, wants }) => {
+            Err(Box::new(Denial { reason, check, about, allow, wants, known }))
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! What credentials look like, when they work, and how a presented secret is compared with the stored hash.
 //!
-//! An API key is `ptk_live_<lookup>_<secret><checksum>`, `ptk_test_` in the sandbox; a token `ptt_live_<secret><checksum>`. The
-//! secret is 256 random bits in base62, the checksum the CRC32 of all before it, so that a typo or a scanner's find is
-//! settled offline. Against 256 random bits a plain SHA-256 suffices.
+//! An API key is `ptk_live_<lookup>_<secret><checksum>`, `ptk_test_` in the sandbox; the others have no lookup part, as their
+//! client is named beside them: a token `ptt_live_<secret><checksum>`, an OAuth client's secret `pts_…`, the secret that a partner
+//! signs tokens with `ptj_…`. The secret is 256 random bits in base62, the checksum the CRC32 of all before it, so that a typo or
+//! a scanner's find is settled offline. Against 256 random bits a plain SHA-256 suffices. Letters, digits and `_` mean the same
+//! with and without form encoding, which HTTP clients do not agree on for Basic credentials.
 
 use std::fmt;
 
@@ -20,9 +22,14 @@ use crate::{Problem, ProblemCode, keyring::sha256};
 const LOOKUP: usize = 12;
 const API_KEY: &str = "ptk";
 const TOKEN: &str = "ptt";
+const CLIENT_SECRET: &str = "pts";
+const SIGNING_SECRET: &str = "ptj";
 /// Shortest and longest token of a provider's own.
 const OWN_TOKEN: std::ops::RangeInclusive<usize> = 32..=512;
 const DOTS: &str = "••••••••";
+
+/// What every secret that is issued here looks like: for scanners of code and logs. The checksum rules out what only looks so.
+pub const PATTERN: &str = r"\bpt(?:k_(?:live|test)_[0-9A-Za-z]{12}|[tsj]_(?:live|test))_[0-9A-Za-z]{49}\b";
 
 /// Random bytes that a secret is made from: 32 for the secret, 16 for the lookup part.
 pub const RANDOM_BYTES: usize = 48;
@@ -32,6 +39,10 @@ pub const RANDOM_BYTES: usize = 48;
 pub enum SecretKind {
     ApiKey,
     Token,
+    /// Of OAuth 2.0.
+    ClientSecret,
+    /// A partner signs its tokens with it (HS256).
+    SigningSecret,
 }
 
 impl SecretKind {
@@ -40,13 +51,41 @@ impl SecretKind {
         match method {
             AuthMethod::ApiKey => Some(Self::ApiKey),
             AuthMethod::Token => Some(Self::Token),
-            AuthMethod::SignedJwt
-            | AuthMethod::Oauth2ClientSecret
-            | AuthMethod::Oauth2PrivateKeyJwt
-            | AuthMethod::Mtls
-            | AuthMethod::Oidc
-            | AuthMethod::None => None,
+            AuthMethod::SignedJwt => Some(Self::SigningSecret),
+            AuthMethod::Oauth2ClientSecret => Some(Self::ClientSecret),
+            AuthMethod::Oauth2PrivateKeyJwt | AuthMethod::Mtls | AuthMethod::Oidc | AuthMethod::None => None,
         }
+    }
+
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::ApiKey => API_KEY,
+            Self::Token => TOKEN,
+            Self::ClientSecret => CLIENT_SECRET,
+            Self::SigningSecret => SIGNING_SECRET,
+        }
+    }
+
+    /// Whether the secret itself is kept, sealed: for verifying, and in the sandbox for the explorer. Of others only the hash is.
+    pub fn is_kept(self, environment: Environment) -> bool {
+        match self {
+            Self::SigningSecret => true,
+            Self::ApiKey | Self::Token | Self::ClientSecret => environment == Environment::Sandbox,
+        }
+    }
+}
+
+/// Whether calls by this method need a credential that the team has to make.
+pub fn has_credentials(method: AuthMethod) -> bool {
+    match method {
+        AuthMethod::ApiKey
+        | AuthMethod::Token
+        | AuthMethod::SignedJwt
+        | AuthMethod::Oauth2ClientSecret
+        | AuthMethod::Oauth2PrivateKeyJwt
+        | AuthMethod::Mtls
+        | AuthMethod::Oidc => true,
+        AuthMethod::None => false,
     }
 }
 
@@ -59,6 +98,8 @@ pub struct Issued {
     pub hash: [u8; 32],
     /// The recognisable part; the rest as dots.
     pub masked: String,
+    /// Whether the secret itself is to be kept, sealed.
+    pub kept: bool,
 }
 
 /// The part of an API key that says which one it is; not secret.
@@ -112,22 +153,28 @@ pub fn issue(kind: SecretKind, environment: Environment, random: &[u8; RANDOM_BY
     let secret: [u8; 32] = std::array::from_fn(|i| random[i]);
     let lookup = u128::from_be_bytes(std::array::from_fn(|i| random[32 + i]));
     let secret = of_256(secret);
-    // A token has no lookup part to be recognised by: four of its 43 characters are shown.
+    let head = format!("{}_{}_", kind.prefix(), lane(environment));
+    // Where there is no lookup part to be recognised by, four of the secret's 43 characters are shown.
     let (head, lookup, shown) = match kind {
         SecretKind::ApiKey => {
             let lookup = digits(lookup, LOOKUP);
-            (format!("{API_KEY}_{}_{lookup}_", lane(environment)), Some(lookup), "")
+            (format!("{head}{lookup}_"), Some(lookup), "")
         }
-        SecretKind::Token => (format!("{TOKEN}_{}_", lane(environment)), None, &secret[..4]),
+        SecretKind::Token | SecretKind::ClientSecret | SecretKind::SigningSecret => (head, None, &secret[..4]),
     };
     let masked = format!("{head}{shown}{DOTS}");
     let body = format!("{head}{secret}");
     let whole = format!("{body}{}", checksum(&body));
-    Issued { hash: sha256(&whole), masked, lookup, secret: whole.into() }
+    Issued { hash: sha256(&whole), masked, lookup, kept: kind.is_kept(environment), secret: whole.into() }
+}
+
+/// What an API key is recognised by, from its lookup part alone.
+pub fn masked_key(environment: Environment, lookup: &str) -> String {
+    format!("{API_KEY}_{}_{lookup}_{DOTS}", lane(environment))
 }
 
 /// Takes over a token that the provider has given out already: 32 to 512 visible ASCII characters.
-pub fn adopt(path: &str, token: SecretString) -> Result<Issued, Problem> {
+pub fn adopt(path: &str, token: SecretString, environment: Environment) -> Result<Issued, Problem> {
     let text = token.expose_secret();
     if !OWN_TOKEN.contains(&text.len()) || !text.bytes().all(|b| b.is_ascii_graphic()) {
         let rule = "must have 32 to 512 visible ASCII characters without spaces";
@@ -138,7 +185,8 @@ pub fn adopt(path: &str, token: SecretString) -> Result<Issued, Problem> {
         return Err(Problem::new(ProblemCode::Invalid, path, rule));
     }
     let masked = format!("{}{DOTS}", &text[..4]);
-    Ok(Issued { hash: sha256(text), masked, lookup: None, secret: token })
+    let kept = SecretKind::Token.is_kept(environment);
+    Ok(Issued { hash: sha256(text), masked, lookup: None, kept, secret: token })
 }
 
 /// Reads an API key; all that can be said without looking anything up.
@@ -174,6 +222,11 @@ pub fn matches(hash: &[u8; 32], presented: &[u8; 32]) -> bool {
 /// Whether a secret works at that moment: from `valid_from`, until just before `valid_until`.
 pub fn is_live(secret: &Secret, now: Moment) -> bool {
     secret.valid_from <= now && now < secret.valid_until
+}
+
+/// Those that work at that moment.
+pub fn live(secrets: &[Secret], now: Moment) -> impl Iterator<Item = &Secret> {
+    secrets.iter().filter(move |secret| is_live(secret, now))
 }
 
 /// What a credential is at a moment: its end comes by the clock, so it is not read from the stored status. Revoked is final.
@@ -222,7 +275,10 @@ mod tests {
         let key = issue(SecretKind::ApiKey, Environment::Production, &bytes(1));
         let test = issue(SecretKind::ApiKey, Environment::Sandbox, &[0; RANDOM_BYTES]);
         let token = issue(SecretKind::Token, Environment::Production, &[255; RANDOM_BYTES]);
-        let shown = [&key, &test, &token].map(|i| format!("{}\n{}\n", i.secret.expose_secret(), i.masked)).concat();
+        let client = issue(SecretKind::ClientSecret, Environment::Sandbox, &bytes(2));
+        let signing = issue(SecretKind::SigningSecret, Environment::Production, &bytes(3));
+        let shown =
+            [&key, &test, &token, &client, &signing].map(|i| format!("{}\n{}\n", i.secret.expose_secret(), i.masked)).concat();
         insta::assert_snapshot!(shown);
     }
 
@@ -254,6 +310,23 @@ mod tests {
     }
 
     #[test]
+    fn scanners_find_what_is_issued_and_the_documentation_says_how() {
+        let pattern = regex::Regex::new(PATTERN).unwrap();
+        for kind in [SecretKind::ApiKey, SecretKind::Token, SecretKind::ClientSecret, SecretKind::SigningSecret] {
+            for environment in Environment::ALL {
+                let issued = issue(kind, environment, &bytes(4));
+                let secret = issued.secret.expose_secret();
+                let found = pattern.find_iter(&format!("key = \"{secret}\";")).map(|m| m.as_str() == secret).collect::<Vec<_>>();
+                assert_eq!(found, [true], "{kind:?} {environment:?}");
+                assert!(!pattern.is_match(&secret[..secret.len() - 1]) && !pattern.is_match(&issued.masked));
+                let (body, sum) = secret.split_at(secret.len() - CHECKSUM);
+                assert_eq!(checksum(body), sum);
+            }
+        }
+        assert!(include_str!("../../../docs/credentials.md").contains(PATTERN));
+    }
+
+    #[test]
     fn all_256_bits_are_in_the_secret() {
         let mut seen = std::collections::HashSet::new();
         for bit in 0..256 {
@@ -267,7 +340,7 @@ mod tests {
 
     #[test]
     fn tokens_of_a_providers_own() {
-        let adopted = |text: &str| adopt("token", text.to_owned().into());
+        let adopted = |text: &str| adopt("token", text.to_owned().into(), Environment::Production);
         let own = "an-older-token/with+all=kinds~of.characters";
         let taken = adopted(own).unwrap();
         assert_eq!((taken.masked.as_str(), taken.lookup), ("an-o••••••••", None));
@@ -306,6 +379,7 @@ mod tests {
             hash: [0; 32],
             valid_from: Moment(from),
             valid_until: until,
+            proof: None,
         };
         let overlapping = [secret(0, Moment(100)), secret(50, Moment::NEVER)];
         let live = |now| overlapping.each_ref().map(|s| is_live(s, Moment(now)));

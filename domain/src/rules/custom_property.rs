@@ -2,7 +2,7 @@
 
 use entities::columns::{Answer, Answers, PropertyDefinition, PropertyDefinitions};
 
-use super::form;
+use super::{form, outgoing::Reach};
 use crate::{Problem, ProblemCode, error::Problems};
 
 const PATH: &str = "customProperties";
@@ -33,7 +33,7 @@ pub fn definitions(problems: &mut Problems, given: &[PropertyDefinition]) -> Pro
 /// The answers that a team gives when it subscribes.
 pub fn on_subscribing(defined: &[PropertyDefinition], given: &[Answer]) -> Result<Answers, Vec<Problem>> {
     allowed(defined, given, Hand::Team)?;
-    form::answers(PATH, defined, given)
+    form::answers(PATH, defined, given, Reach::Public)
 }
 
 /// The answers after some were changed: those left out stay, null clears. Staff need not fill in what the team left open.
@@ -44,14 +44,14 @@ pub fn on_change(defined: &[PropertyDefinition], held: &Answers, given: &[Answer
     let all: Vec<_> = kept.chain(given).cloned().collect();
     let mine = |property: &PropertyDefinition| by == Hand::Team || given.iter().any(|new| new.key == property.key);
     let asked: Vec<_> = defined.iter().map(|p| PropertyDefinition { required: p.required && mine(p), ..p.clone() }).collect();
-    form::answers(PATH, &asked, &all)
+    form::answers(PATH, &asked, &all, Reach::Public)
 }
 
 /// The answers that another plan's definitions take; what it requires beside stays open until the team says it.
 pub fn carried_over(defined: &[PropertyDefinition], held: &Answers) -> Answers {
     let fits = |answer: &&Answer| {
         let property = defined.iter().filter(|p| p.key == answer.key);
-        form::answers(PATH, property, std::slice::from_ref(*answer)).is_ok()
+        form::answers(PATH, property, std::slice::from_ref(*answer), Reach::Public).is_ok()
     };
     held.iter().filter(fits).cloned().collect()
 }

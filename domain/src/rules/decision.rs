@@ -74,9 +74,15 @@ fn check_of(reason: DenialReason, endpoint_found: bool) -> Check {
     }
 }
 
+/// The detail of a call that was decided on for a gateway in front, which forwards it: how it ended is not known here.
+pub const FORWARDED_IN_FRONT: &str = "let through, for the gateway in front to forward";
+
 /// Explains a logged call.
 pub fn explain(row: &request_log::Model) -> Explanation {
     let Some(reason) = row.denial else {
+        if row.denial_detail.as_deref() == Some(FORWARDED_IN_FRONT) {
+            return forwarded_in_front();
+        }
         let checks = Check::ALL.map(|check| Checked { check, passed: true, detail: None });
         let explanation = format!("The call passed every check; the API behind the gateway answered {}.", row.status);
         return Explanation { allowed: true, explanation, remedy: None, fixer: None, checks: checks.into() };
@@ -103,6 +109,19 @@ pub fn explain(row: &request_log::Model) -> Explanation {
         remedy: Some(entry.remedy),
         fixer: Some(entry.fixer),
         checks: checks.collect(),
+    }
+}
+
+fn forwarded_in_front() -> Explanation {
+    let made = Check::ALL.into_iter().filter(|check| *check < Check::Forward);
+    Explanation {
+        allowed: true,
+        explanation: "The call passed every check; the gateway in front of this one forwarded it, and what the API answered is \
+                      not known here."
+            .to_owned(),
+        remedy: None,
+        fixer: None,
+        checks: made.map(|check| Checked { check, passed: true, detail: None }).collect(),
     }
 }
 
@@ -156,5 +175,11 @@ mod tests {
         let told = explain(&row(None, true, true));
         assert!(told.allowed && told.checks.len() == Check::ALL.len() && told.checks.iter().all(|c| c.passed));
         assert_eq!(told.explanation, "The call passed every check; the API behind the gateway answered 200.");
+    }
+    #[test]
+    fn of_a_call_that_a_gateway_in_front_forwards_the_answer_is_not_known() {
+        let told = explain(&request_log::Model { denial_detail: Some(FORWARDED_IN_FRONT.to_owned()), ..row(None, true, true) });
+        assert!(told.allowed && told.checks.iter().all(|c| c.passed && c.check < Check::Forward));
+        assert!(told.explanation.ends_with("is not known here."), "{}", told.explanation);
     }
 }

@@ -125,7 +125,7 @@ denials! {
         "The quota of this period is used up"
         "Wait for the next period, or ask the provider for a larger quota."
     Unavailable "UNAVAILABLE" 503 NobodyWait "Unavailable"
-        "The gateway could not confirm the quota in time, so it did not let the call through"
+        "The gateway could not confirm in time that the call may pass, so it did not let it through"
         "Try again in a moment."
     RequestTooLarge "REQUEST_TOO_LARGE" 413 Caller "Request too large"
         "The request is larger than the gateway takes"

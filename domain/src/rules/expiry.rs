@@ -27,6 +27,11 @@ pub fn warned_at_start(days: i32) -> Option<i32> {
     WARNINGS.into_iter().filter(|warning| *warning >= days).min()
 }
 
+/// What counts as warned of when a term begins that ends then; `None` for the end: it has none.
+pub fn warned_from(ends: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Option<i32> {
+    warned_at_start(i32::try_from((ends? - now).num_days()).unwrap_or(i32::MAX))
+}
+
 /// Whole days that are left, one at least.
 pub fn days_left(ends: DateTime<Utc>, now: DateTime<Utc>) -> u32 {
     let hours = (ends - now).num_hours();

@@ -8,7 +8,10 @@ use entities::{
 };
 use serde_json::Value;
 
-use super::{profile, text};
+use super::{
+    outgoing::{self, Reach},
+    profile, text,
+};
 use crate::{Problem, ProblemCode, error::Problems};
 
 const MAX_STEPS: usize = 20;
@@ -81,6 +84,7 @@ fn is_key(key: &str) -> bool {
 fn type_of(target: FormTarget) -> PropertyType {
     match target {
         FormTarget::IpAllowlist => PropertyType::IpList,
+        FormTarget::JwksUrl => PropertyType::Url,
     }
 }
 
@@ -103,11 +107,12 @@ fn options(problems: &mut Problems, path: &str, field: &PropertyDefinition) {
 }
 
 /// The answers as they are kept: in the order of the fields, each of its field's type. An empty text, an empty list and null
-/// are no answer.
+/// are no answer. `reach`: which addresses may be asked that are given.
 pub fn answers<'a>(
     path: &str,
     fields: impl IntoIterator<Item = &'a PropertyDefinition>,
     given: &[Answer],
+    reach: Reach,
 ) -> Result<Answers, Vec<Problem>> {
     let mut problems = Problems::default();
     let mut by_key: HashMap<&str, &Value> = HashMap::new();
@@ -124,7 +129,7 @@ pub fn answers<'a>(
                 problems.add(ProblemCode::FormInvalid, &at, format!("{} has to be filled in", field.label));
             }
             None => {}
-            Some(value) => match answer(field, value) {
+            Some(value) => match answer(field, value, reach) {
                 Ok(value) => kept.push(Answer { key: field.key.clone(), value }),
                 Err(say) => problems.add(ProblemCode::FormInvalid, &at, format!("{}: {say}", field.label)),
             },
@@ -149,11 +154,14 @@ fn is_empty(value: &Value) -> bool {
 }
 
 /// One answer, put in order; else what it has to be.
-fn answer(field: &PropertyDefinition, value: &Value) -> Result<Value, String> {
+fn answer(field: &PropertyDefinition, value: &Value, reach: Reach) -> Result<Value, String> {
     let said = |problem: Problem| problem.message;
     match (field.kind, value) {
         (PropertyType::String, Value::String(line)) => text::name("", line, LINE_MAX).map(Value::from).map_err(said),
         (PropertyType::Text, Value::String(prose)) => text::prose("", Some(prose), TEXT_MAX).map(Value::from).map_err(said),
+        (PropertyType::Url, Value::String(url)) if field.applies_to == Some(FormTarget::JwksUrl) => {
+            outgoing::url("", url, reach).map(|url| String::from(url).into()).map_err(said)
+        }
         (PropertyType::Url, Value::String(url)) => text::web_url("", url).map(Value::from).map_err(said),
         (PropertyType::Email, Value::String(email)) => text::email("", email).map(Value::from).map_err(said),
         (PropertyType::Number, Value::Number(_)) | (PropertyType::Boolean, Value::Bool(_)) => Ok(value.clone()),
@@ -192,9 +200,17 @@ fn shape(kind: PropertyType) -> &'static str {
 
 /// The addresses that answers ask the production profile to be opened for; `None`: nothing was asked.
 pub fn allowlist_of(form: &SubmissionForm, answers: &Answers) -> Option<Vec<String>> {
-    let field = form.fields().find(|field| field.applies_to == Some(FormTarget::IpAllowlist))?;
-    let answer = answers.iter().find(|answer| answer.key == field.key)?;
-    strings(&answer.value)
+    strings(target(form, answers, FormTarget::IpAllowlist)?)
+}
+
+/// Where the keys of the production credential are published, by the answers.
+pub fn jwks_url_of<'a>(form: &SubmissionForm, answers: &'a Answers) -> Option<&'a str> {
+    target(form, answers, FormTarget::JwksUrl)?.as_str()
+}
+
+fn target<'a>(form: &SubmissionForm, answers: &'a Answers, target: FormTarget) -> Option<&'a Value> {
+    let field = form.fields().find(|field| field.applies_to == Some(target))?;
+    answers.iter().find(|answer| answer.key == field.key).map(|answer| &answer.value)
 }
 
 #[cfg(test)]
@@ -251,7 +267,7 @@ mod tests {
             (IpList, json!("203.0.113.7"), None),
         ];
         for (kind, value, expected) in all {
-            let kept = answers("answers", &[field("f", kind)], &[given("f", value.clone())]);
+            let kept = answers("answers", &[field("f", kind)], &[given("f", value.clone())], Reach::Public);
             let kept = kept.map(|list| list[0].value.clone());
             assert_eq!(kept.clone().ok(), expected, "{kind:?} {value}");
             if let Err(problems) = kept {
@@ -265,13 +281,18 @@ mod tests {
         let required = PropertyDefinition { required: true, ..field("need", PropertyType::String) };
         let fields = [required, field("may", PropertyType::String)];
         let wrong = [given("may", json!("a")), given("may", json!("b")), given("need", json!("  ")), given("what", json!(1))];
-        let problems = answers("answers", &fields, &wrong).expect_err("three things wrong");
+        let problems = answers("answers", &fields, &wrong, Reach::Public).expect_err("three things wrong");
         let said: Vec<_> = problems.iter().map(|p| format!("{}: {}", p.path.join("."), p.message)).collect();
         assert_eq!(
             said,
             ["answers.may: is answered twice", "answers.need: need has to be filled in", "answers.what: is no field of the form"]
         );
-        assert_eq!(answers("answers", &fields, &[given("need", json!("x")), given("may", json!(null))]).expect("fine").len(), 1);
+        assert_eq!(
+            answers("answers", &fields, &[given("need", json!("x")), given("may", json!(null))], Reach::Public)
+                .expect("fine")
+                .len(),
+            1
+        );
     }
 
     #[test]
@@ -301,5 +322,11 @@ mod tests {
         let form = SubmissionForm { steps: vec![FormStep { title: "Network".to_owned(), fields: vec![target] }] };
         assert_eq!(allowlist_of(&form, &Answers(vec![given("ips", json!(["203.0.113.7"]))])), Some(vec!["203.0.113.7".into()]));
         assert_eq!(allowlist_of(&form, &Answers::default()), None);
+        let target = PropertyDefinition { applies_to: Some(FormTarget::JwksUrl), ..field("keys", PropertyType::Url) };
+        let form = SubmissionForm { steps: vec![FormStep { title: "Keys".to_owned(), fields: vec![target] }] };
+        let kept = |url: &str| answers("answers", form.fields(), &[given("keys", json!(url))], Reach::Public);
+        let fine = kept("https://keys.example.com/jwks").expect("an address that may be asked");
+        assert_eq!(jwks_url_of(&form, &fine), Some("https://keys.example.com/jwks"));
+        assert!(kept("https://10.0.0.1/jwks").is_err() && kept("http://keys.example.com").is_err());
     }
 }

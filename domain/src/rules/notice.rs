@@ -3,9 +3,14 @@
 use chrono::{DateTime, Utc};
 use entities::{
     enums::{Environment, NotificationKind},
-    id::{ProductId, SubscriptionId, TeamId, TypedId},
+    id::{AccessTokenId, CredentialId, ProductId, SubscriptionId, TeamId, TypedId},
 };
 use uuid::Uuid;
+
+mod credential;
+mod leak;
+
+pub use self::credential::{CredentialNotice, Named};
 
 /// Operations that a text names; of more it tells how many.
 const NAMED: usize = 10;
@@ -34,6 +39,8 @@ pub enum Subject {
     Subscription(SubscriptionId),
     Team(TeamId),
     Product(ProductId),
+    Credential(CredentialId),
+    AccessToken(AccessTokenId),
 }
 
 /// Something that people are told. Notes and reasons are what somebody wrote to them.
@@ -161,6 +168,16 @@ pub enum Notice {
         subject: String,
         body: String,
     },
+    Credential {
+        named: Named,
+        what: CredentialNotice,
+    },
+    /// To its owner.
+    AccessTokenLeaked {
+        id: AccessTokenId,
+        name: String,
+        url: Option<String>,
+    },
 }
 
 /// A notice as it is read: one line, then paragraphs with an empty line between two.
@@ -177,6 +194,8 @@ impl Subject {
             Self::Subscription(id) => (SubscriptionId::PREFIX, id.0),
             Self::Team(id) => (TeamId::PREFIX, id.0),
             Self::Product(id) => (ProductId::PREFIX, id.0),
+            Self::Credential(id) => (CredentialId::PREFIX, id.0),
+            Self::AccessToken(id) => (AccessTokenId::PREFIX, id.0),
         }
     }
 
@@ -186,6 +205,8 @@ impl Subject {
             SubscriptionId::PREFIX => Some(Self::Subscription(SubscriptionId(id))),
             TeamId::PREFIX => Some(Self::Team(TeamId(id))),
             ProductId::PREFIX => Some(Self::Product(ProductId(id))),
+            CredentialId::PREFIX => Some(Self::Credential(CredentialId(id))),
+            AccessTokenId::PREFIX => Some(Self::AccessToken(AccessTokenId(id))),
             _ => None,
         }
     }
@@ -219,6 +240,8 @@ impl Notice {
                 NotificationKind::Team
             }
             Self::SupportRequested { .. } => NotificationKind::Support,
+            Self::Credential { what, .. } => what.kind(),
+            Self::AccessTokenLeaked { .. } => NotificationKind::Credential,
         }
     }
 
@@ -249,6 +272,8 @@ impl Notice {
             | Self::RegistrationApproved { id, .. }
             | Self::RegistrationDeclined { id, .. }
             | Self::SupportRequested { id, .. } => Subject::Team(*id),
+            Self::Credential { named, .. } => Subject::Credential(named.id),
+            Self::AccessTokenLeaked { id, .. } => Subject::AccessToken(*id),
         }
     }
 
@@ -378,6 +403,8 @@ impl Notice {
                 let about = format!("{by} of {team} asks for support.");
                 noted(format!("Support: {subject}"), [about], &Some(body.clone()))
             }
+            Self::Credential { named, what } => what.text(named),
+            Self::AccessTokenLeaked { name, url, .. } => leak::of_access_token(name, url.as_deref()),
             // Every other variant has its text above; the table of the tests would show this one.
             _ => told(String::new(), []),
         }

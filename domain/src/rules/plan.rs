@@ -5,10 +5,10 @@ use entities::{
         PlanFeature, PlanScope, Pricing, PropertyDefinition, PropertyDefinitions, ReviewCheck, SandboxTestData, SandboxTestDatum,
         Strings, SubmissionForm,
     },
-    enums::{ApprovalLevel, AuthMethod, Environment, PlanStatus, QuotaPeriod, RateWindow, ScopeGrantKind},
+    enums::{ApprovalLevel, AuthMethod, Environment, LeakedKeyAction, PlanStatus, QuotaPeriod, RateWindow, ScopeGrantKind},
 };
 
-use super::{custom_property, evidence, form, pricing, profile, rotation::LONGEST_OVERLAP, text};
+use super::{custom_property, evidence, form, outgoing::Reach, pricing, profile, rotation::LONGEST_OVERLAP, text, view::Outside};
 use crate::{Problem, ProblemCode, error::Problems};
 
 /// The largest quota: JavaScript holds whole numbers up to here exactly.
@@ -46,6 +46,9 @@ pub struct Draft {
     /// `None`: credentials do not expire by themselves.
     pub credential_lifetime_days: Option<i32>,
     pub rotation_overlap_hours: i32,
+    /// A rotation of its production credentials is decided on.
+    pub elevated: bool,
+    pub leaked_key_action: LeakedKeyAction,
     /// A new team holds it at once.
     pub auto_subscribe: bool,
 }
@@ -54,6 +57,10 @@ pub struct Draft {
 pub struct EnvironmentDraft {
     pub environment: Environment,
     pub auth_method: AuthMethod,
+    /// For OIDC.
+    pub issuer: Option<String>,
+    /// For OIDC.
+    pub audience: Option<String>,
     /// Empty allows all.
     pub allowed_methods: Vec<String>,
     pub limits: LimitDraft,
@@ -97,13 +104,14 @@ pub struct Checked {
 pub struct CheckedEnvironment {
     pub environment: Environment,
     pub auth_method: AuthMethod,
+    pub outside: Option<Outside>,
     pub allowed_methods: Strings,
     pub limits: LimitDraft,
     pub documentation: Option<String>,
 }
 
-/// Everything that is wrong with a plan, by field.
-pub fn check(draft: &Draft) -> Result<Checked, Vec<Problem>> {
+/// Everything that is wrong with a plan, by field. `reach`: which issuers it may name.
+pub fn check(draft: &Draft, reach: Reach) -> Result<Checked, Vec<Problem>> {
     let mut problems = Problems::default();
     let slug = problems.take(text::slug("slug", &draft.slug));
     let name = problems.take(text::name("name", &draft.name, 80));
@@ -113,7 +121,7 @@ pub fn check(draft: &Draft) -> Result<Checked, Vec<Problem>> {
         problems.add(ProblemCode::Invalid, "maxSubscriptionsPerTeam", "must be 1 or more; leave it out for no cap");
     }
     terms(&mut problems, draft);
-    let environments = environments(&mut problems, draft);
+    let environments = environments(&mut problems, draft, reach);
     let scopes = scopes(&mut problems, draft);
     let features = features(&mut problems, &draft.features);
     let submission_form = submission_form(&mut problems, draft);
@@ -177,7 +185,7 @@ pub fn environments_of(has_sandbox: bool) -> &'static [Environment] {
     if has_sandbox { &Environment::ALL } else { &[Environment::Production] }
 }
 
-fn environments(problems: &mut Problems, draft: &Draft) -> Vec<CheckedEnvironment> {
+fn environments(problems: &mut Problems, draft: &Draft, reach: Reach) -> Vec<CheckedEnvironment> {
     let wanted = environments_of(draft.has_sandbox);
     let mut given: Vec<_> = draft.environments.iter().map(|e| e.environment).collect();
     given.sort_unstable();
@@ -190,11 +198,13 @@ fn environments(problems: &mut Problems, draft: &Draft) -> Vec<CheckedEnvironmen
     }
     let checked = draft.environments.iter().enumerate().map(|(i, e)| {
         let path = |field: &str| format!("environments.{i}.{field}");
-        problems.take(profile::auth_method(&path("authMethod"), e.auth_method));
+        let named = (e.issuer.as_deref(), e.audience.as_deref());
+        let outside = profile::outside(problems, &format!("environments.{i}"), e.auth_method, named, reach);
         limits(problems, &format!("environments.{i}"), &e.limits);
         CheckedEnvironment {
             environment: e.environment,
             auth_method: e.auth_method,
+            outside,
             allowed_methods: problems.take_all(profile::methods(&path("allowedMethods"), &e.allowed_methods)).unwrap_or_default(),
             limits: e.limits,
             documentation: problems
@@ -320,6 +330,8 @@ mod tests {
         EnvironmentDraft {
             environment,
             auth_method: AuthMethod::ApiKey,
+            issuer: None,
+            audience: None,
             allowed_methods: Vec::new(),
             limits: LimitDraft { rate: Some((200, RateWindow::Minute)), quota: Some((50_000, QuotaPeriod::Day)) },
             documentation: None,
@@ -345,6 +357,8 @@ mod tests {
             max_subscriptions_per_team: None,
             credential_lifetime_days: None,
             rotation_overlap_hours: 24,
+            elevated: false,
+            leaked_key_action: LeakedKeyAction::Notify,
             auto_subscribe: false,
         }
     }
@@ -356,7 +370,7 @@ mod tests {
     fn wrong(change: impl FnOnce(&mut Draft)) -> String {
         let mut draft = draft();
         change(&mut draft);
-        let problems = check(&draft).expect_err("a plan with something wrong");
+        let problems = check(&draft, Reach::Public).expect_err("a plan with something wrong");
         problems.iter().map(|p| format!("{} {:?}", p.path.join("."), p.code)).collect::<Vec<_>>().join(", ")
     }
 
@@ -365,7 +379,7 @@ mod tests {
         let mut draft = draft();
         draft.environments[0].allowed_methods = vec!["get".to_owned(), "POST".to_owned(), "GET".to_owned()];
         draft.scopes = vec![scope("orders:read", None), scope("orders:write", Some(vec![Environment::Production]))];
-        let checked = check(&draft).expect("nothing wrong");
+        let checked = check(&draft, Reach::Public).expect("nothing wrong");
         assert_eq!(checked.environments.iter().map(|e| e.environment).collect::<Vec<_>>(), Environment::ALL);
         assert_eq!(checked.environments[1].allowed_methods.0, ["GET", "POST"]);
         assert_eq!(checked.scopes[0].environments, Environment::ALL);
@@ -418,7 +432,8 @@ mod tests {
         assert_eq!(wrong(|d| d.sandbox_test_data = vec![datum("4111"), datum(" ")]), "sandboxTestData.1.value Required");
         assert_eq!(wrong(|d| d.environments.truncate(1)), "environments Invalid");
         assert_eq!(wrong(|d| d.environments[1] = d.environments[0].clone()), "environments Invalid");
-        assert_eq!(wrong(|d| d.environments[0].auth_method = AuthMethod::Mtls), "environments.0.authMethod Invalid");
+        let issuer = Some("https://login.example.com".to_owned());
+        assert_eq!(wrong(|d| d.environments[0].issuer = issuer.clone()), "environments.0.issuer Invalid");
         assert_eq!(
             wrong(|d| d.environments[0].allowed_methods = vec!["BREW".to_owned()]),
             "environments.0.allowedMethods.0 Invalid"
@@ -447,7 +462,8 @@ mod tests {
             d.environments[1].auth_method = AuthMethod::Oidc;
             d.scopes = vec![scope("", None)];
         });
-        assert_eq!(all, "name Required, pricing.unitLabel Required, environments.1.authMethod Invalid, scopes.0.name Invalid");
+        let outside = "environments.1.issuer Required, environments.1.audience Required";
+        assert_eq!(all, format!("name Required, pricing.unitLabel Required, {outside}, scopes.0.name Invalid"));
     }
 
     #[test]

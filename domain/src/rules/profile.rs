@@ -5,26 +5,73 @@ use std::net::IpAddr;
 use entities::{columns::Strings, enums::AuthMethod};
 use ipnet::IpNet;
 
-use super::{method::Method, text};
+use super::{
+    method::Method,
+    outgoing::{self, Reach},
+    view::Outside,
+};
 use crate::{Problem, ProblemCode, error::Problems};
 
 /// Credentials of one profile that are neither revoked nor expired.
 pub const MAX_LIVE_CREDENTIALS: usize = 10;
 
 const MAX_ADDRESSES: usize = 100;
+/// Characters of an audience or a subject.
+const MAX_NAMED: usize = 255;
 
-/// Refuses the kinds that gateways do not take.
-pub fn auth_method(path: &str, method: AuthMethod) -> Result<(), Problem> {
-    match method {
-        AuthMethod::ApiKey | AuthMethod::Token | AuthMethod::None => Ok(()),
-        AuthMethod::SignedJwt
-        | AuthMethod::Oauth2ClientSecret
-        | AuthMethod::Oauth2PrivateKeyJwt
-        | AuthMethod::Mtls
-        | AuthMethod::Oidc => {
-            let say = format!("{} is not supported: choose API_KEY, TOKEN or NONE", text::word(method));
-            Err(Problem::new(ProblemCode::Invalid, path, say))
+/// Whose tokens are taken, and whom they have to be for. Both go with OIDC, and only with it; `path` is what they are fields of.
+pub fn outside(
+    problems: &mut Problems,
+    path: &str,
+    method: AuthMethod,
+    (issuer, audience): (Option<&str>, Option<&str>),
+    reach: Reach,
+) -> Option<Outside> {
+    let at = |field: &str| if path.is_empty() { field.to_owned() } else { format!("{path}.{field}") };
+    if method != AuthMethod::Oidc {
+        for (field, given) in [("issuer", issuer), ("audience", audience)] {
+            if given.is_some() {
+                problems.add(ProblemCode::Invalid, &at(field), "goes with authMethod OIDC only");
+            }
         }
+        return None;
+    }
+    let issuer = problems.take(required(&at("issuer"), issuer).and_then(|issuer| issuer_url(&at("issuer"), issuer, reach)));
+    let audience = problems.take(required(&at("audience"), audience).and_then(|audience| named(&at("audience"), audience)));
+    Some(Outside { issuer: issuer?, audience: audience? })
+}
+
+fn required<'a>(path: &str, given: Option<&'a str>) -> Result<&'a str, Problem> {
+    given.filter(|text| !text.is_empty()).ok_or_else(|| Problem::new(ProblemCode::Required, path, "goes with authMethod OIDC"))
+}
+
+/// Exactly as its tokens name it: what is compared is the text.
+fn issuer_url(path: &str, issuer: &str, reach: Reach) -> Result<String, Problem> {
+    if outgoing::url(path, issuer, reach)?.query().is_some() {
+        return Err(Problem::new(ProblemCode::Invalid, path, "must not have a query"));
+    }
+    Ok(issuer.to_owned())
+}
+
+/// What tokens name somebody by: an audience, or a subject.
+pub fn named(path: &str, name: &str) -> Result<String, Problem> {
+    if name.is_empty() || name.chars().count() > MAX_NAMED || name.chars().any(char::is_control) {
+        let say = format!("must be a text of 1 to {MAX_NAMED} characters, as it stands in the tokens");
+        return Err(Problem::new(ProblemCode::Invalid, path, say));
+    }
+    Ok(name.to_owned())
+}
+
+/// Whether calls carry access tokens of the portal's token endpoint.
+pub fn uses_tokens(method: AuthMethod) -> bool {
+    match method {
+        AuthMethod::Oauth2ClientSecret | AuthMethod::Oauth2PrivateKeyJwt => true,
+        AuthMethod::ApiKey
+        | AuthMethod::Token
+        | AuthMethod::SignedJwt
+        | AuthMethod::Mtls
+        | AuthMethod::Oidc
+        | AuthMethod::None => false,
     }
 }
 
@@ -143,10 +190,26 @@ mod tests {
     }
 
     #[test]
-    fn kinds_of_authentication() {
-        use AuthMethod::{ApiKey, Mtls, None, Oauth2ClientSecret, Oauth2PrivateKeyJwt, Oidc, SignedJwt, Token};
-        let taken = [ApiKey, Token, SignedJwt, Oauth2ClientSecret, Oauth2PrivateKeyJwt, Mtls, Oidc, None]
-            .map(|method| auth_method("authMethod", method).is_ok());
-        assert_eq!(taken, [true, true, false, false, false, false, false, true]);
+    fn an_outside_issuer_goes_with_oidc_and_only_with_it() {
+        let told = |method, issuer, audience| {
+            let mut problems = Problems::default();
+            let outside = outside(&mut problems, "", method, (issuer, audience), Reach::Public);
+            let wrong: Vec<_> = problems.into_list().into_iter().map(|problem| problem.path.join(".")).collect();
+            (outside.is_some(), wrong.join(" "))
+        };
+        let (issuer, audience) = (Some("https://login.example.com/tenant"), Some("api://orders"));
+        assert_eq!(told(AuthMethod::Oidc, issuer, audience), (true, String::new()));
+        for (method, issuer, audience, wrong) in [
+            (AuthMethod::Oidc, None, None, "issuer audience"),
+            (AuthMethod::Oidc, issuer, Some(""), "audience"),
+            (AuthMethod::Oidc, Some("http://login.example.com"), audience, "issuer"),
+            (AuthMethod::Oidc, Some("https://10.0.0.1"), audience, "issuer"),
+            (AuthMethod::Oidc, Some("https://a.example/?tenant=1"), audience, "issuer"),
+            (AuthMethod::Oidc, issuer, Some("a\nb"), "audience"),
+            (AuthMethod::ApiKey, issuer, audience, "issuer audience"),
+            (AuthMethod::ApiKey, None, None, ""),
+        ] {
+            assert_eq!(told(method, issuer, audience), (false, wrong.to_owned()), "{issuer:?} {audience:?}");
+        }
     }
 }

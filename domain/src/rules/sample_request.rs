@@ -9,6 +9,7 @@ use entities::enums::AuthMethod;
 pub struct Facts<'a> {
     /// Without a trailing slash.
     pub gateway_url: &'a str,
+    pub token_endpoint: &'a str,
     /// `None` where the client has no product yet.
     pub base_path: Option<&'a str>,
     /// Method and path template of an endpoint.
@@ -17,17 +18,34 @@ pub struct Facts<'a> {
     /// As `X-Client-ID` takes it.
     pub client: &'a str,
     pub profile: &'a str,
+    /// OAuth 2.0's client id; `None`: a placeholder stands for it.
+    pub credential: Option<&'a str>,
     /// `None`: a placeholder stands for it.
     pub secret: Option<&'a str>,
 }
 
-/// A curl line of several lines. Placeholders are in angle brackets.
+/// A curl line of several lines; where calls need an access token, two of them. Placeholders are in angle brackets.
 pub fn curl(facts: &Facts<'_>) -> String {
+    let client = facts.credential.unwrap_or("<client-id>");
+    let mut line = match facts.auth_method {
+        AuthMethod::Oauth2ClientSecret => {
+            let user = quoted(&format!("{client}:{}", facts.secret.unwrap_or("<client-secret>")));
+            let endpoint = quoted(facts.token_endpoint);
+            format!("curl -u {user} -d grant_type=client_credentials {endpoint}\n")
+        }
+        AuthMethod::Oauth2PrivateKeyJwt => {
+            let kind = "client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+            let assertion = quoted("client_assertion=<signed-assertion>");
+            let endpoint = quoted(facts.token_endpoint);
+            format!("curl -d grant_type=client_credentials -d {kind} \\\n  -d {assertion} {endpoint}\n")
+        }
+        _ => String::new(),
+    };
     let base = facts.base_path.unwrap_or("<product>");
     let (method, path) = facts.endpoint.unwrap_or(("GET", "/"));
     // curl reads braces in a URL as a list.
     let path = path.replace('{', "<").replace('}', ">");
-    let mut line = String::from("curl -i");
+    line.push_str("curl -i");
     if method != "GET" {
         let _ = write!(line, " -X {method}");
     }
@@ -43,14 +61,18 @@ fn headers(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
     let named = || vec![("X-Client-ID", facts.client.to_owned()), ("X-Profile-ID", facts.profile.to_owned())];
     match facts.auth_method {
         AuthMethod::ApiKey => vec![("X-API-Key", secret("<api-key>"))],
-        AuthMethod::Token
-        | AuthMethod::SignedJwt
-        | AuthMethod::Oauth2ClientSecret
-        | AuthMethod::Oauth2PrivateKeyJwt
-        | AuthMethod::Oidc => {
+        AuthMethod::Token => {
             let mut headers = named();
             headers.push(("Authorization", format!("Bearer {}", secret("<token>"))));
             headers
+        }
+        AuthMethod::SignedJwt | AuthMethod::Oidc => {
+            let mut headers = named();
+            headers.push(("Authorization", "Bearer <signed-token>".to_owned()));
+            headers
+        }
+        AuthMethod::Oauth2ClientSecret | AuthMethod::Oauth2PrivateKeyJwt => {
+            vec![("Authorization", "Bearer <access-token>".to_owned())]
         }
         AuthMethod::Mtls | AuthMethod::None => named(),
     }
@@ -72,8 +94,10 @@ mod tests {
             base_path: Some("shipments"),
             endpoint: Some(("GET", "/track/{id}")),
             auth_method: AuthMethod::Token,
+            token_endpoint: "https://portal.example.com/oauth2/token",
             client: "client_1",
             profile: "acme's",
+            credential: None,
             secret: None,
         };
         insta::assert_snapshot!(curl(&facts), @r"
@@ -86,6 +110,20 @@ mod tests {
         insta::assert_snapshot!(curl(&key), @r"
         curl -i 'https://gateway.example.com/shipments/' \
           -H 'X-API-Key: ptk_live_x'
+        ");
+        let (credential, secret) = (Some("cred_1"), Some("pts_live_x"));
+        let oauth = Facts { auth_method: AuthMethod::Oauth2ClientSecret, credential, secret, ..facts.clone() };
+        insta::assert_snapshot!(curl(&oauth), @r"
+        curl -u 'cred_1:pts_live_x' -d grant_type=client_credentials 'https://portal.example.com/oauth2/token'
+        curl -i 'https://gateway.example.com/shipments/track/<id>' \
+          -H 'Authorization: Bearer <access-token>'
+        ");
+        let keys = Facts { auth_method: AuthMethod::Oauth2PrivateKeyJwt, ..facts.clone() };
+        insta::assert_snapshot!(curl(&keys), @r"
+        curl -d grant_type=client_credentials -d client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer \
+          -d 'client_assertion=<signed-assertion>' 'https://portal.example.com/oauth2/token'
+        curl -i 'https://gateway.example.com/shipments/track/<id>' \
+          -H 'Authorization: Bearer <access-token>'
         ");
         let none = Facts { auth_method: AuthMethod::None, endpoint: Some(("POST", "/x")), base_path: None, ..facts };
         insta::assert_snapshot!(curl(&none), @r"

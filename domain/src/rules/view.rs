@@ -3,15 +3,16 @@
 
 use std::{sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
 use entities::{
     enums::{AuthMethod, Backend, CredentialStatus, Environment, LogSink, PipelinePhase, SubscriptionStatus},
-    id::{ClientId, CredentialId, CredentialSecretId, PlanId, PolicyId, ProductId, ProfileId, TeamId, TierId},
+    id::{ClientId, CredentialId, CredentialSecretId, PlanId, PolicyId, ProductId, ProfileId, TeamId, TierId, TokenId},
 };
 use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
 
-use super::{credential::Lookup, limits::Limits, method::Methods, routes::Routes};
+use super::{credential::Lookup, jose::KeySet, key_source::KeySource, limits::Limits, method::Methods, routes::Routes};
 
 /// Where decisions look things up. All of it is in memory.
 pub trait View {
@@ -19,6 +20,12 @@ pub trait View {
     fn client(&self, id: ClientId) -> Option<Arc<Client>>;
     /// The client that an API key's lookup part belongs to, and the place of its credential among the client's.
     fn key(&self, lookup: &Lookup) -> Option<(ClientId, u32)>;
+    /// The client of an OAuth 2.0 client id, which is a credential's, and the credential's place among the client's.
+    fn oauth_client(&self, id: CredentialId) -> Option<(ClientId, u32)>;
+    /// The public keys of access tokens of our own.
+    fn token_keys(&self) -> KeySet;
+    /// Keys that are published outside, as far as they are known now.
+    fn outside_keys(&self, source: &KeySource, now: DateTime<Utc>) -> Option<KeySet>;
     /// `None` for a team without a tier and assignments of its own.
     fn team(&self, id: TeamId) -> Option<Arc<Team>>;
     /// `None` where the policy is disabled or gone.
@@ -52,6 +59,17 @@ pub fn place(environment: Environment) -> usize {
     match environment {
         Environment::Sandbox => 0,
         Environment::Production => 1,
+    }
+}
+
+impl Client {
+    /// The place of a credential; the hint is right unless the client is changing just now.
+    pub fn credential_at(&self, id: CredentialId, hint: u32) -> Option<usize> {
+        let hint = hint as usize;
+        if self.credentials.get(hint).is_some_and(|c| c.id == id) {
+            return Some(hint);
+        }
+        self.credentials.iter().position(|c| c.id == id)
     }
 }
 
@@ -92,6 +110,10 @@ pub struct Client {
     pub profiles: Box<[Profile]>,
     /// In the order of their ids.
     pub credentials: Box<[Credential]>,
+    /// Access tokens that were revoked before their time.
+    pub revoked_tokens: Box<[TokenId]>,
+    /// Secrets that were found in public and may use no scopes but these.
+    pub narrowed: Box<[(CredentialSecretId, Scopes)]>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -118,6 +140,15 @@ pub struct Profile {
     /// Empty allows all.
     pub allowlist: Allowlist,
     pub policy: Option<PolicyId>,
+    /// Whose tokens are taken, for OIDC.
+    pub outside: Option<Arc<Outside>>,
+}
+
+/// An outside issuer, and whom its tokens have to be for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Outside {
+    pub issuer: String,
+    pub audience: String,
 }
 
 /// Networks that calls may come from.
@@ -150,6 +181,19 @@ pub struct Secret {
     pub hash: [u8; 32],
     pub valid_from: Moment,
     pub valid_until: Moment,
+    /// `None` where the hash is enough.
+    pub proof: Option<Box<Proof>>,
+}
+
+/// What a signature is verified with.
+#[derive(Debug, Clone)]
+pub enum Proof {
+    /// The secret that both sides have.
+    Shared(SecretString),
+    /// The partner's public keys.
+    Keys(KeySet),
+    /// Where the partner publishes them.
+    KeysAt(KeySource),
 }
 
 #[derive(Debug)]
@@ -162,13 +206,13 @@ pub struct Team {
 impl Moment {
     pub const NEVER: Self = Self(i64::MAX);
 
-    pub fn end(at: Option<chrono::DateTime<chrono::Utc>>) -> Self {
+    pub fn end(at: Option<DateTime<Utc>>) -> Self {
         at.map_or(Self::NEVER, Self::from)
     }
 }
 
-impl From<chrono::DateTime<chrono::Utc>> for Moment {
-    fn from(at: chrono::DateTime<chrono::Utc>) -> Self {
+impl From<DateTime<Utc>> for Moment {
+    fn from(at: DateTime<Utc>) -> Self {
         Self(at.timestamp_micros())
     }
 }

@@ -7,19 +7,25 @@ use entities::{
     assignment, client,
     columns::Strings,
     credential, credential_secret,
-    id::{ClientId, CredentialId, PolicyId, ProductId, ProfileId, SubscriptionId, TeamId, TierId},
-    profile, scope_grant, subscription, team,
+    enums::{AuthMethod, LeakedKeyAction},
+    id::{ClientId, CredentialId, CredentialSecretId, PolicyId, ProductId, ProfileId, SubscriptionId, TeamId, TierId, TokenId},
+    leak, profile, revoked_token, scope_grant, subscription, team,
 };
 use sea_orm::{
-    ConnectionTrait, DbErr,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter,
     sea_query::{Expr, ExprTrait, IntoColumnRef, Query, SelectStatement},
 };
 
 use super::rows::{self, Columns, Interner, Reading, group};
-use crate::rules::{
-    credential::Lookup,
-    method::Methods,
-    view::{Allowlist, Client, Credential, Moment, Profile, Secret, Subscription, Team},
+use crate::{
+    keyring::{Keyring, Purpose},
+    rules::{
+        credential::Lookup,
+        jose::KeySet,
+        key_source::KeySource,
+        method::Methods,
+        view::{Allowlist, Client, Credential, Moment, Outside, Profile, Proof, Secret, Subscription, Team},
+    },
 };
 
 /// Which of them to read.
@@ -49,6 +55,9 @@ pub(super) struct Parts {
     pub secrets: Vec<(CredentialId, Secret)>,
     pub grants: Vec<(SubscriptionId, String)>,
     pub assignments: Vec<(ClientId, ProductId)>,
+    pub proofs: Vec<(CredentialSecretId, Proof)>,
+    pub revoked_tokens: Vec<(ClientId, TokenId)>,
+    pub narrowed: Vec<(ClientId, (CredentialSecretId, Vec<String>))>,
 }
 
 pub(super) struct ClientRow {
@@ -66,7 +75,7 @@ pub(super) struct CredentialRow {
 
 impl Parts {
     /// Everything of some clients, one table after the other: in a transaction, of one moment.
-    pub async fn read(db: &impl ConnectionTrait, ids: &[ClientId]) -> Result<Self, DbErr> {
+    pub async fn read(db: &impl ConnectionTrait, keyring: &Keyring, ids: &[ClientId]) -> Result<Self, DbErr> {
         let which = Which::Only(ids);
         Ok(Self {
             clients: clients(db, which).await?,
@@ -75,6 +84,9 @@ impl Parts {
             secrets: secrets(db, which).await?,
             grants: grants(db, which).await?,
             assignments: assignments(db, which).await?,
+            proofs: proofs(db, keyring, which).await?,
+            revoked_tokens: revoked_tokens(db, which).await?,
+            narrowed: narrowed(db, which).await?,
         })
     }
 
@@ -99,7 +111,7 @@ impl Parts {
     }
 
     fn sort(&mut self) {
-        let Self { clients, profiles, credentials, secrets, grants, assignments } = self;
+        let Self { clients, profiles, credentials, secrets, grants, assignments, proofs, revoked_tokens, narrowed } = self;
         thread::scope(|scope| {
             if credentials.len() > SHARE {
                 scope.spawn(|| sort_credentials(credentials, secrets));
@@ -110,6 +122,9 @@ impl Parts {
             profiles.sort_unstable_by_key(|(client, profile)| (*client, profile.id));
             grants.sort_unstable();
             assignments.sort_unstable();
+            proofs.sort_unstable_by_key(|(secret, _)| *secret);
+            revoked_tokens.sort_unstable();
+            narrowed.sort_unstable();
         });
     }
 
@@ -117,11 +132,13 @@ impl Parts {
         let profiles: Box<[Profile]> = group(&self.profiles, &id).iter().map(|(_, profile)| profile.clone()).collect();
         let credentials = group(&self.credentials, &id).iter().filter_map(|(_, row)| {
             let profile = profiles.iter().position(|p| p.id == row.profile)?;
-            let secrets = group(&self.secrets, &row.credential.id).iter().map(|(_, secret)| secret.clone()).collect();
+            let secrets = group(&self.secrets, &row.credential.id).iter();
+            let secrets = secrets.map(|(_, secret)| Secret { proof: self.proof(secret.id), ..secret.clone() }).collect();
             Some(Credential { profile: u16::try_from(profile).ok()?, secrets, ..row.credential.clone() })
         });
         let credentials = credentials.collect();
         let (subscribed, subscription) = row.subscription.unzip();
+        let narrowed = group(&self.narrowed, &id);
         let grants = subscribed.map(|id| group(&self.grants, &id)).unwrap_or_default();
         Client {
             id,
@@ -133,7 +150,14 @@ impl Parts {
             subscription,
             profiles,
             credentials,
+            revoked_tokens: group(&self.revoked_tokens, &id).iter().map(|(_, token)| *token).collect(),
+            narrowed: narrowed.iter().map(|(_, (secret, left))| (*secret, shared.scopes(left.clone()))).collect(),
         }
+    }
+
+    fn proof(&self, secret: CredentialSecretId) -> Option<Box<Proof>> {
+        let at = self.proofs.binary_search_by_key(&secret, |(id, _)| *id).ok()?;
+        Some(Box::new(self.proofs[at].1.clone()))
     }
 }
 
@@ -184,7 +208,7 @@ pub(super) async fn profiles(db: &impl ConnectionTrait, which: Which<'_, ClientI
         .ids([P::ClientId, P::Id, P::PolicyId])
         .texts([P::Name, P::Environment, P::AuthMethod])
         .flags([P::Enabled])
-        .texts([P::AllowedMethods, P::IpAllowlist]);
+        .texts([P::AllowedMethods, P::IpAllowlist, P::Issuer, P::Audience]);
     reading.select.from(profile::Entity);
     which.limit(&mut reading.select, P::ClientId);
     let mut shared = Interner::default();
@@ -194,7 +218,9 @@ pub(super) async fn profiles(db: &impl ConnectionTrait, which: Which<'_, ClientI
         let (environment, auth_method, enabled) = (row.take()?, row.take()?, row.take()?);
         let methods = Methods::allowed(list(row)?);
         let allowlist = allowlist(&list(row)?);
-        Some((client, Profile { id, name, environment, auth_method, enabled, methods, allowlist, policy }))
+        let (issuer, audience) = (row.take::<Option<String>>()?, row.take::<Option<String>>()?);
+        let outside = issuer.zip(audience).map(|(issuer, audience)| shared.outside(Outside { issuer, audience }));
+        Some((client, Profile { id, name, environment, auth_method, enabled, methods, allowlist, policy, outside }))
     })
     .await
 }
@@ -252,9 +278,58 @@ pub(super) async fn secrets(db: &impl ConnectionTrait, which: Which<'_, ClientId
         let hash = <[u8; 32]>::try_from(row.take::<Vec<u8>>()?);
         let (valid_from, valid_until) = (row.take::<DateTime<Utc>>()?.into(), end(row)?);
         // No presented secret has a hash of another length: it is kept out.
-        Some(hash.ok().map(|hash| (credential, Secret { id, lookup, hash, valid_from, valid_until })))
+        Some(hash.ok().map(|hash| (credential, Secret { id, lookup, hash, valid_from, valid_until, proof: None })))
     });
     Ok(found.await?.into_iter().flatten().collect())
+}
+
+/// Of the kinds whose signatures are verified, which are few beside the others. What cannot be read verifies nothing.
+pub(super) async fn proofs(
+    db: &impl ConnectionTrait,
+    keyring: &Keyring,
+    which: Which<'_, ClientId>,
+) -> Result<Vec<(CredentialSecretId, Proof)>, DbErr> {
+    let mut signing = Query::select();
+    signing
+        .column(credential::Column::Id)
+        .from(credential::Entity)
+        .and_where(credential::Column::Kind.is_in([AuthMethod::SignedJwt, AuthMethod::Oauth2PrivateKeyJwt]));
+    which.limit(&mut signing, credential::Column::ClientId);
+    let secrets = credential_secret::Entity::find().filter(credential_secret::Column::CredentialId.in_subquery(signing));
+    let proof = |row: credential_secret::Model| {
+        let proof = match row {
+            credential_secret::Model { jwks: Some(jwks), .. } => Proof::Keys(KeySet::registered(&jwks, "jwks").ok()?),
+            credential_secret::Model { jwks_url: Some(url), .. } => Proof::KeysAt(KeySource::At(url.into())),
+            credential_secret::Model { sealed: Some(sealed), .. } => {
+                Proof::Shared(keyring.open(Purpose::CredentialSecret, &sealed).ok()?)
+            }
+            _ => return None,
+        };
+        Some((row.id, proof))
+    };
+    Ok(secrets.all(db).await?.into_iter().filter_map(proof).collect())
+}
+
+pub(super) async fn revoked_tokens(
+    db: &impl ConnectionTrait,
+    which: Which<'_, ClientId>,
+) -> Result<Vec<(ClientId, TokenId)>, DbErr> {
+    use revoked_token::Column as R;
+    let mut reading = Reading::of(db).ids([R::ClientId, R::Id]);
+    reading.select.from(revoked_token::Entity);
+    which.limit(&mut reading.select, R::ClientId);
+    rows::all(db, reading, R::Id, |row| Some((row.take()?, row.take()?))).await
+}
+
+pub(super) async fn narrowed(
+    db: &impl ConnectionTrait,
+    which: Which<'_, ClientId>,
+) -> Result<Vec<(ClientId, (CredentialSecretId, Vec<String>))>, DbErr> {
+    use leak::Column as L;
+    let mut reading = Reading::of(db).ids([L::ClientId, L::CredentialSecretId]).texts([L::Scopes]);
+    reading.select.from(leak::Entity).and_where(L::Action.eq(LeakedKeyAction::Narrow));
+    which.limit(&mut reading.select, L::ClientId);
+    rows::all(db, reading, L::Id, |row| Some((row.take()?, (row.take()?, list(row)?)))).await
 }
 
 pub(super) async fn grants(

@@ -2,19 +2,19 @@
 //! away, it stays what it was.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     sync::{
         Arc, Weak,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     thread,
     time::{Duration, Instant},
 };
 
 use entities::{
-    enums::GatewaySubject,
+    enums::{AuthMethod, GatewaySubject},
     gateway_change, gateway_revision,
-    id::{ClientId, PlanId, PolicyId, ProductId, TeamId},
+    id::{ClientId, CredentialId, GatewayNodeId, PlanId, PolicyId, ProductId, TeamId},
 };
 use sea_orm::{
     AccessMode, ColumnTrait, ConnectionTrait, DatabaseBackend, EntityTrait, IsolationLevel, QueryFilter, QueryOrder, QuerySelect,
@@ -26,10 +26,17 @@ use uuid::Uuid;
 use super::{
     Catalog, Snapshot,
     clients::{self, Parts, Which},
+    node::{self, Node},
     products,
     rows::Interner,
+    shards::{Sharded, Spread},
+    signing,
 };
-use crate::{Domain, DomainError, Result, rules::view::Client, wake::GATEWAY_CHANNEL};
+use crate::{
+    Domain, DomainError, Result,
+    rules::view::{Client, Credential},
+    wake::GATEWAY_CHANNEL,
+};
 
 /// How long a change can go unnoticed when its hint is lost.
 const POLL: Duration = Duration::from_millis(250);
@@ -43,6 +50,12 @@ pub struct Live(Arc<Shared>);
 struct Shared {
     snapshot: Snapshot,
     applied: AtomicI64,
+    ctx: Domain,
+    node: Option<GatewayNodeId>,
+    started: Instant,
+    /// When the snapshot was last known to be current, and for how long after that calls are decided on: milliseconds from
+    /// `started` on.
+    good_until: AtomicU64,
 }
 
 /// The revision that a snapshot is at; what it has interned.
@@ -53,14 +66,35 @@ struct Refresher {
 }
 
 impl Live {
-    /// Loads everything, then keeps it up to date by a task on the runtime that this is called on.
+    /// Loads everything, then keeps it up to date by a task on the runtime that this is called on. Where calls are decided on: the
+    /// process is on the list of gateways.
     pub async fn start(ctx: Domain) -> Result<Self> {
-        let live = Self(Arc::new(Shared { snapshot: Snapshot::default(), applied: AtomicI64::new(-1) }));
-        let mut refresher = Refresher { ctx: ctx.clone(), applied: -1, interner: Interner::default() };
+        let node = Node::new(&ctx);
+        Self::start_as(ctx, Some(node)).await
+    }
+
+    /// The same in a process that decides on no calls.
+    pub async fn start_unlisted(ctx: Domain) -> Result<Self> {
+        Self::start_as(ctx, None).await
+    }
+
+    async fn start_as(ctx: Domain, mut node: Option<Node>) -> Result<Self> {
         let started = Instant::now();
+        let live = Self(Arc::new(Shared {
+            snapshot: Snapshot::new(Arc::clone(&ctx.key_sets)),
+            applied: AtomicI64::new(-1),
+            ctx: ctx.clone(),
+            node: node.as_ref().map(Node::id),
+            started,
+            good_until: AtomicU64::new(u64::MAX),
+        }));
+        let mut refresher = Refresher { ctx: ctx.clone(), applied: -1, interner: Interner::default() };
         refresher.load_all(&live.0.snapshot).await?;
         refresher.refresh(&live.0.snapshot).await?;
-        live.0.applied.store(refresher.applied, Ordering::Release);
+        live.0.confirm(refresher.applied);
+        if let Some(node) = &mut node {
+            node.tell(&ctx, refresher.applied).await?;
+        }
         let size = live.0.snapshot.size();
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(
@@ -73,7 +107,7 @@ impl Live {
         if ctx.db.get_database_backend() == DatabaseBackend::Postgres {
             tokio::spawn(listen(ctx, Arc::downgrade(&live.0)));
         }
-        tokio::spawn(follow(refresher, Arc::downgrade(&live.0)));
+        tokio::spawn(follow(refresher, node, Arc::downgrade(&live.0)));
         Ok(live)
     }
 
@@ -85,9 +119,37 @@ impl Live {
     pub fn applied_revision(&self) -> i64 {
         self.0.applied.load(Ordering::Acquire)
     }
+
+    /// Whether calls may be decided on at this moment: not where the portal fails closed and what is known could not be confirmed
+    /// for too long.
+    pub fn is_current(&self, at: Instant) -> bool {
+        self.0.since_start(at) <= self.0.good_until.load(Ordering::Relaxed)
+    }
+
+    /// Takes this process off the list of gateways, as it stops.
+    pub async fn leave(&self) {
+        let Some(node) = self.0.node else { return };
+        if let Err(error) = node::leave(&self.0.ctx, node).await {
+            tracing::debug!(%error, "this gateway stays on the list until it is taken for gone");
+        }
+    }
 }
 
-async fn follow(mut refresher: Refresher, shared: Weak<Shared>) {
+impl Shared {
+    fn since_start(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.started).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The snapshot is current, at this revision.
+    fn confirm(&self, applied: i64) {
+        self.applied.store(applied, Ordering::Release);
+        let good_for = self.snapshot.catalog.load().fails_closed_after;
+        let until = good_for.map_or(u64::MAX, |good_for| self.since_start(Instant::now() + good_for));
+        self.good_until.store(until, Ordering::Relaxed);
+    }
+}
+
+async fn follow(mut refresher: Refresher, mut node: Option<Node>, shared: Weak<Shared>) {
     let wake = refresher.ctx.wake.clone();
     let mut away = false;
     loop {
@@ -95,9 +157,15 @@ async fn follow(mut refresher: Refresher, shared: Weak<Shared>) {
         let mut poked = std::pin::pin!(wake.gateway.notified());
         poked.as_mut().enable();
         let Some(live) = shared.upgrade() else { return };
-        match refresher.refresh(&live.snapshot).await {
+        let mut followed = refresher.refresh(&live.snapshot).await;
+        if followed.is_ok() {
+            live.confirm(refresher.applied);
+            if let Some(node) = &mut node {
+                followed = node.tell(&refresher.ctx, refresher.applied).await;
+            }
+        }
+        match followed {
             Ok(()) => {
-                live.applied.store(refresher.applied, Ordering::Release);
                 if std::mem::replace(&mut away, false) {
                     tracing::info!(revision = refresher.applied, "the gateway follows changes again");
                 }
@@ -144,6 +212,8 @@ struct Touched {
     plans: BTreeSet<PlanId>,
     policies: BTreeSet<PolicyId>,
     teams: BTreeSet<TeamId>,
+    portal: bool,
+    signing_keys: bool,
 }
 
 impl Refresher {
@@ -166,6 +236,7 @@ impl Refresher {
         snapshot.teams.replace_all(teams.len(), teams.into_iter());
         thread::scope(|scope| {
             scope.spawn(|| snapshot.keys.replace_all(keys, clients.iter().flat_map(|client| keys_of(client))));
+            scope.spawn(|| snapshot.oauth.replace_all(0, clients.iter().flat_map(|client| oauth_of(client))));
             snapshot.clients.replace_all(clients.len(), clients.iter().map(|client| (client.id, client.clone())));
         });
         (self.applied, self.interner) = (revision, interner);
@@ -180,7 +251,8 @@ impl Refresher {
                 let $table = tokio::spawn(async move { clients::$table(&db, Which::All).await });
             )* };
         }
-        spawn! { clients profiles credentials secrets grants assignments }
+        spawn! { clients profiles credentials secrets grants assignments revoked_tokens narrowed }
+        let proofs = clients::proofs(&self.ctx.db, &self.ctx.keys, Which::All).await?;
         Ok(Parts {
             clients: clients.await.map_err(DomainError::internal)??,
             profiles: profiles.await.map_err(DomainError::internal)??,
@@ -188,6 +260,9 @@ impl Refresher {
             secrets: secrets.await.map_err(DomainError::internal)??,
             grants: grants.await.map_err(DomainError::internal)??,
             assignments: assignments.await.map_err(DomainError::internal)??,
+            revoked_tokens: revoked_tokens.await.map_err(DomainError::internal)??,
+            narrowed: narrowed.await.map_err(DomainError::internal)??,
+            proofs,
         })
     }
 
@@ -223,17 +298,24 @@ impl Refresher {
         }
         let clients: Vec<ClientId> = touched.clients.into_iter().collect();
         for ids in clients.chunks(CHUNK) {
-            let found = Parts::read(db, ids).await?.assemble(&mut self.interner);
+            let found = Parts::read(db, &self.ctx.keys, ids).await?.assemble(&mut self.interner);
             replace_clients(snapshot, ids, &found);
         }
         Ok(())
     }
 
     async fn apply_catalog(&mut self, db: &impl ConnectionTrait, snapshot: &Snapshot, touched: &Touched) -> Result<()> {
-        if touched.products.is_empty() && touched.plans.is_empty() && touched.policies.is_empty() {
+        let Touched { products, plans, policies, portal, signing_keys, .. } = touched;
+        if products.is_empty() && plans.is_empty() && policies.is_empty() && !portal && !signing_keys {
             return Ok(());
         }
         let mut catalog = Catalog::clone(&snapshot.catalog.load());
+        if touched.portal {
+            catalog.fails_closed_after = products::fails_closed_after(db).await?;
+        }
+        if touched.signing_keys {
+            catalog.signing = signing::signing(db, &self.ctx.keys).await?;
+        }
         let products: Vec<ProductId> = touched.products.iter().copied().collect();
         let found = products::products(db, &self.ctx.keys, Which::Only(&products), &mut self.interner).await?;
         // All old ones first: two may have exchanged their base paths.
@@ -254,6 +336,8 @@ async fn catalog(ctx: &Domain, db: &impl ConnectionTrait, interner: &mut Interne
     let mut catalog = Catalog {
         plans: products::plans(db, Which::All).await?,
         policies: products::policies(db, Which::All).await?,
+        fails_closed_after: products::fails_closed_after(db).await?,
+        signing: signing::signing(db, &ctx.keys).await?,
         ..Catalog::default()
     };
     for product in products::products(db, &ctx.keys, Which::All, interner).await? {
@@ -267,17 +351,42 @@ fn keys_of(client: &Client) -> impl Iterator<Item = (crate::rules::credential::L
     placed.flat_map(move |(at, credential)| credential.secrets.iter().filter_map(move |s| Some((s.lookup?, (client.id, at)))))
 }
 
+/// Those of a client's credentials whose ids are OAuth client ids.
+fn oauth_of(client: &Client) -> impl Iterator<Item = (CredentialId, (ClientId, u32))> {
+    let oauth =
+        |c: &Credential| matches!(c.kind, AuthMethod::Oauth2ClientSecret | AuthMethod::Oauth2PrivateKeyJwt | AuthMethod::Mtls);
+    let placed = (0..).zip(&client.credentials);
+    placed.filter(move |(_, credential)| oauth(credential)).map(|(at, credential)| (credential.id, (client.id, at)))
+}
+
 /// Clients before their keys: a key never leads to a client that does not know it yet.
 fn replace_clients(snapshot: &Snapshot, ids: &[ClientId], found: &[Arc<Client>]) {
     let old: Vec<Arc<Client>> = ids.iter().filter_map(|id| snapshot.clients.get(id)).collect();
     let gone = ids.iter().map(|id| (*id, None));
     snapshot.clients.change(gone.chain(found.iter().map(|client| (client.id, Some(client.clone())))).collect());
-    let mut keys = std::collections::HashMap::new();
-    keys.extend(old.iter().flat_map(|client| keys_of(client)).map(|(lookup, _)| (lookup, None)));
-    keys.extend(found.iter().flat_map(|client| keys_of(client)).map(|(lookup, at)| (lookup, Some(at))));
+    replace_places(
+        &snapshot.keys,
+        old.iter().flat_map(|client| keys_of(client)),
+        found.iter().flat_map(|client| keys_of(client)),
+    );
+    replace_places(
+        &snapshot.oauth,
+        old.iter().flat_map(|client| oauth_of(client)),
+        found.iter().flat_map(|client| oauth_of(client)),
+    );
+}
+
+fn replace_places<K: Spread>(
+    map: &Sharded<K, (ClientId, u32)>,
+    old: impl Iterator<Item = (K, (ClientId, u32))>,
+    found: impl Iterator<Item = (K, (ClientId, u32))>,
+) {
+    let mut places = HashMap::new();
+    places.extend(old.map(|(key, _)| (key, None)));
+    places.extend(found.map(|(key, at)| (key, Some(at))));
     // What stays where it was need not be copied.
-    keys.retain(|lookup, at| snapshot.keys.get(lookup) != *at);
-    snapshot.keys.change(keys.into_iter().collect());
+    places.retain(|key, at| map.get(key) != *at);
+    map.change(places.into_iter().collect());
 }
 
 async fn revision(db: &impl ConnectionTrait) -> Result<i64> {
@@ -308,6 +417,8 @@ async fn touched_since(db: &impl ConnectionTrait, applied: i64, revision: i64) -
             GatewaySubject::Plan => touched.plans.insert(PlanId(id)),
             GatewaySubject::Policy => touched.policies.insert(PolicyId(id)),
             GatewaySubject::Team => touched.teams.insert(TeamId(id)),
+            GatewaySubject::Portal => !std::mem::replace(&mut touched.portal, true),
+            GatewaySubject::SigningKeys => !std::mem::replace(&mut touched.signing_keys, true),
         };
     }
     Ok(Some(touched))

@@ -3,33 +3,44 @@
 
 mod clients;
 mod live;
+mod node;
 mod products;
 mod rows;
 mod shards;
+mod signing;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use chrono::{DateTime, Utc};
 use entities::{
     enums::Environment,
-    id::{ClientId, PlanId, PolicyId, ProductId, TeamId},
+    id::{ClientId, CredentialId, PlanId, PolicyId, ProductId, TeamId},
 };
 
 pub use self::live::Live;
-use self::shards::Sharded;
-use crate::rules::{
-    credential::Lookup,
-    limits::Limits,
-    view::{Client, Product, Team, View, place},
+use self::{shards::Sharded, signing::Signing};
+use crate::{
+    key_sets::KeySets,
+    rules::{
+        credential::Lookup,
+        jose::{KeySet, SigningKey},
+        key_source::KeySource,
+        limits::Limits,
+        view::{Client, Moment, Product, Team, View, place},
+    },
 };
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Snapshot {
     catalog: ArcSwap<Catalog>,
     clients: Sharded<ClientId, Arc<Client>>,
     /// The client, and the place of the credential among its credentials.
     keys: Sharded<Lookup, (ClientId, u32)>,
+    /// The same of credentials whose id is an OAuth client id.
+    oauth: Sharded<CredentialId, (ClientId, u32)>,
     teams: Sharded<TeamId, Arc<Team>>,
+    key_sets: Arc<KeySets>,
 }
 
 /// What there are few of: copied whole when one changes.
@@ -40,6 +51,9 @@ struct Catalog {
     /// Enabled ones.
     policies: HashMap<PolicyId, Limits>,
     plans: HashMap<PlanId, [Limits; 2]>,
+    /// After how long without confirmation calls are refused; `None`: never.
+    fails_closed_after: Option<Duration>,
+    signing: Signing,
 }
 
 /// How much a snapshot holds.
@@ -52,8 +66,20 @@ pub struct Size {
 }
 
 impl Snapshot {
+    fn new(key_sets: Arc<KeySets>) -> Self {
+        let (catalog, clients, keys) = (ArcSwap::default(), Sharded::default(), Sharded::default());
+        Self { catalog, clients, keys, oauth: Sharded::default(), teams: Sharded::default(), key_sets }
+    }
+
     pub fn size(&self) -> Size {
         Size { products: self.catalog.load().products.len(), clients: self.clients.len(), keys: self.keys.len() }
+    }
+}
+
+impl Snapshot {
+    /// The key that access tokens are signed with at this moment; `None` before there is one.
+    pub fn signing_key(&self, now: Moment) -> Option<Arc<SigningKey>> {
+        self.catalog.load().signing.at(now)
     }
 }
 
@@ -82,6 +108,18 @@ impl View for Snapshot {
 
     fn key(&self, lookup: &Lookup) -> Option<(ClientId, u32)> {
         self.keys.get(lookup)
+    }
+
+    fn oauth_client(&self, id: CredentialId) -> Option<(ClientId, u32)> {
+        self.oauth.get(&id)
+    }
+
+    fn token_keys(&self) -> KeySet {
+        self.catalog.load().signing.public.clone()
+    }
+
+    fn outside_keys(&self, source: &KeySource, now: DateTime<Utc>) -> Option<KeySet> {
+        self.key_sets.get(source, now)
     }
 
     fn team(&self, id: TeamId) -> Option<Arc<Team>> {

@@ -8,7 +8,7 @@ use entities::{
     endpoint,
     enums::{Backend, EndpointStatus, Environment, ProductStatus, SpecStatus},
     id::{EndpointId, PlanId, PolicyId, ProductId, SpecVersionId, TierId},
-    plan_environment, policy, product, product_environment, spec_version,
+    plan_environment, policy, portal, product, product_environment, spec_version,
 };
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 
@@ -190,6 +190,13 @@ pub(super) async fn plans(db: &impl ConnectionTrait, which: Which<'_, PlanId>) -
         plans.entry(row.plan_id).or_default()[place(row.environment)] = limits;
     }
     Ok(plans)
+}
+
+/// After how long without confirmation gateways refuse calls; `None`: they serve on.
+pub(super) async fn fails_closed_after(db: &impl ConnectionTrait) -> Result<Option<Duration>, DbErr> {
+    let portal = portal::Entity::find_by_id(1).one(db).await?;
+    let closed = portal.filter(|portal| portal.gateway_fail_closed);
+    Ok(closed.map(|portal| Duration::from_secs(portal.gateway_stale_seconds.unsigned_abs().into())))
 }
 
 /// The policies that are enabled.

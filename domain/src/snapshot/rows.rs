@@ -12,7 +12,10 @@ use chrono::{DateTime, Utc};
 use entities::{
     columns::Strings,
     enums::{AuthMethod, CredentialStatus, Environment, PipelinePhase, SubscriptionStatus},
-    id::{ClientId, CredentialId, CredentialSecretId, PlanId, PolicyId, ProductId, ProfileId, SubscriptionId, TeamId, TierId},
+    id::{
+        ClientId, CredentialId, CredentialSecretId, PlanId, PolicyId, ProductId, ProfileId, SubscriptionId, TeamId, TierId,
+        TokenId,
+    },
 };
 use sea_orm::{
     ActiveEnum, ConnectionTrait, DatabaseBackend, DbErr, Statement,
@@ -24,7 +27,7 @@ use serde::{
 };
 use uuid::Uuid;
 
-use crate::rules::view::Scopes;
+use crate::rules::view::{Outside, Scopes};
 
 /// Rows that are read at once.
 const PAGE: u64 = 10_000;
@@ -274,7 +277,7 @@ macro_rules! columns_of {
 }
 
 columns_of! {
-    ids ClientId CredentialId CredentialSecretId PlanId PolicyId ProductId ProfileId SubscriptionId TeamId TierId;
+    ids ClientId CredentialId CredentialSecretId PlanId PolicyId ProductId ProfileId SubscriptionId TeamId TierId TokenId;
     enums AuthMethod CredentialStatus Environment PipelinePhase SubscriptionStatus
 }
 
@@ -290,6 +293,7 @@ pub(super) fn group<'a, K: Ord, T>(sorted: &'a [(K, T)], key: &K) -> &'a [(K, T)
 pub(super) struct Interner {
     names: HashSet<Arc<str>>,
     scopes: HashMap<Vec<String>, Scopes>,
+    outside: HashSet<Arc<Outside>>,
 }
 
 impl Interner {
@@ -300,6 +304,15 @@ impl Interner {
         let name: Arc<str> = name.into();
         self.names.insert(name.clone());
         name
+    }
+
+    pub fn outside(&mut self, outside: Outside) -> Arc<Outside> {
+        if let Some(known) = self.outside.get(&outside) {
+            return known.clone();
+        }
+        let outside = Arc::new(outside);
+        self.outside.insert(outside.clone());
+        outside
     }
 
     pub fn scopes(&mut self, mut scopes: Vec<String>) -> Scopes {

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, hash::Hash, sync::Arc};
 
 use arc_swap::ArcSwap;
-use entities::id::{ClientId, TeamId};
+use entities::id::{ClientId, CredentialId, TeamId};
 
 use crate::rules::credential::Lookup;
 
@@ -70,6 +70,12 @@ fn tail(uuid: uuid::Uuid) -> usize {
 }
 
 impl Spread for ClientId {
+    fn spread(&self) -> usize {
+        tail(self.0)
+    }
+}
+
+impl Spread for CredentialId {
     fn spread(&self) -> usize {
         tail(self.0)
     }

@@ -5,8 +5,8 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use domain::{
     Domain,
     outbox::{
-        EndOverdueSubscriptions, EndSilentOverlap, EndSubscription, Job, PruneRecords, SendInvitation, SendMagicLink,
-        SendNotification, SendSupportRequest, TellOfSpec, WarnOfExpiry,
+        EndOverdueSubscriptions, EndSilentOverlap, EndSubscription, Job, KeepSigningKeys, PruneRecords, SendInvitation,
+        SendMagicLink, SendNotification, SendSupportRequest, TellOfSpec, WarnOfExpiry, WarnOfOverlapEnd,
     },
 };
 use entities::outbox_job;
@@ -22,6 +22,7 @@ use crate::{
 mod end_overdue_subscriptions;
 mod end_silent_overlap;
 mod end_subscription;
+mod keep_signing_keys;
 mod prune_records;
 mod send_invitation;
 mod send_magic_link;
@@ -29,6 +30,7 @@ mod send_notification;
 mod send_support_request;
 mod tell_of_spec;
 mod warn_of_expiry;
+mod warn_of_overlap_end;
 
 /// Within which a mail is handed over, waiting for others included.
 const MAIL_LIMIT: Duration = Duration::from_secs(120);
@@ -61,6 +63,8 @@ impl Handlers {
             .on(PRUNE_LIMIT, |domain, _: PruneRecords| prune_records::run(domain))
             .on(END_LIMIT, |domain, job: EndSubscription| end_subscription::run(domain, job))
             .on(END_LIMIT, |domain, job: EndSilentOverlap| end_silent_overlap::run(domain, job))
+            .on(END_LIMIT, |domain, job: WarnOfOverlapEnd| warn_of_overlap_end::run(domain, job))
+            .on(END_LIMIT, |domain, _: KeepSigningKeys| keep_signing_keys::run(domain))
             .on(SWEEP_LIMIT, |domain, _: EndOverdueSubscriptions| end_overdue_subscriptions::run(domain))
             .on(SWEEP_LIMIT, |domain, _: WarnOfExpiry| warn_of_expiry::run(domain))
             .on(SWEEP_LIMIT, |domain, job: TellOfSpec| tell_of_spec::run(domain, job))

@@ -40,7 +40,7 @@ pub fn row(record: &Record) -> request_log::Model {
         user_agent: user_agent(record).map(Cow::into_owned),
         request_headers: kept(record.request_headers.iter()),
         response_headers: kept(record.response_headers.iter().map(|(name, value)| (name, value))),
-        via_explorer: false,
+        via_explorer: record.via_explorer,
     }
 }
 
@@ -124,10 +124,11 @@ fn kept<'a>(fields: impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)>) -> 
         .collect()
 }
 
-/// A credential of ours in a header that is not for credentials.
+/// A credential of ours, or a signed token, in a header that is not for credentials.
 fn looks_secret(value: &HeaderValue) -> bool {
     let bytes = value.as_bytes();
-    value.is_sensitive() || bytes.starts_with(b"Bearer ") || bytes.windows(4).any(|w| w == b"ptk_")
+    let ours = |w: &[u8]| matches!(w, [b'p', b't', b'k' | b't' | b's' | b'j' | b'p', b'_']);
+    value.is_sensitive() || bytes.starts_with(b"Bearer ") || bytes.starts_with(b"eyJ") || bytes.windows(4).any(ours)
 }
 
 fn text(value: &HeaderValue) -> Cow<'_, str> {

@@ -11,14 +11,15 @@ use domain::{
     Actor, Domain, DomainError, access,
     actor::{Origin, Who},
     read::{
-        approval_groups, catalog, clients, evidence, onboarding, plans, sample_request, spec_changes, submissions, subscriptions,
+        approval_groups, catalog, clients, evidence, leaks, onboarding, plans, sample_request, spec_changes, submissions,
+        subscriptions,
     },
     rules::{evidence::Seen, policy::MemberRight, spec_changes::SpecChange},
 };
 use entities::{
     authorized_email, client, credential,
     id::{ApprovalGroupId, ClientId, CredentialId, PlanId, ProductId, ProfileId, SpecVersionId, SubscriptionId, TeamId, UserId},
-    onboarding_stage, plan, plan_environment, product, profile, scope_grant, submission, subscription, user,
+    onboarding_stage, plan, plan_environment, product, profile, rotation_request, scope_grant, submission, subscription, user,
 };
 
 use crate::graphql::{
@@ -54,6 +55,8 @@ list_loaders! {
     CredentialsOf(ProfileId) => Vec<credential::Model>: clients::credentials_of;
     /// What a credential's older secrets still do.
     OverlapOf(CredentialId) => clients::Overlap: clients::overlaps_of;
+    RotationOf(CredentialId) => rotation_request::Model: clients::rotations_of;
+    OpenLeakOf(CredentialId) => leaks::OpenLeak: leaks::open_of;
     AuthorizedOf(ClientId) => Vec<authorized_email::Model>: clients::authorized_of;
     ProductsOf(ClientId) => Vec<product::Model>: clients::products_of;
     ClientOf(SubscriptionId) => client::Model: subscriptions::clients_of;

@@ -108,7 +108,7 @@ async fn read_and_execute(
 
 /// With what resolvers find in their context.
 fn with_data(prepared: Prepared, state: &AppState, caller: Caller) -> Prepared {
-    let data = RequestData::new(&state.domain, &prepared.batches, caller, Arc::clone(&state.site));
+    let data = RequestData::new(&state.domain, &prepared.batches, caller, Arc::clone(&state.site), Arc::clone(&state.explorer));
     prepared.with(data)
 }
 

@@ -50,7 +50,7 @@ pub(super) async fn check(tx: &Tx<'_>, cmd: &OnboardPartner) -> Result<Checked> 
     if cmd.profile.is_none() && cmd.plan.is_none() {
         problems.add(ProblemCode::Required, "profile", "give a profile, a plan or both: the partner could not call otherwise");
     }
-    let profile = cmd.profile.as_ref().map(|draft| profiles::check(&mut problems, "profile", draft));
+    let profile = cmd.profile.as_ref().map(|draft| profiles::check(&mut problems, "profile", draft, tx.ctx()));
     let plan = plan(tx, &mut problems, cmd, partner.as_ref()).await?;
     let products = products(tx, &mut problems, &cmd.products).await?;
     let own_name = match &partner {

@@ -3,15 +3,17 @@
 use std::{borrow::Cow, sync::Arc};
 
 use entities::{
-    enums::{AuthMethod, CredentialStatus, DenialReason, Environment, PipelinePhase, SubscriptionStatus},
+    enums::{AuthMethod, DenialReason, Environment, PipelinePhase, SubscriptionStatus},
     id::{ClientId, CredentialSecretId},
 };
 
-use super::{Admitted, Call, Check, Known};
+use super::{Admitted, Call, Check, Known, token};
 use crate::{
     keyring::sha256,
     rules::{
         credential::{self, Lookup},
+        jose::{Algorithm, Jws, Typ},
+        key_source::KeySource,
         limits::Limits,
         method::{Method, Methods},
         path,
@@ -32,10 +34,11 @@ pub(super) struct Refusal {
     pub reason: DenialReason,
     pub about: Option<Cow<'static, str>>,
     pub allow: Methods,
+    pub wants: Option<KeySource>,
 }
 
 fn refuse(check: Check, reason: DenialReason) -> Refusal {
-    Refusal { check, reason, about: None, allow: Methods::NONE }
+    Refusal { check, reason, about: None, allow: Methods::NONE, wants: None }
 }
 
 impl Refusal {
@@ -53,6 +56,10 @@ impl Refusal {
 enum Presented<'a> {
     Key(&'a str),
     Token(&'a str),
+    /// An access token of our own, by what it says of itself.
+    AccessToken(&'a Jws<'a>),
+    /// Another signed token.
+    Signed(&'a str, &'a Jws<'a>),
     Nothing,
 }
 
@@ -60,14 +67,24 @@ enum Presented<'a> {
 struct Identity {
     client: Arc<Client>,
     profile: Option<usize>,
-    /// Where an API key names one.
-    credential: Option<(usize, Lookup)>,
+    /// Where an API key or an access token names one.
+    credential: Option<usize>,
+}
+
+/// What step 8 found.
+#[derive(Default)]
+struct Proven {
+    /// `None` where the profile asks for none.
+    credential: Option<usize>,
+    secret: Option<CredentialSecretId>,
+    token_scope: Option<Box<str>>,
 }
 
 impl<V: View> Decision<'_, V> {
     pub fn decide(&self, known: &mut Known) -> Result<Admitted, Refusal> {
         let (product, found, rest_at) = self.route(known)?;
-        let presented = self.presented()?;
+        let jws = self.call.bearer.filter(|token| looks_signed(token)).and_then(|token| Jws::parse(token).ok());
+        let presented = self.presented(jws.as_ref())?;
         let who = self.identify(presented, known)?;
         let client = who.client;
         if !client.enabled {
@@ -91,25 +108,15 @@ impl<V: View> Decision<'_, V> {
         if !method.is_some_and(|method| profile.methods.allows(method)) {
             return Err(refuse(Check::Method, DenialReason::MethodNotAllowed).allow(profile.methods));
         }
-        let proven = self.credential(&client, at, who.credential, presented)?;
-        let credential = proven.map(|(place, _)| place);
+        let Proven { credential, secret, token_scope } = self.credential(&client, at, who.credential, presented)?;
         known.credential = credential;
         let route = product.routes(environment).endpoint(endpoint);
-        if let Some(missing) = route.and_then(|e| missing_scope(e, &client, credential.map(|at| &client.credentials[at]))) {
+        let holds = (credential.map(|at| &client.credentials[at]), secret, token_scope.as_deref());
+        if let Some(missing) = route.and_then(|e| missing_scope(e, &client, holds)) {
             return Err(refuse(Check::Scopes, DenialReason::ScopeMissing).about(missing.to_owned()));
         }
         let limits = self.limits(&client, profile);
-        Ok(Admitted {
-            environment,
-            limits,
-            rest_at,
-            profile: at,
-            credential,
-            secret: proven.map(|(_, secret)| secret),
-            endpoint,
-            product,
-            client,
-        })
+        Ok(Admitted { environment, limits, rest_at, profile: at, credential, secret, token_scope, endpoint, product, client })
     }
 
     /// Step 1. Which environment will serve the call is not known yet: it has to be an endpoint of one of them.
@@ -146,7 +153,7 @@ impl<V: View> Decision<'_, V> {
     }
 
     /// Step 2, the form of the request and what it presents. Two credentials at once are refused (RFC 6750 section 2).
-    fn presented(&self) -> Result<Presented<'_>, Refusal> {
+    fn presented<'p>(&'p self, jws: Option<&'p Jws<'p>>) -> Result<Presented<'p>, Refusal> {
         let malformed = |about| Err(refuse(Check::Identity, DenialReason::MalformedRequest).about(about));
         if let Some(fault) = self.call.framing {
             return malformed(fault);
@@ -155,7 +162,13 @@ impl<V: View> Decision<'_, V> {
             (Some(_), Some(_)) => malformed("X-API-Key and Authorization: one credential at a time"),
             (Some(key), None) => Ok(Presented::Key(key)),
             (None, Some(token)) if token.starts_with("ptk_") => Ok(Presented::Key(token)),
-            (None, Some(token)) => Ok(Presented::Token(token)),
+            (None, Some(token)) => Ok(match jws {
+                Some(jws) if jws.typ() == Some(Typ::AccessToken) && jws.claimed_issuer() == Some(self.call.tokens.issuer) => {
+                    Presented::AccessToken(jws)
+                }
+                Some(jws) => Presented::Signed(token, jws),
+                None => Presented::Token(token),
+            }),
             (None, None) => Ok(Presented::Nothing),
         }
     }
@@ -164,7 +177,9 @@ impl<V: View> Decision<'_, V> {
     fn identify(&self, presented: Presented<'_>, known: &mut Known) -> Result<Identity, Refusal> {
         let who = match presented {
             Presented::Key(key) => return self.identify_key(key, known),
-            Presented::Token(_) => self.call.client_id.ok_or(DenialReason::ClientIdMissing),
+            Presented::AccessToken(jws) => return self.identify_access_token(jws, known),
+            Presented::Token(_) | Presented::Signed(..) => self.call.client_id.ok_or(DenialReason::ClientIdMissing),
+            Presented::Nothing if self.call.certificate.is_some() => self.call.client_id.ok_or(DenialReason::ClientIdMissing),
             Presented::Nothing => self.call.client_id.ok_or(DenialReason::CredentialMissing),
         };
         let id = who.map_err(|reason| refuse(Check::Identity, reason))?;
@@ -185,26 +200,38 @@ impl<V: View> Decision<'_, V> {
         let (id, hint) = self.view.key(&parsed.lookup).ok_or_else(invalid)?;
         let client = self.view.client(id).ok_or_else(invalid)?;
         let at = credential_of(&client, hint, &parsed.lookup).ok_or_else(invalid)?;
+        self.identified(client, at, known)
+    }
+
+    fn identify_access_token(&self, jws: &Jws<'_>, known: &mut Known) -> Result<Identity, Refusal> {
+        let unknown = || refuse(Check::Identity, DenialReason::CredentialInvalid).about("the access token's client is unknown");
+        let (client, at) = token::named_by(self.view, jws).ok_or_else(unknown)?;
+        self.identified(client, at, known)
+    }
+
+    /// A credential identifies its client and profile alone; headers that say otherwise are refused.
+    fn identified(&self, client: Arc<Client>, at: usize, known: &mut Known) -> Result<Identity, Refusal> {
         let profile = usize::from(client.credentials[at].profile);
         let mismatch = |header: &'static str| Err(refuse(Check::Identity, DenialReason::IdentityMismatch).about(header));
-        known.client = Some(client.clone());
-        known.profile = Some(profile);
-        known.credential = Some(at);
+        *known = Known { product: known.product.take(), endpoint: known.endpoint, ..Known::of(&client, at) };
         if self.call.client_id.is_some_and(|claimed| claimed.parse() != Ok(client.id)) {
             return mismatch("X-Client-ID");
         }
         if self.call.profile_id.is_some_and(|claimed| profile_named(&client, claimed) != Some(profile)) {
             return mismatch("X-Profile-ID");
         }
-        Ok(Identity { client, profile: Some(profile), credential: Some((at, parsed.lookup)) })
+        Ok(Identity { client, profile: Some(profile), credential: Some(at) })
     }
 
     /// The profile of a call that names none: the one of its kind in the environment that its token's prefix gives, or else
     /// the client's only one of that kind.
     fn only_profile(&self, client: &Client, presented: Presented<'_>) -> Result<usize, Refusal> {
         let (kind, environment) = match presented {
-            Presented::Token(token) => (AuthMethod::Token, credential::token_environment(token)),
-            Presented::Key(_) | Presented::Nothing => (AuthMethod::None, None),
+            Presented::Signed(_, jws) if takes_signed(client, jws) => (AuthMethod::SignedJwt, None),
+            Presented::Signed(_, jws) if takes_outside(client, jws) => (AuthMethod::Oidc, None),
+            Presented::Nothing if self.call.certificate.is_some() && takes_certificates(client) => (AuthMethod::Mtls, None),
+            Presented::Token(token) | Presented::Signed(token, _) => (AuthMethod::Token, credential::token_environment(token)),
+            Presented::Key(_) | Presented::AccessToken(_) | Presented::Nothing => (AuthMethod::None, None),
         };
         let of_kind =
             || client.profiles.iter().enumerate().filter(|(_, p)| p.auth_method == kind).map(|(at, p)| (at, p.environment));
@@ -222,7 +249,7 @@ impl<V: View> Decision<'_, V> {
     }
 
     /// Step 4's second half: the subscription is in force and its lane open.
-    fn subscription(&self, client: &Client, environment: Environment) -> Result<(), Refusal> {
+    pub(super) fn subscription(&self, client: &Client, environment: Environment) -> Result<(), Refusal> {
         let Some(held) = &client.subscription else { return Ok(()) };
         let inactive = |about: &'static str| Err(refuse(Check::Subscription, DenialReason::SubscriptionInactive).about(about));
         match held.status {
@@ -292,45 +319,117 @@ impl<V: View> Decision<'_, V> {
         }
     }
 
-    /// Step 8: the credential's and its secret's place, or `None` where the profile asks for none.
+    /// Step 8.
     fn credential(
         &self,
         client: &Client,
         profile: usize,
-        named: Option<(usize, Lookup)>,
+        named: Option<usize>,
         presented: Presented<'_>,
-    ) -> Result<Option<(usize, CredentialSecretId)>, Refusal> {
+    ) -> Result<Proven, Refusal> {
         let refused = |reason| refuse(Check::Credential, reason);
+        let told = |(reason, about): (DenialReason, Cow<'static, str>)| refused(reason).about(about);
         let method = client.profiles[profile].auth_method;
-        let (at, hash) = match (method, presented, named) {
-            (AuthMethod::None, Presented::Nothing, _) => return Ok(None),
-            (AuthMethod::ApiKey, Presented::Key(key), Some((at, _))) => (Some(at), sha256(key)),
-            (AuthMethod::Token, Presented::Token(token), _) => {
+        match (method, presented, named) {
+            (AuthMethod::None, Presented::Nothing, _) => Ok(Proven::default()),
+            (AuthMethod::ApiKey, Presented::Key(key), Some(at)) => self.by_hash(client, profile, Some(at), &sha256(key)),
+            (AuthMethod::Token, Presented::Token(token) | Presented::Signed(token, _), _) => {
                 let hash = sha256(token);
-                (token_credential(client, profile, &hash), hash)
+                self.by_hash(client, profile, holder(client, profile, method, &hash), &hash)
             }
-            (_, Presented::Nothing, _) => return Err(refused(DenialReason::CredentialMissing)),
-            (_, Presented::Key(_) | Presented::Token(_), _) => {
-                return Err(refused(DenialReason::CredentialInvalid).about("the profile takes another kind of credential"));
+            (AuthMethod::SignedJwt, Presented::Signed(_, jws), _) => {
+                let (at, secret) = token::prove_signed_jwt(self.call, jws, (client, profile)).map_err(told)?;
+                Ok(Proven { credential: Some(at), secret: Some(secret), token_scope: None })
             }
+            (AuthMethod::Oidc, Presented::Signed(_, jws), _) => self.outside(client, profile, jws),
+            (AuthMethod::Mtls, Presented::Nothing, _) => self.certificate(client, profile),
+            (
+                AuthMethod::Oauth2ClientSecret | AuthMethod::Oauth2PrivateKeyJwt | AuthMethod::Mtls,
+                Presented::AccessToken(jws),
+                Some(at),
+            ) => {
+                let proven = token::prove_access_token(self.view, self.call, jws, (client, at)).map_err(told)?;
+                self.is_active(client, profile, at)?;
+                Ok(Proven { credential: Some(at), secret: Some(proven.secret), token_scope: Some(proven.scope) })
+            }
+            (_, Presented::Nothing, _) => Err(refused(DenialReason::CredentialMissing)),
+            (
+                AuthMethod::Oauth2ClientSecret | AuthMethod::Oauth2PrivateKeyJwt,
+                Presented::Key(_) | Presented::Token(_) | Presented::Signed(..) | Presented::AccessToken(_),
+                _,
+            ) => {
+                let say = "the profile takes access tokens of the portal's token endpoint";
+                Err(refused(DenialReason::CredentialInvalid).about(say))
+            }
+            (_, Presented::Key(_) | Presented::Token(_) | Presented::Signed(..) | Presented::AccessToken(_), _) => {
+                Err(refused(DenialReason::CredentialInvalid).about("the profile takes another kind of credential"))
+            }
+        }
+    }
+
+    /// A token of the profile's issuer. Who else has its audience is told apart by the subject that the credential names; a
+    /// client made by hand has the profile's to itself.
+    fn outside(&self, client: &Client, profile: usize, jws: &Jws<'_>) -> Result<Proven, Refusal> {
+        let expected = client.profiles[profile].outside.as_ref();
+        let expected = expected.ok_or_else(|| refuse(Check::Credential, DenialReason::CredentialInvalid))?;
+        let told = |(wants, (reason, about))| Refusal { wants, ..refuse(Check::Credential, reason).about(about) };
+        let token = token::prove_outside_token(self.view, self.call, jws, expected).map_err(told)?;
+        if client.subscription.is_none() {
+            return Ok(Proven::default());
+        }
+        let mut names = [token.azp, token.client_id, token.sub].into_iter().flatten().map(sha256);
+        let known = names.find_map(|hash| Some((holder(client, profile, AuthMethod::Oidc, &hash)?, hash)));
+        let (at, hash) = known.ok_or_else(|| {
+            let say = "no credential of the client names the token's azp, client_id or sub as its subject: make one that does";
+            refuse(Check::Credential, DenialReason::CredentialInvalid).about(say)
+        })?;
+        self.by_hash(client, profile, Some(at), &hash)
+    }
+
+    fn certificate(&self, client: &Client, profile: usize) -> Result<Proven, Refusal> {
+        let refused = |reason, say: &'static str| Err(refuse(Check::Credential, reason).about(say));
+        let Some(shown) = self.call.certificate else {
+            return refused(DenialReason::CredentialMissing, "show the client certificate that is registered");
         };
-        let invalid = || refused(DenialReason::CredentialInvalid);
+        if !shown.trusted {
+            return refused(
+                DenialReason::CredentialInvalid,
+                "the certificate is not of the authority that this gateway believes",
+            );
+        }
+        if !shown.certificate.is_in_force(self.call.now) {
+            return refused(DenialReason::CredentialExpired, "the certificate is not in force: it has ended or not begun");
+        }
+        let hash = &shown.certificate.thumbprint;
+        let Some(at) = holder(client, profile, AuthMethod::Mtls, hash) else {
+            return refused(DenialReason::CredentialInvalid, "the certificate is not registered for this client");
+        };
+        self.by_hash(client, profile, Some(at), hash)
+    }
+
+    /// The credential at this place has a secret with this hash that works.
+    fn by_hash(&self, client: &Client, profile: usize, at: Option<usize>, hash: &[u8; 32]) -> Result<Proven, Refusal> {
+        let invalid = || refuse(Check::Credential, DenialReason::CredentialInvalid);
         let at = at.ok_or_else(invalid)?;
         let found = &client.credentials[at];
-        let secret = found.secrets.iter().find(|s| credential::matches(&s.hash, &hash)).ok_or_else(invalid)?;
-        if found.environment != client.profiles[profile].environment {
-            return Err(refused(DenialReason::WrongEnvironment));
-        }
-        match credential::state(found.status, found.expires_at, self.now) {
-            CredentialStatus::Revoked => return Err(refused(DenialReason::CredentialRevoked)),
-            CredentialStatus::Expired => return Err(refused(DenialReason::CredentialExpired)),
-            CredentialStatus::Unclaimed => return Err(invalid()),
-            CredentialStatus::Active => {}
-        }
+        let secret = found.secrets.iter().find(|s| credential::matches(&s.hash, hash)).ok_or_else(invalid)?;
+        self.is_active(client, profile, at)?;
         if secret.valid_until <= self.now {
-            return Err(refused(DenialReason::CredentialExpired));
+            return Err(refuse(Check::Credential, DenialReason::CredentialExpired));
         }
-        if credential::is_live(secret, self.now) { Ok(Some((at, secret.id))) } else { Err(invalid()) }
+        if credential::is_live(secret, self.now) {
+            Ok(Proven { credential: Some(at), secret: Some(secret.id), token_scope: None })
+        } else {
+            Err(invalid())
+        }
+    }
+
+    fn is_active(&self, client: &Client, profile: usize, at: usize) -> Result<(), Refusal> {
+        let found = &client.credentials[at];
+        if found.environment != client.profiles[profile].environment {
+            return Err(refuse(Check::Credential, DenialReason::WrongEnvironment));
+        }
+        token::credential_state(found, self.now).map_err(|reason| refuse(Check::Credential, reason))
     }
 
     /// A profile's policy, else its client's, else what the plan says of the environment. A disabled policy counts as none.
@@ -355,28 +454,55 @@ fn credential_of(client: &Client, hint: u32, lookup: &Lookup) -> Option<usize> {
     if client.credentials.get(hint).is_some_and(has) { Some(hint) } else { client.credentials.iter().position(has) }
 }
 
-/// The client's token with this hash: one of the profile's first, or else one of another environment, which the next check
-/// refuses by its name.
-fn token_credential(client: &Client, profile: usize, hash: &[u8; 32]) -> Option<usize> {
+/// The client's credential of a kind that has this hash: one of the profile's first, or else one of another environment, which
+/// the next check refuses by its name.
+fn holder(client: &Client, profile: usize, kind: AuthMethod, hash: &[u8; 32]) -> Option<usize> {
     let environment = client.profiles[profile].environment;
     let find = |here: bool| {
         client.credentials.iter().position(|c| {
             let fits = if here { usize::from(c.profile) == profile } else { c.environment != environment };
-            fits && c.kind == AuthMethod::Token && c.secrets.iter().any(|s| credential::matches(&s.hash, hash))
+            fits && c.kind == kind && c.secrets.iter().any(|s| credential::matches(&s.hash, hash))
         })
     };
     find(true).or_else(|| find(false))
 }
 
-/// Grants, of which the credential may name a part.
-pub(super) fn held<'a>(client: &'a Client, credential: Option<&'a Credential>) -> impl Iterator<Item = &'a str> {
+/// Whether a bearer token has the look of a signed one: three parts, of which the first is a JSON object.
+fn looks_signed(token: &str) -> bool {
+    token.starts_with("eyJ") && token.bytes().filter(|b| *b == b'.').count() == 2
+}
+
+/// Whether one of the client's profiles takes tokens that are signed like this.
+fn takes_signed(client: &Client, jws: &Jws<'_>) -> bool {
+    jws.algorithm() == Algorithm::Hs256 && client.profiles.iter().any(|profile| profile.auth_method == AuthMethod::SignedJwt)
+}
+
+/// Whether one of the client's profiles takes tokens of the issuer that this one names.
+fn takes_outside(client: &Client, jws: &Jws<'_>) -> bool {
+    let issuer = jws.claimed_issuer();
+    client.profiles.iter().filter_map(|profile| profile.outside.as_ref()).any(|outside| Some(outside.issuer.as_str()) == issuer)
+}
+
+fn takes_certificates(client: &Client) -> bool {
+    client.profiles.iter().any(|profile| profile.auth_method == AuthMethod::Mtls)
+}
+
+/// By what a caller proved itself: a credential, its secret, and an access token's part of the scopes.
+pub(super) type Holds<'a> = (Option<&'a Credential>, Option<CredentialSecretId>, Option<&'a str>);
+
+/// Grants, of which the credential may name a part, a secret that was found in public has a part, and the access token a part of that.
+pub(super) fn held<'a>(client: &'a Client, (credential, secret, token_scope): Holds<'a>) -> impl Iterator<Item = &'a str> {
     let part = credential.and_then(|c| c.scopes.as_ref());
-    client.grants.iter().map(AsRef::as_ref).filter(move |scope| part.is_none_or(|part| part.iter().any(|s| **s == **scope)))
+    let in_credential = move |scope: &&str| part.is_none_or(|part| part.iter().any(|s| **s == **scope));
+    let left = secret.and_then(|id| client.narrowed.iter().find(|(narrowed, _)| *narrowed == id)).map(|(_, scopes)| scopes);
+    let in_secret = move |scope: &&str| left.is_none_or(|left| left.iter().any(|s| **s == **scope));
+    let in_token = move |scope: &&str| token_scope.is_none_or(|text| text.split(' ').any(|s| s == *scope));
+    client.grants.iter().map(AsRef::as_ref).filter(in_credential).filter(in_secret).filter(in_token)
 }
 
 /// The scope to name where no alternative is held in full: the first that the nearest alternative lacks.
-fn missing_scope<'e>(endpoint: &'e Endpoint, client: &Client, credential: Option<&Credential>) -> Option<&'e str> {
-    let lacks = |scope: &&str| !held(client, credential).any(|h| h == *scope);
+fn missing_scope<'e>(endpoint: &'e Endpoint, client: &Client, holds: Holds<'_>) -> Option<&'e str> {
+    let lacks = |scope: &&str| !held(client, holds).any(|h| h == *scope);
     let missing = |set: &'e Scopes| set.iter().map(AsRef::as_ref).filter(lacks).collect::<Vec<&'e str>>();
     if endpoint.scopes.is_empty() || endpoint.scopes.iter().any(|set| set.iter().map(AsRef::as_ref).all(|s| !lacks(&s))) {
         return None;

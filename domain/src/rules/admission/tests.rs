@@ -14,7 +14,10 @@ use super::*;
 use crate::{
     keyring::sha256,
     rules::{
+        certificate::Shown,
         credential::{Lookup, RANDOM_BYTES, SecretKind, issue},
+        jose::{KeySet, access_token::Expected},
+        key_source::KeySource,
         limits::RateLimit,
         method::Method,
         routes::Routes,
@@ -29,7 +32,7 @@ fn id<T: entities::id::TypedId>(n: u128) -> T {
     T::from_uuid(Uuid::from_u128(n))
 }
 
-fn now() -> DateTime<Utc> {
+pub(super) fn now() -> DateTime<Utc> {
     "2026-01-01T12:00:00Z".parse().unwrap()
 }
 
@@ -38,21 +41,26 @@ fn scopes(names: &[&str]) -> Scopes {
 }
 
 /// A call that is admitted, and everything that it depends on, to be broken piece by piece.
-struct World {
-    product: Product,
-    client: Client,
-    team: Option<Team>,
-    policies: HashMap<PolicyId, Limits>,
-    plan: Limits,
-    client_is_there: bool,
-    method: &'static str,
-    path: &'static str,
-    framing: Option<&'static str>,
-    client_id: Option<String>,
-    profile_id: Option<&'static str>,
-    api_key: Option<String>,
-    bearer: Option<String>,
-    peer: &'static str,
+pub(super) struct World {
+    pub(super) product: Product,
+    pub(super) client: Client,
+    pub(super) team: Option<Team>,
+    pub(super) policies: HashMap<PolicyId, Limits>,
+    pub(super) plan: Limits,
+    pub(super) client_is_there: bool,
+    pub(super) method: &'static str,
+    pub(super) path: &'static str,
+    pub(super) framing: Option<&'static str>,
+    pub(super) client_id: Option<String>,
+    pub(super) profile_id: Option<&'static str>,
+    pub(super) api_key: Option<String>,
+    pub(super) bearer: Option<String>,
+    pub(super) peer: &'static str,
+    /// Of access tokens.
+    pub(super) keys: KeySet,
+    /// Published outside.
+    pub(super) outside_keys: HashMap<KeySource, KeySet>,
+    pub(super) certificate: Option<Shown>,
 }
 
 impl View for World {
@@ -80,6 +88,8 @@ impl View for World {
                 grants: c.grants.clone(),
                 profiles: c.profiles.clone(),
                 credentials: c.credentials.clone(),
+                revoked_tokens: c.revoked_tokens.clone(),
+                narrowed: c.narrowed.clone(),
                 ..*c
             })
         })
@@ -89,6 +99,19 @@ impl View for World {
         // A hint that is wrong for all but the first: the client is searched then.
         self.client.credentials.iter().find(|c| c.secrets.iter().any(|s| s.lookup == Some(*lookup)))?;
         Some((self.client.id, 0))
+    }
+
+    fn oauth_client(&self, id: CredentialId) -> Option<(ClientId, u32)> {
+        self.client.credentials.iter().find(|c| c.id == id)?;
+        Some((self.client.id, 0))
+    }
+
+    fn token_keys(&self) -> KeySet {
+        self.keys.clone()
+    }
+
+    fn outside_keys(&self, source: &KeySource, _: DateTime<Utc>) -> Option<KeySet> {
+        self.outside_keys.get(source).cloned()
     }
 
     fn team(&self, _: TeamId) -> Option<Arc<Team>> {
@@ -114,11 +137,12 @@ fn profile(n: u128, name: &str, environment: Environment, auth_method: AuthMetho
         methods: Methods::NONE,
         allowlist: Allowlist::Anywhere,
         policy: None,
+        outside: None,
     }
 }
 
 /// A credential of a kind in an environment, and what a caller presents for it.
-fn credential(n: u8, kind: AuthMethod, environment: Environment, profile: u16) -> (Credential, String) {
+pub(super) fn credential(n: u8, kind: AuthMethod, environment: Environment, profile: u16) -> (Credential, String) {
     let issued = issue(SecretKind::of(kind).unwrap(), environment, &[n; RANDOM_BYTES]);
     let secret = Secret {
         id: id(u128::from(n)),
@@ -126,6 +150,7 @@ fn credential(n: u8, kind: AuthMethod, environment: Environment, profile: u16) -
         hash: issued.hash,
         valid_from: Moment(0),
         valid_until: Moment::NEVER,
+        proof: None,
     };
     let credential = Credential {
         id: id::<CredentialId>(u128::from(n)),
@@ -142,7 +167,7 @@ fn credential(n: u8, kind: AuthMethod, environment: Environment, profile: u16) -
 
 impl World {
     /// A production call with a token, to an endpoint that requires a scope.
-    fn token() -> Self {
+    pub(super) fn token() -> Self {
         let mut routes = Routes::default();
         for (n, method, template, needs) in [
             (1, Method::Get, "/charges/{id}", &["read"][..]),
@@ -186,6 +211,8 @@ impl World {
             ]
             .into(),
             credentials: [live, test].into(),
+            revoked_tokens: Box::default(),
+            narrowed: Box::default(),
         };
         Self {
             product: Product {
@@ -209,6 +236,9 @@ impl World {
             api_key: None,
             bearer: Some(token),
             peer: "192.0.2.1",
+            keys: KeySet::default(),
+            outside_keys: HashMap::new(),
+            certificate: None,
         }
     }
 
@@ -223,7 +253,7 @@ impl World {
         world
     }
 
-    fn admit(&self) -> Result<Admitted, Box<Denial>> {
+    pub(super) fn admit(&self) -> Result<Admitted, Box<Denial>> {
         let call = Call {
             method: self.method,
             path: self.path,
@@ -232,13 +262,15 @@ impl World {
             profile_id: self.profile_id,
             api_key: self.api_key.as_deref(),
             bearer: self.bearer.as_deref(),
+            certificate: self.certificate.as_ref(),
             peer: self.peer.parse().unwrap(),
             now: now(),
+            tokens: Expected { issuer: "https://portal.example", audience: "https://gateway.example" },
         };
         admit(self, &call)
     }
 
-    fn outcome(&self) -> String {
+    pub(super) fn outcome(&self) -> String {
         match self.admit() {
             Ok(admitted) => format!("admitted to {}", admitted.endpoint().unwrap().template),
             Err(denial) => {
@@ -572,6 +604,22 @@ fn scopes_are_grants_of_which_a_credential_names_a_part() {
     assert_eq!(asked(&["c"], None, &[&["a", "b"], &["c"]]), admitted);
     assert_eq!(asked(&["b"], None, &[&["x", "y"], &["a", "b"]]), "ScopeMissing by scopes: a");
     assert_eq!(asked(&[], None, &[&["a"], &[]]), admitted);
+}
+
+#[test]
+fn a_secret_that_was_found_in_public_may_use_what_is_left_to_it_and_others_may_all() {
+    let narrowed = |secret: u128, left: &[&str]| {
+        with(World::token(), |w| w.client.narrowed = [(id(0), scopes(&["read"])), (id(secret), scopes(left))].into())
+    };
+    let admitted = "admitted to /charges/{id}";
+    assert_eq!(narrowed(1, &["read"]), admitted);
+    assert_eq!(narrowed(1, &["write"]), "ScopeMissing by scopes: read");
+    assert_eq!(narrowed(1, &[]), "ScopeMissing by scopes: read");
+    assert_eq!(narrowed(2, &[]), admitted);
+    let not_held = with(World::token(), |w| {
+        (w.client.grants, w.client.narrowed) = (scopes(&["write"]), [(id(1), scopes(&["read"]))].into());
+    });
+    assert_eq!(not_held, "ScopeMissing by scopes: read", "what is left is no grant");
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::rules::leak::Measure;
 
 fn table() -> String {
     let held = || Held {
@@ -25,6 +26,18 @@ fn table() -> String {
         release_notes: None,
     };
     let id = TeamId(Uuid::nil());
+    let named = || Named {
+        id: CredentialId(Uuid::nil()),
+        credential: "Nightly import".to_owned(),
+        environment: Environment::Production,
+        client: "Tracking".to_owned(),
+        team: team(),
+    };
+    let credential = |what| Notice::Credential { named: named(), what };
+    let leaked = |shown: Option<&str>, newest, measure| {
+        let (shown, url) = (shown.map(str::to_owned), some("https://example.com/a#L7"));
+        credential(CredentialNotice::Leaked { shown, url, newest, measure })
+    };
     let all = [
         Notice::SubscriptionWaiting { held: held() },
         Notice::SubscriptionApproved { held: held(), notes: None },
@@ -55,6 +68,25 @@ fn table() -> String {
         Notice::RegistrationApproved { id, team: team(), notes: None },
         Notice::RegistrationDeclined { id, team: team(), notes: None },
         Notice::SupportRequested { id, team: team(), by: by(), subject: "429".to_owned(), body: "Why?".to_owned() },
+        credential(CredentialNotice::Expiring { days: 30, at, renewed: true }),
+        credential(CredentialNotice::Expiring { days: 1, at, renewed: false }),
+        credential(CredentialNotice::OverlapEnding { at, last_used_at: at - chrono::TimeDelta::hours(7) }),
+        credential(CredentialNotice::RotationRequested { by: by() }),
+        credential(CredentialNotice::RotationApproved { overlap_hours: 24, notes: None }),
+        credential(CredentialNotice::RotationApproved { overlap_hours: 0, notes: None }),
+        credential(CredentialNotice::RotationDeclined { notes: some("Not in the freeze.") }),
+        leaked(Some("ptk_live_0123456789ab_••••••••"), true, Measure::None),
+        leaked(Some("ptk_live_0123456789ab_••••••••"), true, Measure::Narrow { scopes: vec![scope(), "ship:read".to_owned()] }),
+        leaked(Some("pts_live_0123••••••••"), true, Measure::End { at, claimable: true }),
+        leaked(None, false, Measure::None),
+        leaked(None, false, Measure::Narrow { scopes: Vec::new() }),
+        leaked(None, false, Measure::End { at, claimable: false }),
+        Notice::AccessTokenLeaked {
+            id: AccessTokenId(Uuid::nil()),
+            name: "ci".to_owned(),
+            url: some("https://example.com/a#L7"),
+        },
+        Notice::AccessTokenLeaked { id: AccessTokenId(Uuid::nil()), name: "ci".to_owned(), url: None },
     ];
     let line = |notice: &Notice| {
         let (text, kind) = (notice.text(), notice.kind());
