@@ -24,11 +24,11 @@ use entities::{
     invitation, magic_link, session, user,
 };
 use jobs::mail::{Delivery, SentMail, SentMails};
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, Database, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder,
-};
-use secrecy::{ExposeSecret, SecretString};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+
+use crate::home::Home;
 
 /// Microseconds since the epoch.
 pub struct TestClock(AtomicI64);
@@ -65,8 +65,7 @@ pub struct TestApp {
     pub clock: Arc<TestClock>,
     pub http: reqwest::Client,
     sent: SentMails,
-    data: tempfile::TempDir,
-    database_url: Option<SecretString>,
+    home: Home,
 }
 
 /// Somebody who is signed in, by the cookie's value.
@@ -94,10 +93,10 @@ impl TestApp {
     }
 
     async fn start_parts(gateway: bool, change: impl FnOnce(&mut Config)) -> Self {
-        let data = tempfile::tempdir().expect("a temporary directory");
+        let home = Home::new().await;
         let mut config = Config {
-            data_dir: data.path().to_owned(),
-            database_url: database().await.map(Into::into),
+            data_dir: home.path().to_owned(),
+            database_url: home.database_url().map(Into::into),
             database_wait: Duration::from_secs(20),
             listen: ([127, 0, 0, 1], 0).into(),
             gateway_listen: ([127, 0, 0, 1], 0).into(),
@@ -105,7 +104,6 @@ impl TestApp {
             ..Config::default()
         };
         change(&mut config);
-        let database_url = config.database_url.clone();
         // Monday, 5 January 2026, 09:00 UTC.
         let clock = Arc::new(TestClock(AtomicI64::new(1_767_603_600_000_000)));
         let env = Env::new(clock.clone(), Arc::new(Seeded(AtomicU64::new(1))));
@@ -117,15 +115,13 @@ impl TestApp {
             .timeout(Duration::from_secs(20))
             .build()
             .expect("a client");
-        Self { app, clock, http, sent, data, database_url }
+        Self { app, clock, http, sent, home }
     }
 
-    /// Ends the instance; its database, which nobody else asks any more, and the directory that lives as long.
-    pub async fn stop(self) -> (DatabaseConnection, tempfile::TempDir) {
+    /// Ends the instance; where it kept what it had, which nobody else asks any more.
+    pub async fn stop(self) -> Home {
         self.app.stop().await;
-        let own = || format!("sqlite://{}", self.data.path().join("portico.db").display());
-        let url = self.database_url.map_or_else(own, |url| url.expose_secret().to_owned());
-        (Database::connect(url).await.expect("the instance's database"), self.data)
+        self.home
     }
 
     pub fn domain(&self) -> &Domain {
@@ -239,17 +235,4 @@ impl TestApp {
         assert_eq!(data[field]["userErrors"], json!([]), "{field} {input}");
         data[field].take()
     }
-}
-
-/// A new database on the PostgreSQL that the environment names; `None`: SQLite in the data directory.
-#[expect(clippy::disallowed_methods, reason = "the tests' own setting")]
-pub async fn database() -> Option<String> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let base = std::env::var("PORTICO_TEST_DATABASE_URL").ok()?;
-    let name = format!("journey_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    let admin = Database::connect(&base).await.expect("the test database server");
-    admin.execute_unprepared(&format!("create database {name}")).await.expect("a new database");
-    admin.close().await.expect("one connection less");
-    let (server, _) = base.rsplit_once('/').expect("a database in the URL");
-    Some(format!("{server}/{name}"))
 }

@@ -13,11 +13,11 @@ use std::{
 
 use axum::{Router, routing::get};
 use entities::{assignment, audit_event, client, invitation, profile, scope_grant, subscription};
-use sea_orm::{ColumnTrait, ConnectOptions, Database, DatabaseConnection, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::{Value, json};
 
 use crate::{
-    app,
+    home::Home,
     instance::{Instance, Settings},
 };
 
@@ -44,9 +44,8 @@ struct World {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_any_moment_nothing_is_half_made_lost_or_gained() {
-    let data = tempfile::tempdir().expect("a temporary directory");
-    let database = app::database().await;
-    let settings = Settings::new(data.path(), database.clone());
+    let home = Home::new().await;
+    let settings = Settings::new(home.path(), home.database_url());
     let world = World::set_up(&settings).await;
     let mut acknowledged = Acknowledged::default();
     for round in 0..ROUNDS {
@@ -57,8 +56,8 @@ async fn killed_at_any_moment_nothing_is_half_made_lost_or_gained() {
         instance.kill();
     }
     let instance = Instance::serve(&settings);
-    let db = open(data.path(), database).await;
-    let mails = mails(&db, &data.path().join("mail")).await;
+    let db = home.open().await;
+    let mails = mails(&db, &home.path().join("mail")).await;
     instance.kill();
 
     assert!(!acknowledged.subscriptions.is_empty() && !acknowledged.invitations.is_empty(), "the rounds were too short");
@@ -181,11 +180,6 @@ async fn upstream() -> (String, Arc<AtomicU64>) {
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     tokio::spawn(async move { axum::serve(listener, Router::new().route("/ping", get(answer))).await });
     (url, calls)
-}
-
-async fn open(data: &Path, database: Option<String>) -> DatabaseConnection {
-    let url = database.unwrap_or_else(|| format!("sqlite://{}", data.join("portico.db").display()));
-    Database::connect(ConnectOptions::new(url)).await.expect("the instance's database")
 }
 
 /// Waits until every invitation has its mail; gives the Message-ID per address. Copies of a mail carry the same one.

@@ -2,7 +2,10 @@
 
 use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt, process::Output};
 
-use crate::instance::{Instance, Settings};
+use crate::{
+    home::Home,
+    instance::{Instance, Settings},
+};
 
 fn sqlite(data: &std::path::Path) -> Settings {
     let mut settings = Settings::new(data, None);
@@ -143,8 +146,8 @@ fn check_says_of_each_part_how_it_stands() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_make_staff_and_tokens_that_work() {
-    let data = tempfile::tempdir().expect("a temporary directory");
-    let settings = Settings::new(data.path(), crate::app::database().await);
+    let home = Home::new().await;
+    let settings = Settings::new(home.path(), home.database_url());
     assert_eq!(settings.print(&["staff", "add", "Ada@Example.com", "owner"]), "ada@example.com is OWNER");
     let token = settings.print(&["token", "ada@example.com", "--name", "first"]);
     assert_eq!(settings.print(&["jobs", "list"]), "The queue is empty.");

@@ -11,6 +11,7 @@ mod endings;
 mod evidence;
 mod explorer;
 mod first_errors;
+mod home;
 mod hostile;
 mod instance;
 mod isolation;

@@ -286,7 +286,8 @@ async fn teams_that_were_there_before_get_their_stages() {
     let mut noted = stages(&app.domain().db).await;
     crate::logs::calls(&app, &team, &product, &held, 3).await;
     // A running gateway reads the tables that go.
-    let (db, _data) = app.stop().await;
+    let home = app.stop().await;
+    let db = home.open().await;
     let first = entities::request_log::Entity::find().one(&db).await.expect("calls").expect("a call");
     noted.push(onboarding_stage::Model { team_id: team_id(&team), stage: OnboardingStage::FirstSandboxCall, at: first.at });
     let migrations = Migrator::migrations();

@@ -1,7 +1,7 @@
 //! The first seconds: several processes on one new database.
 
 use crate::{
-    app,
+    home::Home,
     instance::{Instance, Settings},
 };
 
@@ -11,8 +11,8 @@ const ROUNDS: usize = 5;
 #[tokio::test(flavor = "multi_thread")]
 async fn two_processes_start_on_one_new_database() {
     for _ in 0..ROUNDS {
-        let data = tempfile::tempdir().expect("a temporary directory");
-        let mut settings = Settings::new(data.path(), app::database().await);
+        let home = Home::new().await;
+        let mut settings = Settings::new(home.path(), home.database_url());
         if !settings.0.iter().any(|(name, _)| name == "PORTICO_DATABASE_URL") {
             settings.0.retain(|(name, _)| name != "PORTICO_SECRET_KEY");
         }

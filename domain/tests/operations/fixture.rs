@@ -16,7 +16,7 @@ use domain::{
     wake::Wake,
 };
 use rand::{RngCore, SeedableRng, rngs::StdRng};
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, sqlx::sqlite::SqliteJournalMode};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, sqlx::sqlite::SqliteJournalMode};
 
 /// Stands where it was put.
 pub struct TestClock(Mutex<DateTime<Utc>>);
@@ -45,21 +45,40 @@ impl Randomness for Seeded {
     }
 }
 
-/// A domain on an empty, migrated database. What it made on disk goes with it.
+/// A domain on an empty, migrated database. What it made goes with it.
 pub struct Fixture {
     pub ctx: Domain,
     pub clock: Arc<TestClock>,
-    _files: Files,
+    _place: Place,
 }
 
-struct Files(Option<PathBuf>);
+/// Where its rows are: a directory, or a schema on the server.
+enum Place {
+    Directory(PathBuf),
+    Schema { server: String, name: String },
+}
 
-impl Drop for Files {
+impl Drop for Place {
+    /// What stays behind is no reason for a test to fail.
     fn drop(&mut self) {
-        if let Some(dir) = &self.0 {
-            let _ = std::fs::remove_dir_all(dir);
+        match self {
+            Self::Directory(directory) => {
+                let _ = std::fs::remove_dir_all(directory);
+            }
+            Self::Schema { server, name } => {
+                let (server, statement) = (std::mem::take(server), format!("drop schema {name} cascade"));
+                let drop = async move { tell(&server, &statement).await };
+                let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build();
+                let _ = std::thread::spawn(move || runtime().map(|runtime| runtime.block_on(drop))).join();
+            }
         }
     }
+}
+
+async fn tell(server: &str, statement: &str) -> Result<(), DbErr> {
+    let admin = Database::connect(ConnectOptions::new(server).sqlx_logging(false).to_owned()).await?;
+    admin.execute_unprepared(statement).await?;
+    admin.close().await
 }
 
 /// Where every test begins: Thursday, 1 January 2026, noon UTC.
@@ -76,19 +95,18 @@ impl Fixture {
         options.max_connections(8).sqlx_logging(false);
         options.map_sqlx_sqlite_opts(|o| o.journal_mode(SqliteJournalMode::Wal).busy_timeout(std::time::Duration::from_secs(5)));
         let db = Database::connect(options).await.unwrap();
-        Self::on(db, Files(Some(dir))).await
+        Self::on(db, Place::Directory(dir)).await
     }
 
     /// On PostgreSQL, in a schema of its own; `None` where no server was named.
     pub async fn postgres() -> Option<Self> {
         let url = server()?;
         let schema = format!("t{}_{}", std::process::id(), serial());
-        let admin = Database::connect(ConnectOptions::new(&url).sqlx_logging(false).to_owned()).await.unwrap();
-        admin.execute_unprepared(&format!("create schema {schema}")).await.unwrap();
-        admin.close().await.unwrap();
+        tell(&url, &format!("create schema {schema}")).await.unwrap();
         let mut options = ConnectOptions::new(&url);
-        options.max_connections(8).sqlx_logging(false).set_schema_search_path(schema);
-        Some(Self::on(Database::connect(options).await.unwrap(), Files(None)).await)
+        options.max_connections(8).sqlx_logging(false).set_schema_search_path(schema.as_str());
+        let db = Database::connect(options).await.unwrap();
+        Some(Self::on(db, Place::Schema { server: url, name: schema }).await)
     }
 
     /// On every database there is.
@@ -98,14 +116,14 @@ impl Fixture {
         all
     }
 
-    async fn on(db: DatabaseConnection, files: Files) -> Self {
+    async fn on(db: DatabaseConnection, place: Place) -> Self {
         migration::up(&db).await.unwrap();
         let clock = Arc::new(TestClock(Mutex::new(start())));
         let seeded = Seeded(Mutex::new(StdRng::seed_from_u64(7)));
         let keys = Keyring::parse(&"a-key-for-tests-of-thirty-two-letters".to_owned().into()).unwrap();
         let env = Env::new(clock.clone(), Arc::new(seeded));
         let ctx = Domain::new(db, env, keys);
-        Self { ctx, clock, _files: files }
+        Self { ctx, clock, _place: place }
     }
 
     /// A second process on the same database: hints do not reach it.
