@@ -1,5 +1,7 @@
 //! The authorization server for client credentials: it answers from what gateways keep in memory, and writes no row for a token.
 
+mod used;
+
 use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
@@ -7,13 +9,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use entities::{
     enums::AuthMethod,
     id::{ClientId, CredentialId, TokenId},
-    revoked_token, used_assertion,
+    revoked_token,
 };
-use sea_orm::{ActiveValue::Set, EntityTrait, IntoActiveModel, TryInsertResult};
+use sea_orm::{EntityTrait, IntoActiveModel};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use self::used::UsedAssertions;
 use crate::{
     Domain, Result, Tx,
     keyring::sha256,
@@ -41,6 +44,7 @@ const LIFETIME: TimeDelta = TimeDelta::minutes(10);
 pub struct AuthorizationServer {
     ctx: Domain,
     live: Live,
+    used: UsedAssertions,
     /// Who we are, exactly as tokens and assertions name us.
     pub issuer: String,
     /// Where tokens are taken: the gateway's URL.
@@ -69,7 +73,8 @@ pub struct Token {
 
 impl AuthorizationServer {
     pub fn new(ctx: Domain, live: Live, issuer: String, audience: String) -> Self {
-        Self { ctx, live, issuer, audience, certificates: None }
+        let used = UsedAssertions::new(ctx.db.clone());
+        Self { ctx, live, used, issuer, audience, certificates: None }
     }
 
     /// Announces what the gateway takes.
@@ -209,24 +214,15 @@ impl AuthorizationServer {
         }
     }
 
-    /// Notes an assertion; one that was noted before, by any process, is refused.
     async fn used_once(&self, client: &str, jti: &str, until: DateTime<Utc>) -> Result<(), OAuthError> {
-        let digest = sha256([client.as_bytes(), &[0], jti.as_bytes()].concat()).to_vec();
-        let row = used_assertion::ActiveModel { digest: Set(digest), expires_at: Set(until) };
-        let noted = used_assertion::Entity::insert(row)
-            .on_conflict_do_nothing_on([used_assertion::Column::Digest])
-            .exec_without_returning(&self.ctx.db)
-            .await;
-        match noted {
-            Ok(TryInsertResult::Inserted(1..)) => Ok(()),
-            Ok(_) => {
+        let digest = sha256([client.as_bytes(), &[0], jti.as_bytes()].concat());
+        match self.used.is_new(digest, until).await {
+            Some(true) => Ok(()),
+            Some(false) => {
                 let say = "the client assertion is refused: its jti was used before, and each may be used once";
                 Err(refused(OAuthCode::InvalidClient { basic: false }, say))
             }
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "an assertion cannot be noted, so it is not taken");
-                Err(refused(OAuthCode::TemporarilyUnavailable, "the assertion could not be noted: try again with a new one"))
-            }
+            None => Err(refused(OAuthCode::TemporarilyUnavailable, "the assertion could not be noted: try again with a new one")),
         }
     }
 
