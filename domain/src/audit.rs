@@ -1,15 +1,18 @@
 //! The audit log's rows: who did what to what, from where, and what changed. Never a secret.
 
+pub(crate) mod chain;
+
 use entities::{
     audit_event,
     enums::AccessLevel,
     id::{AuditEventId, TeamId, TypedId},
 };
-use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait};
+use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use self::chain::Chain;
 use crate::{Actor, Domain, Result, rules::policy::Access};
 
 macro_rules! actions {
@@ -171,21 +174,25 @@ impl Audit {
     }
 
     pub(crate) async fn write(self, ctx: &Domain, db: &impl ConnectionTrait) -> Result<()> {
-        let row = audit_event::ActiveModel {
-            id: Set(ctx.env.id::<AuditEventId>()),
-            at: Set(ctx.now()),
-            actor_id: Set(self.actor.user_id()),
-            actor_kind: Set(self.actor.kind()),
-            action: Set(self.action.as_str().to_owned()),
-            subject_type: Set(self.subject_type.to_owned()),
-            subject_id: Set(self.subject_id),
-            team_id: Set(self.team),
-            ip: Set(self.actor.origin.ip),
-            user_agent: Set(self.actor.origin.user_agent),
-            request_id: Set(self.actor.origin.request_id),
-            changes: Set(Value::Object(self.changes)),
+        let mut row = audit_event::Model {
+            id: ctx.env.id::<AuditEventId>(),
+            at: ctx.now(),
+            actor_id: self.actor.user_id(),
+            actor_kind: self.actor.kind(),
+            action: self.action.as_str().to_owned(),
+            subject_type: self.subject_type.to_owned(),
+            subject_id: self.subject_id,
+            team_id: self.team,
+            ip: self.actor.origin.ip,
+            user_agent: self.actor.origin.user_agent,
+            request_id: self.actor.origin.request_id,
+            changes: Value::Object(self.changes),
+            position: None,
+            hash: None,
         };
-        audit_event::Entity::insert(row).exec_without_returning(db).await?;
-        Ok(())
+        let mut chain = Chain::hold(ctx, db).await?;
+        chain.link(&mut row);
+        audit_event::Entity::insert(row.into_active_model()).exec_without_returning(db).await?;
+        chain.keep(db).await
     }
 }

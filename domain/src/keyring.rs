@@ -30,6 +30,7 @@ pub enum Purpose {
     SigningKey,
     Explorer,
     Cursor,
+    AuditChain,
 }
 
 impl Purpose {
@@ -43,6 +44,7 @@ impl Purpose {
             Self::SigningKey => "signing-key",
             Self::Explorer => "explorer",
             Self::Cursor => "cursor",
+            Self::AuditChain => "audit-chain",
         }
     }
 }

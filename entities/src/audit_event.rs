@@ -1,10 +1,12 @@
 //! A change to who may do what: one row per operation, in its transaction.
 
+use std::fmt;
+
 use sea_orm::entity::prelude::*;
 
 use crate::{
     enums::ActorKind,
-    id::{AuditEventId, TeamId, UserId},
+    id::{self, AuditEventId, TeamId, UserId},
 };
 
 #[derive(Debug, Clone, PartialEq, DeriveEntityModel)]
@@ -24,10 +26,21 @@ pub struct Model {
     pub request_id: Option<String>,
     /// Field name to `{before, after}`; never a secret.
     pub changes: Json,
+    /// Its place in the chain; `None` for a moment only, where an earlier version wrote it.
+    pub position: Option<i64>,
+    /// Over the row and the hash before it.
+    pub hash: Option<Vec<u8>>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
 pub enum Relation {}
+
+impl Model {
+    /// The subject's id as the outside sees it.
+    pub fn subject(&self) -> impl fmt::Display + use<'_> {
+        fmt::from_fn(|f| id::format(&self.subject_type, self.subject_id, f))
+    }
+}
 
 impl ActiveModelBehavior for ActiveModel {}
 

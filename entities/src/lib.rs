@@ -5,6 +5,7 @@ pub mod access_token;
 pub mod approval_group;
 pub mod approval_group_member;
 pub mod assignment;
+pub mod audit_chain;
 pub mod audit_event;
 pub mod authorized_email;
 pub mod category;

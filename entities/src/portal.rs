@@ -20,6 +20,8 @@ pub struct Model {
     pub session_hours: i32,
     pub invitation_days: i32,
     pub request_log_days: i32,
+    /// `None`: for ever.
+    pub audit_days: Option<i32>,
     /// Of the IANA database, such as `Europe/Berlin`: what business hours are told in.
     pub time_zone: String,
     /// `09:00-17:00`, Monday to Friday.

@@ -19,6 +19,7 @@ mod m0009_rotation_requests;
 mod m0010_gateway_nodes;
 mod m0011_credential_kinds;
 mod m0012_leaks;
+mod m0013_audit_chain;
 mod shape;
 
 pub struct Migrator;
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_gateway_nodes::Migration),
             Box::new(m0011_credential_kinds::Migration),
             Box::new(m0012_leaks::Migration),
+            Box::new(m0013_audit_chain::Migration),
         ]
     }
 }

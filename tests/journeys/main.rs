@@ -2,6 +2,7 @@
 
 mod app;
 mod architecture;
+mod audit;
 mod catalog;
 mod certificates;
 mod crash;

@@ -7,7 +7,12 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
-use domain::{Domain, env::Env, keyring::Keyring, ops::portal};
+use domain::{
+    Domain,
+    env::Env,
+    keyring::Keyring,
+    ops::{audit_log, portal},
+};
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DbErr,
     sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
@@ -32,6 +37,7 @@ pub async fn open(config: &Config, env: Env) -> Result<Domain, StartError> {
         };
         return Err(StartError::OtherKey { given });
     }
+    audit_log::begin(&domain).await?;
     Ok(domain)
 }
 

@@ -1,19 +1,18 @@
 //! The audit log.
 
-use std::fmt;
-
-use async_graphql::{Context, ID, InputObject, Object};
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use chrono::{DateTime, Utc};
 use domain::{
     DomainError, ProblemCode,
-    read::{audit, page::PageRequest},
+    read::{audit, audit_verification::Verification, page::PageRequest},
+    rules::audit_chain::Mark,
 };
 use entities::{
     audit_event,
     id::{TeamId, UserId},
 };
 use serde_json::Value;
-use uuid::Uuid;
 
 use crate::{
     connection,
@@ -22,6 +21,7 @@ use crate::{
         enums::ActorKind,
         loaders::found,
         request::{OrGraphql, RequestContext},
+        scalars::BigInt,
         team::Team,
         user::User,
     },
@@ -36,15 +36,6 @@ connection! { AuditEventConnection AuditEventEdge AuditEvent }
 impl HasCursor for AuditEvent {
     fn cursor(&self) -> String {
         self.0.id.to_string()
-    }
-}
-
-/// An id by its prefix, where the kind is only known as text.
-struct Shown<'a>(&'a str, Uuid);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        entities::id::format(self.0, self.1, f)
     }
 }
 
@@ -73,7 +64,7 @@ impl AuditEvent {
         &self.0.subject_type
     }
     async fn subject_id(&self) -> ID {
-        Shown(&self.0.subject_type, self.0.subject_id).to_string().into()
+        self.0.subject().to_string().into()
     }
     async fn team(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Team>> {
         let Some(id) = self.0.team_id else { return Ok(None) };
@@ -92,6 +83,57 @@ impl AuditEvent {
     async fn changes(&self) -> Value {
         self.0.changes.clone()
     }
+    /// Over the event and the hash of the one before it, by HMAC-SHA256 under a key of the instance's own; in base64url.
+    async fn hash(&self) -> String {
+        BASE64.encode(self.0.hash.as_deref().unwrap_or_default())
+    }
+}
+
+/// Whether the audit log is what was written.
+#[derive(SimpleObject)]
+pub struct AuditVerification {
+    whole: bool,
+    /// How many there are.
+    events: BigInt,
+    /// The last event's; the log grows from here. Keep it elsewhere, and ask with it later.
+    head_hash: String,
+    /// How many were ever written, those that retention took too.
+    head_position: BigInt,
+    /// The first event that is not as it was written; null where all are, and where what is wrong is no event's.
+    first_broken: Option<ID>,
+    /// What is wrong, in words.
+    fault: Option<String>,
+}
+
+impl From<Verification> for AuditVerification {
+    fn from(verification: Verification) -> Self {
+        let Verification { events, head, fault } = verification;
+        Self {
+            whole: fault.is_none(),
+            events: BigInt(events),
+            head_hash: BASE64.encode(head.hash),
+            head_position: BigInt(head.position),
+            first_broken: fault.as_ref().and_then(|found| found.event).map(|id| id.to_string().into()),
+            fault: fault.map(|found| found.fault.to_string()),
+        }
+    }
+}
+
+/// What an earlier verification said: only what was written since is walked, and the log must still have this place.
+#[derive(InputObject)]
+pub struct AuditCheckpoint {
+    head_position: BigInt,
+    head_hash: String,
+}
+
+impl AuditCheckpoint {
+    pub fn mark(&self) -> Result<Mark, DomainError> {
+        let hash = BASE64.decode(&self.head_hash).ok().and_then(|bytes| bytes.try_into().ok());
+        let wrong = || {
+            DomainError::refused(ProblemCode::Invalid, "from.headHash", "from.headHash is not a hash: 43 characters of base64url")
+        };
+        Ok(Mark { position: self.head_position.0, hash: hash.ok_or_else(wrong)? })
+    }
 }
 
 /// All that is given has to hold.
@@ -106,6 +148,8 @@ pub struct AuditFilter {
     from: Option<DateTime<Utc>>,
     /// Exclusive.
     to: Option<DateTime<Utc>>,
+    /// Words, each of which is in the action, in what changed, or in where it came from.
+    text: Option<String>,
 }
 
 impl AuditFilter {
@@ -118,6 +162,7 @@ impl AuditFilter {
             team: self.team_id.map(|id| id.parse::<TeamId>().map_err(|_| wrong("filter.teamId"))).transpose()?,
             from: self.from,
             to: self.to,
+            text: self.text,
         })
     }
 }

@@ -93,6 +93,9 @@ pub struct SettingsInput {
     session_hours: Option<i32>,
     invitation_days: Option<i32>,
     request_log_days: Option<i32>,
+    /// From 1 to 36600; null: for ever.
+    #[graphql(default)]
+    audit_days: async_graphql::MaybeUndefined<i32>,
     /// Of the IANA database, such as Europe/Berlin.
     time_zone: Option<String>,
     /// Monday to Friday, such as 09:00-17:00.
@@ -114,6 +117,7 @@ impl From<SettingsInput> for portal::Settings {
             session_hours: input.session_hours,
             invitation_days: input.invitation_days,
             request_log_days: input.request_log_days,
+            audit_days: change(input.audit_days, |days| days),
             time_zone: input.time_zone,
             business_hours: input.business_hours,
             standard_review_hours: input.standard_review_hours,

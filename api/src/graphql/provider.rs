@@ -41,6 +41,8 @@ pub struct Settings {
     session_hours: i32,
     invitation_days: i32,
     request_log_days: i32,
+    /// Null: for ever.
+    audit_days: Option<i32>,
     /// What business hours are told in.
     time_zone: String,
     /// Monday to Friday.
@@ -93,6 +95,7 @@ impl ProviderPeople {
             session_hours: portal.session_hours,
             invitation_days: portal.invitation_days,
             request_log_days: portal.request_log_days,
+            audit_days: portal.audit_days,
             time_zone: portal.time_zone,
             business_hours: portal.business_hours,
             standard_review_hours: portal.standard_review_hours,

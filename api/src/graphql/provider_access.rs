@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, Object};
 use domain::read::{self, request_log::Calls};
 
 use crate::graphql::{
-    audit::{self, AuditEvent, AuditEventConnection, AuditFilter},
+    audit::{self, AuditCheckpoint, AuditEvent, AuditEventConnection, AuditFilter, AuditVerification},
     client::{Client, ClientConnection},
     enums::{PipelinePhase, SubscriptionStatus},
     policy::{Policy, PolicyConnection},
@@ -104,5 +104,15 @@ impl ProviderAccess {
         let page = page(ctx, first, after, last, before);
         let rows = read::audit::all(ctx.op(), ctx.actor(), &filter, &page).await.or_graphql()?;
         Ok(AuditEventConnection(rows.map(AuditEvent)))
+    }
+
+    /// Walks the whole audit log, or what was written since a checkpoint. Needs the role AUDITOR, ADMIN or OWNER.
+    async fn audit_verification(
+        &self,
+        ctx: &Context<'_>,
+        from: Option<AuditCheckpoint>,
+    ) -> async_graphql::Result<AuditVerification> {
+        let from = from.map(|checkpoint| checkpoint.mark()).transpose().or_graphql()?;
+        read::audit_verification::verify(ctx.op(), ctx.actor(), from).await.map(AuditVerification::from).or_graphql()
     }
 }

@@ -1,5 +1,6 @@
 //! The routes of the API listener.
 
+mod audit;
 pub mod exchange;
 pub mod graphql;
 mod health;
@@ -52,6 +53,7 @@ pub fn router(state: AppState) -> Router {
         .route("/graphql", any(graphql::handle))
         .route("/graphql/ws", get(graphql::socket::upgrade))
         .route("/products/{slug}/openapi/{file}", get(specs::download))
+        .route("/audit.jsonl", get(audit::export))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))

@@ -3,6 +3,7 @@
 pub mod access_tokens;
 pub mod approval_groups;
 pub mod assignments;
+pub mod audit_log;
 mod auto_subscribe;
 pub mod categories;
 pub mod claims;

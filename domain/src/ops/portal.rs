@@ -23,6 +23,8 @@ use crate::{
     tx::{Touch, Unaudited},
 };
 
+/// A hundred years.
+const MOST_AUDIT_DAYS: i32 = 36_600;
 /// A gateway says every two seconds that it lives: a few of these may go missing.
 const STALE_SECONDS: RangeInclusive<i32> = 10..=86_400;
 
@@ -54,6 +56,8 @@ pub struct Settings {
     pub session_hours: Option<i32>,
     pub invitation_days: Option<i32>,
     pub request_log_days: Option<i32>,
+    /// `Some(None)`: for ever.
+    pub audit_days: Option<Option<i32>>,
     pub gateway_stale_seconds: Option<i32>,
     pub gateway_fail_closed: Option<bool>,
 }
@@ -108,6 +112,7 @@ pub async fn update(ctx: &Domain, actor: &Actor, cmd: UpdatePortal) -> Result<Mo
         .change("standardReviewHours", before.standard_review_hours, after.standard_review_hours)
         .change("formalReviewDays", before.formal_review_days, after.formal_review_days)
         .change("requestLogDays", before.request_log_days, after.request_log_days)
+        .change("auditDays", before.audit_days, after.audit_days)
         .change("gatewayStaleSeconds", before.gateway_stale_seconds, after.gateway_stale_seconds)
         .change("gatewayFailClosed", before.gateway_fail_closed, after.gateway_fail_closed);
     let gateways = |row: &Model| (row.gateway_stale_seconds, row.gateway_fail_closed);
@@ -171,6 +176,13 @@ fn apply_settings(row: &mut ActiveModel, settings: &Settings, problems: &mut Pro
     set(&mut row.standard_review_hours, "standardReviewHours", settings.standard_review_hours, 1000);
     set(&mut row.formal_review_days, "formalReviewDays", settings.formal_review_days, 366);
     set(&mut row.request_log_days, "requestLogDays", settings.request_log_days, 3660);
+    match settings.audit_days {
+        Some(days) if days.is_none_or(|days| (1..=MOST_AUDIT_DAYS).contains(&days)) => row.audit_days = Set(days),
+        Some(_) => {
+            problems.add(ProblemCode::Invalid, "settings.auditDays", format!("must be from 1 to {MOST_AUDIT_DAYS}, or null"))
+        }
+        None => {}
+    }
     if let Some(closed) = settings.gateway_fail_closed {
         row.gateway_fail_closed = Set(closed);
     }

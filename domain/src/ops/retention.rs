@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entities::{
-    credential, credential_secret,
+    audit_event, credential, credential_secret,
     enums::{CredentialStatus, JobState},
     gateway_change, gateway_node,
     id::NotificationId,
     idempotency_key, magic_link, notification, outbox_job, portal, request_log, revoked_token, session, used_assertion,
 };
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QuerySelect, QueryTrait,
+    ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
     sea_query::{Expr, IntoColumnRef, Query},
 };
 
-use crate::{Domain, DomainError, Result, read::request_log::first_id};
+use crate::{Domain, DomainError, Result, Tx, audit::chain, read::request_log::first_id, tx::Unaudited};
 
 /// Rows that one statement deletes at most.
 const BATCH: u64 = 1_000;
@@ -29,6 +29,7 @@ const TOLD: TimeDelta = TimeDelta::days(365);
 /// How many rows went.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Pruned {
+    pub audit_events: u64,
     pub request_log: u64,
     pub jobs: u64,
     pub gateway_changes: u64,
@@ -43,17 +44,22 @@ pub struct Pruned {
     pub sealed_secrets: u64,
 }
 
-/// Deletes requests older than the portal keeps them, and a day after their end: jobs that are done, gateway revisions,
+/// Deletes requests and audit events older than the portal keeps them, and a day after their end: jobs that are done, gateway revisions,
 /// sign-in links, sessions, idempotency keys, used assertions, revoked tokens and gateways that are gone. Copies of secrets go
 /// with their end. What people were told stays a year. Dead jobs stay until somebody looks.
 pub async fn prune(ctx: &Domain) -> Result<Pruned> {
     let now = ctx.now();
     let portal = portal::Entity::find_by_id(1).one(&ctx.db).await?;
-    let days = portal.ok_or_else(|| DomainError::internal("the portal's row is missing"))?.request_log_days;
+    let portal = portal.ok_or_else(|| DomainError::internal("the portal's row is missing"))?;
+    let days = portal.request_log_days;
     let ended = now - KEPT;
     let done = outbox_job::Column::State.eq(JobState::Done).and(outbox_job::Column::FinishedAt.lt(ended));
     let over = Condition::any().add(session::Column::ExpiresAt.lt(ended)).add(session::Column::RevokedAt.lt(ended));
     Ok(Pruned {
+        audit_events: match portal.audit_days {
+            Some(days) => audit_events(ctx, now - TimeDelta::days(days.into())).await?,
+            None => 0,
+        },
         request_log: delete::<request_log::Entity, _>(
             ctx,
             request_log::Column::Id,
@@ -97,6 +103,27 @@ pub async fn prune(ctx: &Domain) -> Result<Pruned> {
         .await?,
         sealed_secrets: forget_ended(ctx, now).await?,
     })
+}
+
+/// Takes the log's oldest events, up to the first that stays. The chain begins behind them then, in the same transaction.
+async fn audit_events(ctx: &Domain, before: DateTime<Utc>) -> Result<u64> {
+    use audit_event::Column::{At, Position};
+    let stays = audit_event::Entity::find().filter(At.gte(before)).filter(Position.is_not_null()).order_by_asc(Position);
+    let stays = stays.one(&ctx.db).await?.and_then(|row| row.position).unwrap_or(i64::MAX);
+    let mut gone = 0;
+    loop {
+        let tx = Tx::begin(ctx).await?;
+        let Some(chain) = chain::state(ctx, tx.db()).await? else { return Ok(gone) };
+        let batch = Ord::min(chain.anchor.position + BATCH as i64, stays - 1);
+        let upto = Ord::min(chain.head.position, batch);
+        let last = audit_event::Entity::find().filter(Position.eq(upto)).filter(Position.gt(chain.anchor.position));
+        // Where it is missing, the log is broken: what is left of it stays for who looks into it.
+        let Some(last) = last.one(tx.db()).await? else { return Ok(gone) };
+        chain::anchor(ctx, tx.db(), chain::mark(upto, last.hash.as_deref().unwrap_or_default())?).await?;
+        gone += audit_event::Entity::delete_many().filter(Position.lte(upto)).exec(tx.db()).await?.rows_affected;
+        tx.commit_unaudited(Unaudited::Retention).await?;
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 /// Takes away the copies of secrets whose time is over, or whose credential was revoked.

@@ -5,18 +5,26 @@ use entities::{
     audit_event::{Column, Entity, Model},
     id::{AuditEventId, TeamId, UserId},
 };
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Select};
+use futures_util::{Stream, stream};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    sea_query::{Expr, Func},
+};
 use uuid::Uuid;
 
 use super::{
     page::{Page, PageRequest, count_up_to, newest_first},
     request_log::{MOST_COUNTED, SLACK, first_id},
+    search,
 };
 use crate::{
     Actor, Domain, DomainError, Result,
     access::{membership, require_staff},
     rules::policy::{self, Access, MemberRight, StaffRight},
 };
+
+/// Events of one read of an export.
+const EXPORTED: u64 = 1_000;
 
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
@@ -29,6 +37,8 @@ pub struct Filter {
     pub from: Option<DateTime<Utc>>,
     /// Exclusive.
     pub to: Option<DateTime<Utc>>,
+    /// Words, each of which is in the action, in what changed, or in where it came from.
+    pub text: Option<String>,
 }
 
 /// An event by its id, for who may read the log that it is in.
@@ -62,6 +72,33 @@ pub async fn all(ctx: &Domain, actor: &Actor, filter: &Filter, page: &PageReques
     list(ctx, filtered(Entity::find(), filter), page).await
 }
 
+/// The events in the order in which they were written, a page at a time, for as long as who asked may read them.
+pub async fn export(
+    ctx: &Domain,
+    actor: &Actor,
+    filter: &Filter,
+) -> Result<impl Stream<Item = Result<Vec<Model>>> + Send + use<>> {
+    let list = match filter.team {
+        Some(team) if !may_read(ctx, actor, team).await? => return Err(DomainError::Forbidden(MemberRight::ReadTeam.needs())),
+        Some(team) => filtered(Entity::for_team(team), filter),
+        None => {
+            require_staff(actor, StaffRight::ReadAudit)?;
+            filtered(Entity::find(), filter)
+        }
+    };
+    let db = ctx.db.clone();
+    Ok(stream::try_unfold(None, move |after: Option<AuditEventId>| {
+        let (db, mut next) = (db.clone(), list.clone().order_by_asc(Column::Id).limit(EXPORTED));
+        async move {
+            if let Some(after) = after {
+                next = next.filter(Column::Id.gt(after));
+            }
+            let rows = next.all(&db).await?;
+            Ok(rows.last().map(|row| row.id).map(|last| (rows, Some(last))))
+        }
+    }))
+}
+
 async fn list(ctx: &Domain, list: Select<Entity>, page: &PageRequest) -> Result<Page<Model>> {
     let total = if page.with_total { count_up_to(ctx, list.clone(), Column::Id, MOST_COUNTED).await? } else { None };
     let uncounted = PageRequest { with_total: false, ..page.clone() };
@@ -81,6 +118,13 @@ fn filtered(mut list: Select<Entity>, filter: &Filter) -> Select<Entity> {
     }
     if let Some(team) = filter.team {
         list = list.filter(Column::TeamId.eq(team));
+    }
+    for word in search::words(filter.text.as_deref()) {
+        let texts = [Column::Action, Column::Changes, Column::Ip, Column::UserAgent, Column::RequestId];
+        let folded = texts.map(|column| Func::lower(Expr::col(column).cast_as("text")));
+        list = list.filter(
+            folded.into_iter().fold(Condition::any(), |any, text| any.add(Expr::expr(text).like(search::containing(&word)))),
+        );
     }
     // Ids begin with their time, a little ahead of it at most: bounds on them let the order's index serve a range of time too.
     if let Some(from) = filter.from {

@@ -3,6 +3,7 @@
 pub mod approval_groups;
 pub mod assignments;
 pub mod audit;
+pub mod audit_verification;
 pub mod catalog;
 pub mod clients;
 pub mod endpoints;

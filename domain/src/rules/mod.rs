@@ -2,6 +2,7 @@
 
 pub mod access_token;
 pub mod admission;
+pub mod audit_chain;
 pub mod backoff;
 pub mod base62;
 pub mod business_time;

@@ -1,0 +1,105 @@
+//! The audit log as lines of JSON.
+
+use axum::{
+    Extension,
+    body::{Body, Bytes},
+    extract::{Query, State},
+    http::{
+        HeaderMap, StatusCode,
+        header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE},
+    },
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+use chrono::{DateTime, Utc};
+use domain::{
+    DomainError, ProblemCode, Result,
+    read::audit::{self, Filter},
+};
+use entities::audit_event::Model;
+use futures_util::TryStreamExt;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{
+    auth,
+    error::{log_fault, outside},
+    http::{AppState, exchange::Exchange},
+};
+
+#[derive(Deserialize)]
+pub struct Asked {
+    from: Option<String>,
+    to: Option<String>,
+    team: Option<String>,
+}
+
+/// `GET /audit.jsonl?from=&to=&team=`: an event a line, in the order in which they were written. All of them for staff who may read
+/// the audit log, a team's own for its members. What breaks off ends without its last line feed.
+pub async fn export(
+    State(state): State<AppState>,
+    Extension(exchange): Extension<Exchange>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Response {
+    match answer(&state, &exchange, asked, &headers).await {
+        Ok(response) => response,
+        Err(error) => {
+            let outside = outside(&error);
+            log_fault(&error, outside);
+            (outside.status, format!("{error}\n")).into_response()
+        }
+    }
+}
+
+async fn answer(state: &AppState, exchange: &Exchange, asked: Asked, headers: &HeaderMap) -> Result<Response> {
+    let caller = auth::caller(&state.domain, headers, exchange.ip, None).await?;
+    let team = asked.team.filter(|team| !team.is_empty());
+    let filter = Filter {
+        from: time("from", asked.from.as_deref())?,
+        to: time("to", asked.to.as_deref())?,
+        team: team.map(|team| team.parse().map_err(|_| wrong("team", "a team's id"))).transpose()?,
+        ..Filter::default()
+    };
+    let events = audit::export(&state.domain, &caller.actor, &filter).await?;
+    let lines = events.map_ok(|events| events.iter().flat_map(line).collect::<Bytes>()).inspect_err(|error| {
+        tracing::error!(error = error as &dyn std::error::Error, "an export of the audit log broke off");
+    });
+    let headers = [
+        (CONTENT_TYPE, "application/jsonl"),
+        (CONTENT_DISPOSITION, "attachment; filename=\"audit.jsonl\""),
+        (CACHE_CONTROL, "no-store"),
+    ];
+    Ok((StatusCode::OK, headers, Body::from_stream(lines)).into_response())
+}
+
+fn time(name: &str, text: Option<&str>) -> Result<Option<DateTime<Utc>>> {
+    let time = text
+        .filter(|text| !text.is_empty())
+        .map(|text| text.parse().map_err(|_| wrong(name, "a time such as 2026-01-31T00:00:00Z")));
+    time.transpose()
+}
+
+fn wrong(name: &str, takes: &str) -> DomainError {
+    DomainError::refused(ProblemCode::Invalid, name, format!("{name} must be {takes}"))
+}
+
+fn line(event: &Model) -> Vec<u8> {
+    let event = json!({
+        "id": event.id,
+        "at": event.at,
+        "actorId": event.actor_id,
+        "actorKind": event.actor_kind,
+        "action": event.action,
+        "subjectType": event.subject_type,
+        "subjectId": event.subject().to_string(),
+        "teamId": event.team_id,
+        "ip": event.ip,
+        "userAgent": event.user_agent,
+        "requestId": event.request_id,
+        "changes": event.changes,
+        "position": event.position,
+        "hash": event.hash.as_ref().map(|hash| BASE64.encode(hash)),
+    });
+    format!("{event}\n").into_bytes()
+}
