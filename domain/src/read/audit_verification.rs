@@ -14,7 +14,7 @@ use sea_orm::{
 };
 
 use crate::{
-    Actor, Domain, DomainError, Result,
+    Actor, Domain, DomainError, ProblemCode, Result,
     access::require_staff,
     audit::chain::{self, State},
     rules::{
@@ -101,6 +101,10 @@ async fn faults(ctx: &Domain, state: &State, from: Option<Mark>) -> Result<(), S
         return Err(Fault::Anchor.into());
     }
     let start = match from {
+        Some(mark) if mark.position < anchor.position => {
+            let gone = format!("events up to {} are older than the log is kept: leave it out", anchor.position);
+            return Err(DomainError::refused(ProblemCode::Invalid, "from", gone).into());
+        }
         Some(mark) if mark != *anchor => checkpoint(ctx, mark).await?,
         _ => *anchor,
     };
@@ -124,7 +128,8 @@ async fn checkpoint(ctx: &Domain, mark: Mark) -> Result<Mark, Stop> {
     let row = Entity::find().filter(Column::Position.eq(mark.position)).one(&ctx.db).await?;
     match row {
         Some(row) if row.hash.as_deref() == Some(&mark.hash[..]) => Ok(mark),
-        row => Err(Stop::Found(Found { fault: Fault::Checkpoint(mark.position), event: row.map(|row| row.id) })),
+        Some(row) => Err(Stop::Found(Found { fault: Fault::Checkpoint(mark.position), event: Some(row.id) })),
+        None => Err(Fault::Missing(mark.position, mark.position).into()),
     }
 }
 

@@ -129,7 +129,7 @@ async fn what_an_older_end_would_hide_a_checkpoint_shows() {
         with_the_owners_rights(ctx, &["delete from audit_events where position > 4", back]).await;
         assert_eq!(fault(ctx).await, None, "by itself the log cannot know");
         let told = verified(ctx, Some(checkpoint)).await.fault.unwrap();
-        assert_eq!(told.fault, Fault::Checkpoint(7));
+        assert_eq!(told.fault, Fault::Missing(7, 7));
         let other = Mark { hash: [1; 32], position: 2 };
         assert_eq!(verified(ctx, Some(other)).await.fault.unwrap().fault, Fault::Checkpoint(2));
     }
@@ -184,6 +184,9 @@ async fn retention_takes_the_oldest_and_the_rest_stays_whole() {
         assert_eq!(retention::prune(ctx).await.unwrap().audit_events, 0);
         let whole = verified(ctx, None).await;
         assert_eq!((whole.fault, whole.events, whole.head.position), (None, 5, 1_505));
+        let old = Mark { position: 9, hash: [0; 32] };
+        let refused = verify(ctx, &staff(StaffRole::Auditor), Some(old)).await.unwrap_err().to_string();
+        assert_eq!(refused, "events up to 1500 are older than the log is kept: leave it out");
         // All of it may go, and what comes then follows still.
         fixture.clock.advance(TimeDelta::days(40));
         assert_eq!(retention::prune(ctx).await.unwrap().audit_events, 5);
