@@ -246,6 +246,30 @@ async fn revoked_resent_and_expired_invitations() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_mailbox_is_flooded_with_invitations() {
+    let app = TestApp::start().await;
+    let (ada, eve) = (app.person("ada@acme.example", None).await, app.person("eve@other.example", None).await);
+    let (team, others) = (app.found(&ada, "Acme").await, app.found(&eve, "Other").await);
+    let step =
+        async |field: &str, id: &Value| app.refusal(Some(&ada), field, "InvitationIdInput", json!({ "invitationId": id })).await;
+    // Whether it is sent again or taken back and sent anew: ten mails.
+    for _ in 0..5 {
+        let sent = app.invite(&ada, &team, "grace@acme.example", DEVELOPER).await;
+        assert_eq!(step("resendInvitation", &sent).await, "fine : ");
+        assert_eq!(step("revokeInvitation", &sent).await, "fine : ");
+    }
+    let input = |team: &Value, email: &str| json!({ "teamId": team, "email": email, "access": access(DEVELOPER) });
+    let invite = async |who, input: Value| app.refusal(Some(who), "inviteMember", "InviteMemberInput", input).await;
+    let enough = "LIMIT_REACHED : 10 invitations went to this address within a day: try again tomorrow";
+    assert_eq!(invite(&ada, input(&team, "grace@acme.example")).await, enough);
+    assert_eq!(invite(&eve, input(&others, "grace@acme.example")).await, enough, "of whatever team");
+    assert_eq!(invite(&ada, input(&team, "lin@acme.example")).await, "fine : ");
+    app.clock.advance(TimeDelta::days(1));
+    let sent = app.invite(&ada, &team, "grace@acme.example", DEVELOPER).await;
+    assert_eq!(step("resendInvitation", &sent).await, "fine : ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_gives_more_than_they_hold_and_the_last_admin_stays() {
     let app = TestApp::start().await;
     let (ada, grace, lin) = (

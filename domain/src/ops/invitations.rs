@@ -2,11 +2,15 @@
 
 use chrono::TimeDelta;
 use entities::{
+    audit_event,
     enums::{InvitationStatus, JoinMethod, SignInMethod},
     id::{InvitationId, TeamId},
     invitation, team, user,
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect, QueryTrait, Select,
+    sea_query::Expr,
+};
 
 use crate::{
     Actor, Domain, DomainError, ProblemCode, Result, Tx,
@@ -16,7 +20,7 @@ use crate::{
     outbox::SendInvitation,
     read,
     rules::{
-        invitation::{Step, link_signs_in, next, status_at},
+        invitation::{Sent, Step, link_signs_in, may_send, next, status_at},
         policy::{Access, MemberRight},
         team::may_give,
         text,
@@ -55,6 +59,7 @@ pub async fn invite(ctx: &Domain, actor: &Actor, cmd: InviteMember) -> Result<in
     may_give(held(tx.db(), actor, cmd.team).await?, None, cmd.access)?;
     tx.alone("members of", cmd.team).await?;
     not_in_yet(&tx, cmd.team, &email).await?;
+    may_send(sent(&tx, cmd.team, &email).await?)?;
     let new = NewInvitation { team: cmd.team, email, access: cmd.access, message: None };
     let row = insert(&tx, actor, new).await?;
     let entry = Audit::of(actor, Action::MemberInvited, row.id).team(row.team_id).set("email", &row.email);
@@ -77,6 +82,26 @@ async fn not_in_yet(tx: &Tx<'_>, team: TeamId, email: &str) -> Result<()> {
         return Err(DomainError::refused(ProblemCode::Taken, "email", message));
     }
     Ok(())
+}
+
+/// What was sent before an invitation that is new, or that was taken out of those that wait.
+async fn sent(tx: &Tx<'_>, team: TeamId, email: &str) -> Result<Sent> {
+    use audit_event::Column::{Action as Done, At, SubjectId};
+    let to_address = invitation::Entity::find().filter(invitation::Column::Email.eq(email));
+    let waiting = invitation::Entity::for_team(team)
+        .filter(invitation::Column::Email.ne(email))
+        .filter(invitation::Column::Status.eq(InvitationStatus::Pending))
+        .filter(invitation::Column::ExpiresAt.gt(tx.now()));
+    let mailed = |events: Select<audit_event::Entity>| {
+        let sendings = [Action::MemberInvited, Action::InvitationResent].map(Action::as_str);
+        events.filter(Done.is_in(sendings)).filter(At.gt(tx.now() - TimeDelta::days(1)))
+    };
+    let theirs = SubjectId.in_subquery(to_address.select_only().column(invitation::Column::Id).into_query());
+    Ok(Sent {
+        waiting: waiting.count(tx.db()).await?,
+        of_team: mailed(audit_event::Entity::for_team(team)).count(tx.db()).await?,
+        to_address: mailed(audit_event::Entity::find().filter(theirs)).count(tx.db()).await?,
+    })
 }
 
 /// Writes an invitation and has it mailed.
@@ -115,6 +140,8 @@ pub async fn resend(ctx: &Domain, actor: &Actor, id: InvitationId) -> Result<inv
         let before = managed(tx.db(), actor, id).await?;
         teams::in_use(tx.db(), before.team_id).await?;
         let status = next(status_at(before.status, before.expires_at, tx.now()), Step::Resend)?;
+        tx.alone("members of", before.team_id).await?;
+        may_send(sent(&tx, before.team_id, &before.email).await?)?;
         let row = invitation::ActiveModel {
             id: Set(id),
             status: Set(status),

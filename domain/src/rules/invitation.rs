@@ -45,6 +45,41 @@ pub fn next(from: InvitationStatus, step: Step) -> Result<InvitationStatus, Prob
     }
 }
 
+/// Invitations of one team that wait for an answer, at most.
+pub const MOST_WAITING: u64 = 100;
+/// Mails with invitations that one team has sent within a day, at most.
+pub const MOST_OF_TEAM: u64 = 200;
+/// The same to one address, whichever teams they are of: nobody's mailbox is flooded from here.
+pub const MOST_TO_ADDRESS: u64 = 10;
+
+/// What was sent before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// Of the team, not counting the one that is to be sent.
+    pub waiting: u64,
+    /// By the team within a day.
+    pub of_team: u64,
+    /// To the address within a day.
+    pub to_address: u64,
+}
+
+/// Whether one more may be sent, for the first time or again.
+pub fn may_send(sent: Sent) -> Result<(), Problem> {
+    let refused = |message: String| Err(Problem::new(ProblemCode::LimitReached, "", message));
+    match sent {
+        Sent { waiting: MOST_WAITING.., .. } => {
+            refused(format!("{MOST_WAITING} invitations of the team wait for an answer: revoke some of them first"))
+        }
+        Sent { of_team: MOST_OF_TEAM.., .. } => {
+            refused(format!("the team has sent {MOST_OF_TEAM} invitations within a day: try again tomorrow"))
+        }
+        Sent { to_address: MOST_TO_ADDRESS.., .. } => {
+            refused(format!("{MOST_TO_ADDRESS} invitations went to this address within a day: try again tomorrow"))
+        }
+        Sent { .. } => Ok(()),
+    }
+}
+
 /// Whether the mailed link itself still signs in: once, and within a magic link's life after it was sent. Later it only says
 /// which invitation is meant.
 pub fn link_signs_in(
@@ -61,6 +96,21 @@ mod tests {
     use entities::enums::InvitationStatus::{Accepted, Expired, Pending, Revoked};
 
     use super::*;
+
+    #[test]
+    fn how_many_are_sent_has_its_bounds() {
+        let bounds = [
+            (Sent { waiting: MOST_WAITING, ..Sent::default() }, "100 invitations of the team wait"),
+            (Sent { of_team: MOST_OF_TEAM, ..Sent::default() }, "the team has sent 200 invitations"),
+            (Sent { to_address: MOST_TO_ADDRESS, ..Sent::default() }, "10 invitations went to this address"),
+        ];
+        for (sent, says) in bounds {
+            let problem = may_send(sent).unwrap_err();
+            assert!(problem.code == ProblemCode::LimitReached && problem.message.starts_with(says), "{problem:?}");
+        }
+        let most = Sent { waiting: MOST_WAITING - 1, of_team: MOST_OF_TEAM - 1, to_address: MOST_TO_ADDRESS - 1 };
+        assert_eq!(may_send(most), Ok(()));
+    }
 
     #[test]
     fn every_state_and_step() {
