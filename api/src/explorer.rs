@@ -7,7 +7,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrono::{DateTime, Utc};
 use domain::{
     Domain,
     oauth::AuthorizationServer,
@@ -17,7 +16,6 @@ use entities::enums::DenialReason;
 use futures_util::future::BoxFuture;
 use reqwest::{Client, Method, redirect::Policy};
 use sea_orm::ActiveEnum;
-use secrecy::SecretString;
 use tokio_rustls::rustls::ClientConfig;
 
 /// Within which an answer has to be there as a whole.
@@ -116,9 +114,4 @@ fn denial(problem: &[u8], request_id: &str) -> Option<DenialReason> {
         return None;
     }
     DenialReason::try_from_value(&problem["code"].as_str()?.to_ascii_lowercase()).ok()
-}
-
-/// A token that a SIGNED_JWT caller would make with its secret, for a minute.
-pub fn signed_jwt(secret: &SecretString, client: &str, now: DateTime<Utc>) -> String {
-    domain::rules::jose::signed_jwt::make(secret, client, now)
 }

@@ -2,15 +2,16 @@
 //! Takes the number of events as its argument. On SQLite, or on PostgreSQL where `PORTICO_TEST_DATABASE_URL` names one: then the
 //! database must be empty.
 
-use std::time::{Duration, Instant};
+mod scratch;
+
+use std::time::Instant;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use domain::{
     Actor, Domain, Tx,
     actor::Origin,
     audit::{Action, Audit},
-    env::Env,
-    keyring::{Keyring, Purpose},
+    keyring::Purpose,
     read::audit_verification::verify,
     rules::audit_chain::{ChainKey, Kept, Mark},
 };
@@ -19,57 +20,32 @@ use entities::{
     enums::{ActorKind, StaffRole},
     id::{AuditEventId, TeamId, UserId},
 };
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectOptions, Database, DatabaseConnection, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, TransactionTrait, sqlx::sqlite::SqliteJournalMode,
-};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, TransactionTrait};
 use secrecy::ExposeSecret;
 use serde_json::json;
 use uuid::Uuid;
 
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+use self::scratch::{Outcome, Scratch};
 
 /// 14 columns each, and SQLite binds 32,766 values at most.
 const TOGETHER: i64 = 2_000;
 
 #[tokio::main]
 async fn main() -> Outcome<()> {
-    let events = std::env::args().skip(1).find_map(|arg| arg.parse().ok()).unwrap_or(1_000_000);
-    let dir = std::env::temp_dir().join(format!("portico-bench-{}", std::process::id()));
-    std::fs::create_dir_all(&dir)?;
-    let outcome = run(&dir, events).await;
-    std::fs::remove_dir_all(&dir)?;
-    outcome
-}
-
-#[expect(clippy::disallowed_methods, reason = "the one setting that benchmarks have")]
-async fn connect(dir: &std::path::Path) -> Outcome<DatabaseConnection> {
-    let file = format!("sqlite://{}?mode=rwc", dir.join("portico.db").display());
-    let mut options = ConnectOptions::new(std::env::var("PORTICO_TEST_DATABASE_URL").unwrap_or(file));
-    options.max_connections(8).sqlx_logging(false);
-    options.map_sqlx_sqlite_opts(|o| o.journal_mode(SqliteJournalMode::Wal).busy_timeout(Duration::from_secs(5)));
-    Ok(Database::connect(options).await?)
-}
-
-async fn run(dir: &std::path::Path, events: i64) -> Outcome<()> {
-    let db = connect(dir).await?;
-    migration::up(&db).await?;
-    let keys = Keyring::parse(&"a-key-for-benchmarks-of-thirty-two".to_owned().into())?;
-    let ctx = Domain::new(db, Env::system(), keys);
+    let events = i64::try_from(scratch::asked(1_000_000))?;
+    let scratch = Scratch::new().await?;
+    let ctx = &scratch.ctx;
     let begun = Instant::now();
-    fill(&ctx, events).await?;
+    fill(ctx, events).await?;
     println!("{:?}: {events} events written in {:.1?}", ctx.db.get_database_backend(), begun.elapsed());
 
     let auditor = Actor::user(UserId(Uuid::nil()), Some(StaffRole::Auditor), Origin::default());
     for _ in 0..3 {
         let begun = Instant::now();
-        let rows = read(&ctx, events).await?;
+        let rows = read(ctx, events).await?;
         let reading = begun.elapsed();
         let begun = Instant::now();
-        let verified = verify(&ctx, &auditor, None).await?;
+        let verified = verify(ctx, &auditor, None).await?;
         assert!(verified.fault.is_none() && verified.events == events && rows == events as usize);
         println!("read in {reading:.2?}, verified in {:.2?}", begun.elapsed());
     }

@@ -2,12 +2,12 @@
 //! Takes the number of credentials as its argument. On SQLite, or on PostgreSQL where `PORTICO_TEST_DATABASE_URL` names one: then
 //! the database must be empty.
 
+mod scratch;
+
 use std::time::{Duration, Instant};
 
 use domain::{
     Domain, Tx,
-    env::Env,
-    keyring::Keyring,
     limits::Keeper,
     rules::{
         admission::{Call, admit},
@@ -22,43 +22,20 @@ use entities::{
     enums::{Environment, RateWindow},
     id::ClientId,
 };
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection, sqlx::sqlite::SqliteJournalMode};
+use sea_orm::{ConnectionTrait, DatabaseBackend};
 use secrecy::ExposeSecret;
 use uuid::Uuid;
 
-/// As the program has it.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+use self::scratch::{Outcome, Scratch};
 
 #[tokio::main]
 async fn main() -> Outcome<()> {
-    let credentials = std::env::args().skip(1).find_map(|arg| arg.parse().ok()).unwrap_or(1_000_000);
-    let dir = std::env::temp_dir().join(format!("portico-bench-{}", std::process::id()));
-    std::fs::create_dir_all(&dir)?;
-    let outcome = run(&dir, credentials).await;
-    std::fs::remove_dir_all(&dir)?;
-    outcome
-}
-
-#[expect(clippy::disallowed_methods, reason = "the one setting that benchmarks have")]
-async fn connect(dir: &std::path::Path) -> Outcome<DatabaseConnection> {
-    let file = format!("sqlite://{}?mode=rwc", dir.join("portico.db").display());
-    let mut options = ConnectOptions::new(std::env::var("PORTICO_TEST_DATABASE_URL").unwrap_or(file));
-    options.max_connections(8).sqlx_logging(false);
-    options.map_sqlx_sqlite_opts(|o| o.journal_mode(SqliteJournalMode::Wal).busy_timeout(Duration::from_secs(5)));
-    Ok(Database::connect(options).await?)
-}
-
-async fn run(dir: &std::path::Path, credentials: u64) -> Outcome<()> {
-    let db = connect(dir).await?;
-    migration::up(&db).await?;
-    let keys = Keyring::parse(&"a-key-for-benchmarks-of-thirty-two".to_owned().into())?;
-    let ctx = Domain::new(db, Env::system(), keys);
+    let credentials = scratch::asked(1_000_000);
+    let scratch = Scratch::new().await?;
+    let ctx = &scratch.ctx;
     let backend = ctx.db.get_database_backend();
     let begun = Instant::now();
-    let (key, token) = fill(&ctx, credentials / 2).await?;
+    let (key, token) = fill(ctx, credentials / 2).await?;
     println!("{backend:?}: {credentials} credentials of {} clients written in {:.1?}", credentials / 2, begun.elapsed());
 
     let before = resident();
@@ -98,7 +75,7 @@ async fn run(dir: &std::path::Path, credentials: u64) -> Outcome<()> {
 
     let mut delays = Vec::new();
     for n in 0..50 {
-        let tx = Tx::begin(&ctx).await?;
+        let tx = Tx::begin(ctx).await?;
         tx.touch_gateway(Touch::Client(self::client(1 + n * 97 % (credentials / 2))));
         tx.commit_unaudited(Unaudited::Mark).await?;
         let (committed, before) = (Instant::now(), live.applied_revision());

@@ -10,6 +10,7 @@ use domain::{
     ops::explorer::{self, Caller, TryEndpoint},
     rules::{
         explorer::{MASK, Pair, curl, identity},
+        jose::signed_jwt,
         oauth::Form,
         text,
     },
@@ -21,7 +22,6 @@ use entities::{
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
-    explorer::signed_jwt,
     graphql::{
         enums::DenialReason,
         payload::{Payload, UserError, payload},
@@ -242,7 +242,7 @@ async fn proof(
     let Some(secret) = secret else { return Ok(None) };
     match (method, &caller.credential) {
         (AuthMethod::ApiKey | AuthMethod::Token, _) => Ok(Some(secret)),
-        (AuthMethod::SignedJwt, _) => Ok(Some(signed_jwt(&secret, client, ctx.op().now()).into())),
+        (AuthMethod::SignedJwt, _) => Ok(Some(signed_jwt::make(&secret, client, ctx.op().now()).into())),
         (AuthMethod::Oauth2ClientSecret, Some(row)) => Ok(Some(granted(ctx, row, &secret, None).await?.token.into())),
         (AuthMethod::Oauth2ClientSecret, None) => {
             let say = "name the credential that the secret belongs to: its id is the client's";
