@@ -35,7 +35,7 @@ pub struct Asked {
 }
 
 /// `GET /audit.jsonl?from=&to=&team=`: an event a line, in the order in which they were written. All of them for staff who may read
-/// the audit log, a team's own for its members. What breaks off ends without its last line feed.
+/// the audit log, a team's own for its members. Where it breaks off, the connection ends before the body does.
 pub async fn export(
     State(state): State<AppState>,
     Extension(exchange): Extension<Exchange>,

@@ -105,7 +105,8 @@ async fn faults(ctx: &Domain, state: &State, from: Option<Mark>) -> Result<(), S
             let gone = format!("events up to {} are older than the log is kept: leave it out", anchor.position);
             return Err(DomainError::refused(ProblemCode::Invalid, "from", gone).into());
         }
-        Some(mark) if mark != *anchor => checkpoint(ctx, mark).await?,
+        Some(mark) if mark.position > anchor.position => checkpoint(ctx, mark).await?,
+        Some(mark) if mark != *anchor => return Err(Fault::Checkpoint(mark.position).into()),
         _ => *anchor,
     };
     let stretches = (start.position..head.position).step_by(STRETCH as usize);

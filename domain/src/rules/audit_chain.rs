@@ -33,7 +33,8 @@ pub enum Kept {
 pub enum Fault {
     #[error("event {0} is not what was written, or not in its place")]
     Changed(i64),
-    #[error("events {0} to {1} are missing")]
+    /// From the one to the other.
+    #[error("{}", missing(*.0, *.1))]
     Missing(i64, i64),
     #[error("an event was added that is in no place of the chain")]
     Added,
@@ -43,6 +44,10 @@ pub enum Fault {
     Anchor,
     #[error("event {0} has another hash than the one given")]
     Checkpoint(i64),
+}
+
+fn missing(from: i64, to: i64) -> String {
+    if from == to { format!("event {from} is missing") } else { format!("events {from} to {to} are missing") }
 }
 
 /// The key that the chain is made under.
@@ -274,6 +279,8 @@ mod tests {
         assert_eq!(changed(|rows| drop(rows.remove(2))), Err(Fault::Missing(3, 3)));
         assert_eq!(changed(|rows| drop(rows.drain(..2))), Err(Fault::Missing(1, 2)));
         assert_eq!(changed(|rows| rows.truncate(3)), Err(Fault::Missing(4, 5)));
+        assert_eq!(Fault::Missing(3, 3).to_string(), "event 3 is missing");
+        assert_eq!(Fault::Missing(4, 5).to_string(), "events 4 to 5 are missing");
         assert_eq!(changed(Vec::clear), Err(Fault::Missing(1, 5)));
         // Two that change places, with their positions and without.
         assert_eq!(changed(|rows| rows.swap(1, 2)), Err(Fault::Missing(2, 2)));

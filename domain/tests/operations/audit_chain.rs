@@ -187,6 +187,8 @@ async fn retention_takes_the_oldest_and_the_rest_stays_whole() {
         let old = Mark { position: 9, hash: [0; 32] };
         let refused = verify(ctx, &staff(StaffRole::Auditor), Some(old)).await.unwrap_err().to_string();
         assert_eq!(refused, "events up to 1500 are older than the log is kept: leave it out");
+        let last_gone = Mark { position: 1_500, hash: [0; 32] };
+        assert_eq!(verified(ctx, Some(last_gone)).await.fault.unwrap().fault, Fault::Checkpoint(1_500));
         // All of it may go, and what comes then follows still.
         fixture.clock.advance(TimeDelta::days(40));
         assert_eq!(retention::prune(ctx).await.unwrap().audit_events, 5);
