@@ -136,6 +136,7 @@ async fn a_version_takes_anothers_place_at_one_moment_and_a_renamed_parameter_lo
     let [sandbox, production] = shop.keys().await;
     shop.call(&sandbox, "/t/things/1", "200 /things/1").await;
     shop.call(&sandbox, "/t/fresh", "404").await;
+    shop.call(&production, "/t/things/1", "200 /things/1").await;
 
     // From the sandbox to production, while a partner calls: never neither, never both.
     let before = json!({ "specId": old, "status": "CURRENT", "servedBy": ["PRODUCTION"] });
