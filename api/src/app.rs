@@ -2,6 +2,7 @@
 
 mod error;
 mod secure;
+mod staff_sso;
 pub mod storage;
 
 use std::{io, net::SocketAddr, sync::Arc};
@@ -27,13 +28,16 @@ use tokio_util::sync::CancellationToken;
 
 pub use error::{StartError, reason};
 use secure::Secure;
+use staff_sso::staff_sso;
 
 use crate::{
     config::Config,
+    dns,
     explorer::Explorer,
     gateway::{self, Gateway},
     graphql,
     http::{self, metrics::Metrics, origin::Origins},
+    identity::OpenIdConnect,
     listen, outgoing,
     site::Site,
     tls,
@@ -86,8 +90,11 @@ impl App {
 
     pub async fn start_with(config: Config, env: Env, parts: Parts) -> Result<Self, StartError> {
         let reach = if config.outgoing_private { Reach::Private } else { Reach::Public };
-        let outgoing = outgoing::Client::new(reach).map_err(io::Error::other)?;
-        let mut domain = storage::open(&config, env).await?.fetching_by(Arc::new(outgoing));
+        let outgoing = Arc::new(outgoing::Client::new(reach).map_err(io::Error::other)?);
+        let identities = OpenIdConnect::new(Arc::clone(&outgoing), env.clone()).map_err(io::Error::other)?;
+        let mut domain = storage::open(&config, env).await?.fetching_by(outgoing);
+        domain = domain.asking(Arc::new(dns::Resolver::new(&config.dns_servers)));
+        domain = domain.signing_in_by(Arc::new(identities), staff_sso(&config)?);
         let metrics = Arc::new(Metrics::new(domain.now()));
         let counting = Arc::clone(&metrics);
         domain.db.set_metric_callback(move |statement| counting.statement(statement.elapsed));
@@ -273,7 +280,7 @@ pub fn mail_settings(config: &Config, site: &Site, delivery: Option<Delivery>) -
         None => Delivery::Files { directory: config.data_dir.join("mail"), print: true },
     });
     let portal_url = config.portal_url.as_ref().map_or_else(|| site.base_url.clone(), |url| url.as_str().to_owned());
-    MailSettings { from: config.mail_from.clone(), portal_url, delivery }
+    MailSettings { from: config.mail_from.clone(), portal_url, base_url: site.base_url.clone(), delivery }
 }
 
 /// Runs until SIGTERM or Ctrl-C; a second one ends it at once.

@@ -37,6 +37,9 @@ pub struct Config {
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// Whether what people outside name may be this machine, a private network or plain http.
     pub outgoing_private: bool,
+    /// Who is asked for the records of mail domains; none: the system's.
+    pub dns_servers: Vec<SocketAddr>,
+    pub staff_sso: StaffSsoSettings,
     /// The gateway serves TLS by these: the certificate with what leads to its authority, and its key.
     pub gateway_tls_cert: Option<PathBuf>,
     pub gateway_tls_key: Option<PathBuf>,
@@ -49,6 +52,20 @@ pub struct Config {
     /// A level, or directives such as `info,api=debug`.
     pub log: String,
     pub log_format: LogFormat,
+}
+
+/// The staff's own identity provider, as far as it was set.
+#[derive(Debug, Clone, Default)]
+pub struct StaffSsoSettings {
+    /// As its tokens spell it.
+    pub issuer: Option<String>,
+    pub client_id: Option<String>,
+    /// `None`: a public client.
+    pub client_secret: Option<SecretString>,
+    /// Whose staff sign in by it.
+    pub domains: Vec<String>,
+    /// Whether staff there have no other way in.
+    pub enforced: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +93,8 @@ impl Default for Config {
             introspection: true,
             trusted_proxies: Vec::new(),
             outgoing_private: false,
+            dns_servers: Vec::new(),
+            staff_sso: StaffSsoSettings::default(),
             gateway_tls_cert: None,
             gateway_tls_key: None,
             gateway_tls_client_ca: None,

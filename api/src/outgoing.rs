@@ -10,10 +10,10 @@ use domain::{
     rules::outgoing::Reach,
 };
 use http::{
-    HeaderMap, Request, StatusCode,
+    HeaderMap, HeaderValue, Request, Response, StatusCode,
     header::{ACCEPT, CACHE_CONTROL, CONNECTION, HOST, USER_AGENT},
 };
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{
     client::conn::http1,
     rt::{Read, Write},
@@ -66,7 +66,13 @@ impl Client {
         Ok(Self { reach, names, tls: TlsConnector::from(Arc::new(tls::client(&[])?)), limit })
     }
 
-    async fn fetch(&self, url: &Url, limit: usize) -> Result<Fetched, NotFetched> {
+    /// Sends a request, whose URL is absolute, and reads an answer with a body of `limit` bytes at most.
+    pub async fn send(&self, request: Request<Bytes>, limit: usize) -> Result<Response<Bytes>, NotFetched> {
+        timeout(self.limit, self.exchanged(request, limit)).await.unwrap_or(Err(NotFetched::Timeout))
+    }
+
+    async fn exchanged(&self, request: Request<Bytes>, limit: usize) -> Result<Response<Bytes>, NotFetched> {
+        let url = Url::parse(&request.uri().to_string()).map_err(|_| NotFetched::NotAllowed)?;
         let (host, port) = (url.host_str().ok_or(NotFetched::NotAllowed)?, url.port_or_known_default());
         let host = host.trim_matches(['[', ']']);
         let unreachable = |error: io::Error| NotFetched::Unreachable(error.to_string());
@@ -80,9 +86,9 @@ impl Client {
             "https" => {
                 let name = ServerName::try_from(host.to_owned()).map_err(|_| NotFetched::NotAllowed)?;
                 let stream = self.tls.connect(name, stream).await.map_err(unreachable)?;
-                exchange(TokioIo::new(stream), url, limit).await
+                exchange(TokioIo::new(stream), &url, request, limit).await
             }
-            _ => exchange(TokioIo::new(stream), url, limit).await,
+            _ => exchange(TokioIo::new(stream), &url, request, limit).await,
         }
     }
 }
@@ -94,40 +100,48 @@ impl Outgoing for Client {
     }
 
     async fn get(&self, url: &Url, limit: usize) -> Result<Fetched, NotFetched> {
-        timeout(self.limit, self.fetch(url, limit)).await.unwrap_or(Err(NotFetched::Timeout))
-    }
-}
-
-async fn exchange<T: Read + Write + Unpin + Send + 'static>(io: T, url: &Url, limit: usize) -> Result<Fetched, NotFetched> {
-    let broken = |error: hyper::Error| NotFetched::Unreachable(error.to_string());
-    let (mut sender, connection) = http1::Builder::new().max_buf_size(MAX_HEAD).handshake(io).await.map_err(broken)?;
-    let asking = async {
-        let response = sender.send_request(request(url)?).await.map_err(broken)?;
+        let request = Request::get(url.as_str()).header(ACCEPT, "application/json").body(Bytes::new());
+        let response = self.send(request.map_err(|_| NotFetched::NotAllowed)?, limit).await?;
         if response.status() != StatusCode::OK {
             return Err(NotFetched::Status(response.status().as_u16()));
         }
         let fresh_for = max_age(response.headers());
-        let body = Limited::new(response.into_body(), limit).collect().await.map_err(|error| {
-            if error.is::<LengthLimitError>() { NotFetched::TooLarge(limit) } else { NotFetched::Unreachable(error.to_string()) }
-        })?;
-        let text = String::from_utf8(body.to_bytes().into()).map_err(|_| NotFetched::NotText)?;
+        let text = String::from_utf8(response.into_body().into()).map_err(|_| NotFetched::NotText)?;
         Ok(Fetched { text, fresh_for })
-    };
-    tokio::select! {
-        fetched = asking => fetched,
-        // It ends by itself only where the server closes it, and then there may be an answer yet: the other arm has it.
-        ended = async { let _ = connection.await; std::future::pending::<Result<Fetched, NotFetched>>().await } => ended,
     }
 }
 
-fn request(url: &Url) -> Result<Request<Empty<Bytes>>, NotFetched> {
-    Request::get(&url[Position::BeforePath..Position::AfterQuery])
-        .header(HOST, &url[Position::BeforeHost..Position::AfterPort])
-        .header(ACCEPT, "application/json")
-        .header(USER_AGENT, AGENT)
-        .header(CONNECTION, "close")
-        .body(Empty::new())
-        .map_err(|_| NotFetched::NotAllowed)
+async fn exchange<T: Read + Write + Unpin + Send + 'static>(
+    io: T,
+    url: &Url,
+    request: Request<Bytes>,
+    limit: usize,
+) -> Result<Response<Bytes>, NotFetched> {
+    let broken = |error: hyper::Error| NotFetched::Unreachable(error.to_string());
+    let (mut sender, connection) = http1::Builder::new().max_buf_size(MAX_HEAD).handshake(io).await.map_err(broken)?;
+    let asking = async {
+        let (parts, body) = sender.send_request(to_origin(url, request)?).await.map_err(broken)?.into_parts();
+        let body = Limited::new(body, limit).collect().await.map_err(|error| {
+            if error.is::<LengthLimitError>() { NotFetched::TooLarge(limit) } else { NotFetched::Unreachable(error.to_string()) }
+        })?;
+        Ok(Response::from_parts(parts, body.to_bytes()))
+    };
+    tokio::select! {
+        answered = asking => answered,
+        // It ends by itself only where the server closes it, and then there may be an answer yet: the other arm has it.
+        ended = async { let _ = connection.await; std::future::pending::<Result<_, NotFetched>>().await } => ended,
+    }
+}
+
+/// As an origin server takes it.
+fn to_origin(url: &Url, request: Request<Bytes>) -> Result<Request<Full<Bytes>>, NotFetched> {
+    let (mut parts, body) = request.into_parts();
+    let host = HeaderValue::from_str(&url[Position::BeforeHost..Position::AfterPort]).map_err(|_| NotFetched::NotAllowed)?;
+    parts.uri = url[Position::BeforePath..Position::AfterQuery].parse().map_err(|_| NotFetched::NotAllowed)?;
+    parts.headers.insert(HOST, host);
+    parts.headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+    parts.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    Ok(Request::from_parts(parts, Full::new(body)))
 }
 
 fn max_age(headers: &HeaderMap) -> Option<Duration> {

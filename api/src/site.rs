@@ -13,6 +13,11 @@ pub struct Site {
 }
 
 impl Site {
+    /// Where identity providers send browsers back to.
+    pub fn sso_callback(&self) -> String {
+        format!("{}/auth/sso/callback", self.base_url)
+    }
+
     pub fn token_endpoint(&self) -> String {
         format!("{}/oauth2/token", self.base_url)
     }

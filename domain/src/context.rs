@@ -4,16 +4,32 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use sea_orm::DatabaseConnection;
+use secrecy::SecretString;
 
 use crate::{
+    dns::{Dns, Silent},
     documents::Documents,
     env::Env,
+    identity::{IdentityProviders, Nobody},
     key_sets::KeySets,
     keyring::Keyring,
     outgoing::{Nowhere, Outgoing},
     updates::Updates,
     wake::Wake,
 };
+
+/// The identity provider of the portal's own staff, by the settings.
+#[derive(Debug, Clone)]
+pub struct StaffSso {
+    /// As its tokens spell it.
+    pub issuer: String,
+    pub client_id: String,
+    pub client_secret: Option<SecretString>,
+    /// Whose staff sign in by it.
+    pub domains: Vec<String>,
+    /// Whether staff at these domains have no other way in.
+    pub enforced: bool,
+}
 
 /// The domain's handle: cheap to clone, one per process.
 #[derive(Clone)]
@@ -26,6 +42,9 @@ pub struct Domain {
     pub documents: Arc<Documents>,
     pub outgoing: Arc<dyn Outgoing>,
     pub key_sets: Arc<KeySets>,
+    pub dns: Arc<dyn Dns>,
+    pub identities: Arc<dyn IdentityProviders>,
+    pub staff_sso: Option<Arc<StaffSso>>,
 }
 
 impl Domain {
@@ -35,12 +54,34 @@ impl Domain {
         let outgoing: Arc<dyn Outgoing> = Arc::new(Nowhere);
         let key_sets = Arc::new(KeySets::new(env.clone(), outgoing.clone()));
         let (wake, documents) = (Arc::default(), Arc::default());
-        Self { db, env, keys: Arc::new(keys), wake, updates, documents, outgoing, key_sets }
+        Self {
+            db,
+            env,
+            keys: Arc::new(keys),
+            wake,
+            updates,
+            documents,
+            outgoing,
+            key_sets,
+            dns: Arc::new(Silent),
+            identities: Arc::new(Nobody),
+            staff_sso: None,
+        }
     }
 
     #[must_use]
     pub fn fetching_by(self, outgoing: Arc<dyn Outgoing>) -> Self {
         Self { key_sets: Arc::new(KeySets::new(self.env.clone(), outgoing.clone())), outgoing, ..self }
+    }
+
+    #[must_use]
+    pub fn asking(self, dns: Arc<dyn Dns>) -> Self {
+        Self { dns, ..self }
+    }
+
+    #[must_use]
+    pub fn signing_in_by(self, identities: Arc<dyn IdentityProviders>, staff: Option<StaffSso>) -> Self {
+        Self { identities, staff_sso: staff.map(Arc::new), ..self }
     }
 
     pub fn now(&self) -> DateTime<Utc> {

@@ -78,6 +78,10 @@ pub struct WarnOfOverlapEnd {
     pub credential: CredentialId,
 }
 
+/// Look again at the records of proven domains.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecheckDomains;
+
 /// See to the keys that access tokens are signed with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeepSigningKeys;
@@ -117,6 +121,9 @@ impl Job for EndSilentOverlap {
 }
 impl Job for WarnOfOverlapEnd {
     const KIND: &'static str = "warn_of_overlap_end";
+}
+impl Job for RecheckDomains {
+    const KIND: &'static str = "recheck_domains";
 }
 impl Job for KeepSigningKeys {
     const KIND: &'static str = "keep_signing_keys";

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use domain::{
     Domain, Tx,
-    outbox::{EndOverdueSubscriptions, Job, KeepSigningKeys, PruneRecords, WarnOfExpiry, When},
+    outbox::{EndOverdueSubscriptions, Job, KeepSigningKeys, PruneRecords, RecheckDomains, WarnOfExpiry, When},
     tx::Unaudited,
 };
 use tokio::sync::watch;
@@ -42,6 +42,7 @@ pub(crate) async fn enqueue(domain: &Domain, slot: DateTime<Utc>) -> domain::Res
     hourly(&tx, EndOverdueSubscriptions, slot).await?;
     hourly(&tx, WarnOfExpiry, slot).await?;
     hourly(&tx, KeepSigningKeys, slot).await?;
+    hourly(&tx, RecheckDomains, slot).await?;
     tx.commit_unaudited(Unaudited::Queue).await
 }
 

@@ -153,6 +153,7 @@ async fn the_portals_support_address_gets_a_mail() {
     let settings = MailSettings {
         from: "portal@provider.example".to_owned(),
         portal_url: "https://portal.provider.example".to_owned(),
+        base_url: "https://portal.provider.example".to_owned(),
         delivery: Delivery::Memory(sent.clone()),
     };
     let mailer = Mailer::new(settings).expect("a mailer");

@@ -36,6 +36,8 @@ pub enum StartError {
     Tls(#[from] BadFile),
     #[error("{given} is set and {missing} is not: TLS needs both")]
     HalfOfTls { given: &'static str, missing: &'static str },
+    #[error("{given} is set and {missing} is not: single sign-on of staff needs both")]
+    HalfOfStaffSso { given: &'static str, missing: &'static str },
     #[error("{0}: set PORTICO_SMTP_URL or PORTICO_MAIL_FROM right")]
     Mail(#[from] MailSettingError),
     #[error("{}", with_source(.0))]

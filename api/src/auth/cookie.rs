@@ -1,10 +1,15 @@
-//! The session's cookie on its way to the browser.
+//! Cookies on their way to the browser.
 
-use domain::ops::sessions::NewSession;
+use domain::{
+    ops::{sessions::NewSession, sso::Away},
+    rules::sso::MINUTES_AWAY,
+};
 use secrecy::ExposeSecret;
 
 use super::SESSION_COOKIE;
 use crate::site::Site;
+
+const PATH_BACK: &str = "/auth/sso/callback";
 
 /// `Set-Cookie` for a session: out of reach of scripts, not sent along from other sites but when a link is followed.
 pub fn set(session: &NewSession, site: &Site) -> String {
@@ -13,7 +18,23 @@ pub fn set(session: &NewSession, site: &Site) -> String {
     format!("{SESSION_COOKIE}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}")
 }
 
-/// `Set-Cookie` that takes it away.
+/// `Set-Cookie` for who leaves for an identity provider: only the way back brings it.
+pub fn set_away(away: &Away, site: &Site) -> String {
+    let (name, kept) = (name_away(&away.state), away.kept.expose_secret());
+    format!("{name}={kept}; Path={PATH_BACK}; HttpOnly; SameSite=Lax; Max-Age={}{}", MINUTES_AWAY.num_seconds(), secure(site))
+}
+
+/// `Set-Cookie` that takes it away once they are back.
+pub fn clear_away(state: &str, site: &Site) -> String {
+    format!("{}=; Path={PATH_BACK}; HttpOnly; SameSite=Lax; Max-Age=0{}", name_away(state), secure(site))
+}
+
+/// One for each sign-in under way, so that two tabs do not disturb each other.
+pub fn name_away(state: &str) -> String {
+    format!("portico_sso_{}", state.chars().filter(char::is_ascii_alphanumeric).take(8).collect::<String>())
+}
+
+/// `Set-Cookie` that takes the session away.
 pub fn clear(site: &Site) -> String {
     format!("{SESSION_COOKIE}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0{}", secure(site))
 }

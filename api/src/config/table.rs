@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use domain::{
     keyring::Keyring,
-    rules::{leak::ScannerKeys, text},
+    rules::{leak::ScannerKeys, mail_domain, text},
 };
 use ipnet::IpNet;
 use secrecy::SecretString;
@@ -32,7 +32,7 @@ const fn secret(name: &'static str, takes: &'static str, set: fn(&mut Config, &s
     Setting { name, secret: true, takes, set }
 }
 
-pub const SETTINGS: [Setting; 22] = [
+pub const SETTINGS: [Setting; 28] = [
     secret("DATABASE_URL", "sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE", |c, text| {
         let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
         let fine = known && (text.starts_with("sqlite:") || Url::parse(text).is_ok_and(|url| url.has_host()));
@@ -117,6 +117,32 @@ pub const SETTINGS: [Setting; 22] = [
         c.outgoing_private = switch(text)?;
         Some(())
     }),
+    open("DNS_SERVERS", "addresses of name servers with commas, such as 9.9.9.9,[2620:fe::fe]:53", |c, text| {
+        c.dns_servers = list(text, name_server)?;
+        Some(())
+    }),
+    open("STAFF_SSO_ISSUER", "the issuer of an OpenID Connect provider, such as https://login.example.com", |c, text| {
+        // With or without a slash at its end is another issuer.
+        c.staff_sso.issuer = web_url(text).map(|_| text.to_owned());
+        c.staff_sso.issuer.as_ref()?;
+        Some(())
+    }),
+    open("STAFF_SSO_CLIENT_ID", "what the provider knows this portal by", |c, text| {
+        c.staff_sso.client_id = Some(text.to_owned());
+        Some(())
+    }),
+    secret("STAFF_SSO_CLIENT_SECRET", "the client's secret at the provider", |c, text| {
+        c.staff_sso.client_secret = Some(SecretString::from(text));
+        Some(())
+    }),
+    open("STAFF_SSO_DOMAINS", "mail domains with commas, such as example.com,example.org", |c, text| {
+        c.staff_sso.domains = list(text, |part| mail_domain::checked("", part).ok())?;
+        Some(())
+    }),
+    open("STAFF_SSO_ENFORCED", "on or off", |c, text| {
+        c.staff_sso.enforced = switch(text)?;
+        Some(())
+    }),
     open(
         "LEAK_KEYS",
         "a JSON file with a scanner's P-256 public keys, as GitHub publishes those of its secret scanning",
@@ -145,6 +171,12 @@ pub const SETTINGS: [Setting; 22] = [
         Some(())
     }),
 ];
+
+/// With its port, or at 53.
+fn name_server(text: &str) -> Option<SocketAddr> {
+    let bare = text.trim_matches(['[', ']']).parse::<std::net::IpAddr>().ok();
+    bare.map(|ip| SocketAddr::new(ip, 53)).or_else(|| text.parse().ok())
+}
 
 fn address(text: &str) -> Option<SocketAddr> {
     text.parse().ok()

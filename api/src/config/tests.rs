@@ -8,7 +8,7 @@ fn load(pairs: &[(&str, &str)], file: Option<&str>) -> Result<Config, String> {
 
 #[test]
 fn every_setting_refuses_what_it_does_not_take() {
-    let wrong: [(&str, &[&str]); 18] = [
+    let wrong: [(&str, &[&str]); 22] = [
         ("DATABASE_URL", &["mysql://hidden", "postgres://", "/hidden/file"]),
         ("LISTEN", &["8080", ":8080", "localhost", "127.0.0.1:99999"]),
         ("GATEWAY_LISTEN", &["127.0.0.1"]),
@@ -23,13 +23,17 @@ fn every_setting_refuses_what_it_does_not_take() {
         ("INTROSPECTION", &["never"]),
         ("TRUSTED_PROXIES", &["10.0.0.0/33", "proxy", "10.0.0.1,x"]),
         ("OUTGOING_PRIVATE", &["perhaps"]),
+        ("DNS_SERVERS", &["dns.example.com", "9.9.9.9:dns", "9.9.9.9,x"]),
+        ("STAFF_SSO_ISSUER", &["login.example.com", "ftp://login.example.com", "https://login.example.com/?a=b"]),
+        ("STAFF_SSO_DOMAINS", &["example", "gmail.com", "example.com,@x"]),
+        ("STAFF_SSO_ENFORCED", &["sometimes"]),
         ("LEAK_KEYS", &["/no/such/file", "/", "Cargo.toml"]),
         ("ADMIN_EMAIL", &["ada", "Ada <ada@example.com>"]),
         ("LOG", &["loud", "api=loud", "warn,nois"]),
         ("LOG_FORMAT", &["xml"]),
     ];
-    // Directories and files may have any name.
-    assert_eq!(wrong.len() + 4, table::SETTINGS.len());
+    // Directories and files may have any name, a client any id and secret.
+    assert_eq!(wrong.len() + 6, table::SETTINGS.len());
     for (name, values) in wrong {
         let setting = table::SETTINGS.iter().find(|setting| setting.name == name).unwrap();
         for value in values {

@@ -12,6 +12,7 @@ pub mod connection;
 pub mod credential;
 pub mod custom_property;
 pub mod decision;
+pub mod domain;
 pub mod endpoint;
 pub mod enforcement;
 pub mod engine;
@@ -47,6 +48,7 @@ pub mod scope;
 pub mod session;
 pub mod shape;
 pub mod spec;
+pub mod sso;
 pub mod staff;
 pub mod submission;
 pub mod subscription;
@@ -98,11 +100,15 @@ pub struct Mutation(
     category::CategoryMutation,
     session::SessionMutation,
     viewer::ViewerMutation,
-    team::TeamMutation,
+    TeamMutations,
     invitation::InvitationMutation,
     staff::StaffMutation,
     tier::TierMutation,
 );
+
+/// What can be changed of teams: the derive takes no more members than the list above has.
+#[derive(MergedObject, Default)]
+pub struct TeamMutations(team::TeamMutation, domain::DomainMutation, sso::SsoMutation);
 
 pub type PorticoSchema = Schema<Query, Mutation, live_updates::LiveUpdates>;
 

@@ -5,7 +5,8 @@ use domain::read::{self, assignments, catalog, endpoints, specs};
 use entities::id::{
     AccessTokenId, ApprovalGroupId, AssignmentId, AuditEventId, CategoryId, ClientId, CredentialId, EndpointId, InvitationId,
     MembershipId, NotificationId, PlanId, PolicyId, ProductId, ProfileId, QueueItemId, RequestLogId, ScopeRequestId, SessionId,
-    SpecVersionId, SubmissionId, SubscriptionId, SupportRequestId, TeamId, TierId, TypedId, UserId, prefix_of,
+    SpecVersionId, SsoProviderId, SubmissionId, SubscriptionId, SupportRequestId, TeamDomainId, TeamId, TierId, TypedId, UserId,
+    prefix_of,
 };
 
 use crate::graphql::{
@@ -15,6 +16,7 @@ use crate::graphql::{
     category::Category,
     client::Client,
     credential::Credential,
+    domain::TeamDomain,
     endpoint::Endpoint,
     invitation::Invitation,
     notification::Notification,
@@ -28,6 +30,7 @@ use crate::graphql::{
     scope::ScopeRequest,
     session::{AccessToken, Session},
     spec::SpecVersion,
+    sso::SsoProvider,
     submission::Submission,
     subscription::Subscription,
     support::SupportRequest,
@@ -62,8 +65,10 @@ pub enum Node {
     Product(Product),
     Session(Session),
     SpecVersion(SpecVersion),
+    SsoProvider(SsoProvider),
     SupportRequest(SupportRequest),
     Team(Team),
+    TeamDomain(TeamDomain),
     Tier(Tier),
     User(User),
 }
@@ -102,6 +107,8 @@ impl NodeQuery {
             (Some(SupportRequestId::PREFIX), _) => {
                 found(&id, async |id| read::support::by_id(op, actor, id).await, SupportRequest).await
             }
+            (Some(SsoProviderId::PREFIX), _) => found(&id, async |id| read::sso::by_id(op, actor, id).await, SsoProvider).await,
+            (Some(TeamDomainId::PREFIX), _) => found(&id, async |id| read::domains::by_id(op, actor, id).await, TeamDomain).await,
             (Some(TeamId::PREFIX), _) => found(&id, async |id| read::teams::visible(op, actor, id).await, Team).await,
             (Some(TierId::PREFIX), _) => found(&id, async |id| read::teams::tier(op, actor, id).await, Tier).await,
             (Some(UserId::PREFIX), _) => found(&id, async |id| read::people::visible(op, actor, id).await, User).await,

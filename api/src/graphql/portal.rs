@@ -43,8 +43,10 @@ impl Portal {
     async fn gateway_url(&self, ctx: &Context<'_>) -> Url {
         Url(ctx.site().gateway_url.clone())
     }
-    async fn sign_in_methods(&self) -> Vec<SignInMethod> {
-        vec![SignInMethod::MagicLink]
+    /// SSO where some organisation's people sign in by its identity provider.
+    async fn sign_in_methods(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<SignInMethod>> {
+        let with_sso = read::sso::is_anywhere(ctx.op()).await.or_graphql()?;
+        Ok(std::iter::once(SignInMethod::MagicLink).chain(with_sso.then_some(SignInMethod::Sso)).collect())
     }
     async fn self_registration(&self) -> bool {
         self.0.self_registration

@@ -15,6 +15,7 @@ use crate::{
         audit::{self, AuditEventConnection, AuditFilter},
         client::{Client, ClientConnection},
         connection::HasCursor,
+        domain::TeamDomain,
         enums::{AccessLevel, InvitationStatus, JoinMethod, SubscriptionStatus, TeamRole, TeamStatus},
         invitation::{Invitation, InvitationConnection},
         loaders::lists::may,
@@ -23,6 +24,7 @@ use crate::{
         payload::payload,
         request::{OrGraphql, RequestContext, id_of, id_referred_to, page},
         request_log::{RequestLogConnection, RequestLogFilter, log},
+        sso::SsoProvider,
         subscription::{Subscription, SubscriptionConnection},
         tier::Tier,
         user::User,
@@ -70,6 +72,11 @@ impl Team {
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
     }
+    /// Identity providers by name. Needs READ access to the team area.
+    async fn sso(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Vec<SsoProvider>>> {
+        let rows = read::sso::of_team(ctx.op(), ctx.actor(), self.0.id).await.or_graphql()?;
+        Ok(rows.map(|rows| rows.into_iter().map(SsoProvider).collect()))
+    }
     /// Newest first; empty for who is not in the team yet.
     async fn members(
         &self,
@@ -103,6 +110,11 @@ impl Team {
         let Some(user) = ctx.actor().user_id() else { return Ok(None) };
         let member = loaded(ctx.loaders().teams.load_one(MemberOf { team: self.0.id, user }).await)?;
         Ok(member.map(|member| Access::of(&member).into()))
+    }
+    /// Mail domains by name. Needs READ access to the team area.
+    async fn domains(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Vec<TeamDomain>>> {
+        let rows = read::domains::of_team(ctx.op(), ctx.actor(), self.0.id).await.or_graphql()?;
+        Ok(rows.map(|rows| rows.into_iter().map(TeamDomain).collect()))
     }
     /// Newest first; empty for who is not in the team yet.
     async fn subscriptions(

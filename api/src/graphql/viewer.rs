@@ -63,6 +63,11 @@ impl Viewer {
         let tokens = read::sign_in::access_tokens(ctx.op(), self.user.id).await.or_graphql()?;
         Ok(tokens.into_iter().map(AccessToken).collect())
     }
+    /// Teams that the domain of their address opens to them, and that they are not in.
+    async fn joinable_teams(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<Team>> {
+        let teams = read::domains::joinable(ctx.op(), self.user.id).await.or_graphql()?;
+        Ok(teams.into_iter().map(Team).collect())
+    }
     /// Invitations to their address that wait for an answer, newest first.
     async fn pending_invitations(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<Invitation>> {
         let rows = read::invitations::pending_for(ctx.op(), &self.user.email).await.or_graphql()?;

@@ -226,15 +226,21 @@ async fn waiting(ctx: &Domain, actor: &Actor, token: &str) -> Result<invitation:
     };
     match actor.user_id() {
         Some(_) => Err(problem.into()),
-        None => Err(sign_in::failed(ctx, actor, id, reason, problem).await?),
+        None => {
+            let entry = Audit::of(actor, Action::SignInFailed, id).set("reason", reason);
+            Err(sign_in::failed(ctx, actor, entry, problem).await?)
+        }
     }
 }
 
-/// `None` once the link is too old, or has signed somebody in.
+/// `None` once the link is too old or has signed somebody in, and where the invited sign in by an identity provider alone.
 async fn sign_in_by_link(ctx: &Domain, actor: &Actor, row: &invitation::Model) -> Result<Option<NewSession>> {
     let tx = Tx::begin(ctx).await?;
     let minutes = crate::read::portal::load_from(tx.db()).await?.magic_link_minutes;
     if !link_signs_in(row.sent_at, row.link_used_at, minutes, tx.now()) {
+        return Ok(None);
+    }
+    if crate::read::sso::only_way(ctx, tx.db(), &row.email).await?.is_some() {
         return Ok(None);
     }
     let used = invitation::Entity::update_many()

@@ -4,7 +4,7 @@ use entities::{
     authorized_email,
     enums::{AccessLevel, InvitationStatus, JoinMethod, OnboardingStage},
     id::{TeamId, UserId},
-    invitation, membership, team, user,
+    invitation, membership, removed_member, team, user,
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, ModelTrait, PaginatorTrait, QueryFilter, sea_query::Expr,
@@ -51,6 +51,7 @@ pub(crate) async fn insert(
         joined_at: tx.now(),
     };
     membership::Entity::insert(membership::ActiveModel::from(row.clone())).exec_without_returning(tx.db()).await?;
+    removed_member::Entity::delete_by_id((team, user)).exec(tx.db()).await?;
     onboarding_stages::reached(tx, team, OnboardingStage::SignedIn).await?;
     Ok(row)
 }
@@ -78,7 +79,7 @@ pub async fn set_access(ctx: &Domain, actor: &Actor, cmd: SetMemberAccess) -> Re
 }
 
 /// Takes a person out of a team, or lets them leave. Their ways back in, an authorised address or an open invitation, close
-/// with it.
+/// with it; to who was put out, so does the team's domain.
 pub async fn remove(ctx: &Domain, actor: &Actor, team: TeamId, user: UserId) -> Result<team::Model> {
     let tx = Tx::begin(ctx).await?;
     let right = if actor.user_id() == Some(user) { MemberRight::SeeTeam } else { MemberRight::ManageTeam };
@@ -88,6 +89,9 @@ pub async fn remove(ctx: &Domain, actor: &Actor, team: TeamId, user: UserId) -> 
     let before = Access::of(&member);
     keeps_an_admin(others, before, None)?;
     close_ways_back(&tx, team, user).await?;
+    if actor.user_id() != Some(user) {
+        tx.insert(removed_member::Model { team_id: team, user_id: user, removed_at: tx.now() }).await?;
+    }
     let id = member.id;
     member.delete(tx.db()).await?;
     let entry = Audit::of(actor, Action::MemberRemoved, id).team(team).change("user", user, None::<UserId>);

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use entities::{
     audit_event, authorized_email, client,
     enums::{JoinMethod, SignInMethod},
-    id::{InvitationId, MagicLinkId, TeamId, TypedId},
+    id::{InvitationId, MagicLinkId, TeamId},
     magic_link, user,
 };
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, Select, sea_query::Expr};
@@ -108,7 +108,10 @@ type Attempt<T> = Result<std::result::Result<T, (MagicLinkId, Refusal)>>;
 pub async fn redeem_magic_link(ctx: &Domain, actor: &Actor, token: &str) -> Result<SignIn> {
     let (session, link) = match retrying(async || redeem(ctx, actor, token).await).await? {
         Ok(done) => done,
-        Err((link, refusal)) => return Err(failed(ctx, actor, link, refusal.as_str(), refusal.problem()).await?),
+        Err((link, refusal)) => {
+            let entry = Audit::of(actor, Action::SignInFailed, link).set("reason", refusal.as_str());
+            return Err(failed(ctx, actor, entry, refusal.problem()).await?);
+        }
     };
     if let Some(invitation) = link.invitation_id {
         // The session stands, whatever became of the invitation meanwhile; its page says what.
@@ -147,14 +150,8 @@ async fn redeem(ctx: &Domain, actor: &Actor, token: &str) -> Attempt<(NewSession
     Ok(Ok((session, link)))
 }
 
-/// Audits a link that did not sign in. Whoever tries too many is put off before anything more is written.
-pub(crate) async fn failed<I: TypedId>(
-    ctx: &Domain,
-    actor: &Actor,
-    link: I,
-    reason: &str,
-    problem: Problem,
-) -> Result<DomainError> {
+/// Audits a sign-in that failed. Whoever tries too many is put off before anything more is written.
+pub(crate) async fn failed(ctx: &Domain, actor: &Actor, entry: Audit, problem: Problem) -> Result<DomainError> {
     let tx = Tx::begin(ctx).await?;
     let failures = audit_event::Entity::find()
         .filter(audit_event::Column::Action.eq(Action::SignInFailed.as_str()))
@@ -165,7 +162,7 @@ pub(crate) async fn failed<I: TypedId>(
     if !sign_in::may_fail(failures) {
         return Ok(DomainError::RateLimited { retry_after: sign_in::WINDOW.num_seconds().unsigned_abs() });
     }
-    tx.commit(Audit::of(actor, Action::SignInFailed, link).set("reason", reason)).await?;
+    tx.commit(entry).await?;
     Ok(problem.into())
 }
 
@@ -180,9 +177,14 @@ pub(crate) struct Opened {
 /// Opens a session for the owner of an address.
 pub(crate) async fn open(tx: &Tx<'_>, actor: &Actor, email: &str) -> Result<Opened> {
     let (user, registered) = person(tx, email).await?;
+    Ok(Opened { registered, ..open_for(tx, actor, user, SignInMethod::MagicLink).await? })
+}
+
+/// Opens a session for somebody known.
+pub(crate) async fn open_for(tx: &Tx<'_>, actor: &Actor, user: user::Model, method: SignInMethod) -> Result<Opened> {
     let joined = join_authorised(tx, &user).await?;
-    let session = sessions::insert(tx, actor, user, SignInMethod::MagicLink).await?;
-    Ok(Opened { session, registered, joined })
+    let session = sessions::insert(tx, actor, user, method).await?;
+    Ok(Opened { session, registered: false, joined })
 }
 
 /// The person behind an address; true where they were registered just now.

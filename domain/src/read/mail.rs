@@ -10,16 +10,34 @@ use entities::{
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use secrecy::SecretString;
 
-use super::sign_in;
+use super::{sign_in, sso};
 use crate::{Domain, DomainError, Result, keyring::Purpose, rules::notice::Subject};
 
-/// A sign-in link to be mailed.
+/// A way to sign in, to be mailed.
 pub struct SignInMail {
     pub portal: portal::Model,
     pub to: String,
-    pub token: SecretString,
+    pub way: WayIn,
     pub asked_at: DateTime<Utc>,
     pub valid_until: DateTime<Utc>,
+}
+
+pub enum WayIn {
+    /// The token of a link.
+    Link(SecretString),
+    /// The address's organisation lets its people in by its identity provider alone.
+    SingleSignOn {
+        provider: String,
+        /// Where the sign-in leads.
+        then: Option<Onward>,
+    },
+}
+
+pub enum Onward {
+    /// As was asked for with the link.
+    To(String),
+    /// To the page of the invitation that the link was asked for with, by its token.
+    Invitation(SecretString),
 }
 
 /// An invitation to be mailed.
@@ -61,13 +79,24 @@ pub async fn sign_in_link(ctx: &Domain, id: MagicLinkId) -> Result<Option<SignIn
     if link.used_at.is_some() || link.expires_at <= now || !sign_in::may_sign_in(&ctx.db, &link.email, now).await? {
         return Ok(None);
     }
-    Ok(Some(SignInMail {
-        portal: portal(ctx).await?,
-        token: ctx.keys.link_token(Purpose::MagicLink, id, 0),
-        to: link.email,
-        asked_at: link.created_at,
-        valid_until: link.expires_at,
-    }))
+    let way = match sso::only_way(ctx, &ctx.db, &link.email).await? {
+        Some(provider) => WayIn::SingleSignOn { provider: provider.name().to_owned(), then: onward(ctx, &link).await? },
+        None => WayIn::Link(ctx.keys.link_token(Purpose::MagicLink, id, 0)),
+    };
+    let (asked_at, valid_until) = (link.created_at, link.expires_at);
+    Ok(Some(SignInMail { portal: portal(ctx).await?, to: link.email, way, asked_at, valid_until }))
+}
+
+async fn onward(ctx: &Domain, link: &magic_link::Model) -> Result<Option<Onward>> {
+    let invitation = match link.invitation_id {
+        Some(id) => invitation::Entity::find_by_id(id).one(&ctx.db).await?,
+        None => None,
+    };
+    let token = |row: invitation::Model| ctx.keys.link_token(Purpose::Invitation, row.id, row.generation);
+    Ok(match invitation {
+        Some(row) => Some(Onward::Invitation(token(row))),
+        None => link.redirect_to.clone().map(Onward::To),
+    })
 }
 
 /// `None` where the invitation is answered, revoked or expired, or was sent again since.

@@ -12,8 +12,10 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFi
 use crate::{
     Domain, Result,
     keyring::{Purpose, sha256},
+    read::{domains, sso},
     rules::{
         access_token::is_well_formed,
+        mail_domain::of_address,
         sign_in::{Refusal, usable},
     },
 };
@@ -76,8 +78,13 @@ pub async fn magic_link(
     if let Err(refusal) = usable(link.used_at, link.expires_at, ctx.now()) {
         return Ok(Err((id, refusal)));
     }
-    let welcome = may_sign_in(db, &link.email, ctx.now()).await?;
-    Ok(if welcome { Ok(link) } else { Err((id, Refusal::NotInvited)) })
+    if !may_sign_in(db, &link.email, ctx.now()).await? {
+        return Ok(Err((id, Refusal::NotInvited)));
+    }
+    Ok(match sso::only_way(ctx, db, &link.email).await? {
+        Some(_) => Err((id, Refusal::SingleSignOn)),
+        None => Ok(link),
+    })
 }
 
 /// Sign-in links are never sent again: a new request makes a new one.
@@ -111,7 +118,8 @@ pub async fn access_tokens(ctx: &Domain, user: UserId) -> Result<Vec<access_toke
 }
 
 /// Whether a link may be mailed to this address, or one that was mailed be used: a known person, an invitation that waits
-/// for an answer, an authorised address of a client whose portal access is on, or anyone where the portal says so.
+/// for an answer, an authorised address of a client whose portal access is on, a mailbox at a domain whose people may join its
+/// team, or anyone where the portal says so.
 pub async fn may_sign_in(db: &impl ConnectionTrait, email: &str, now: DateTime<Utc>) -> Result<bool> {
     let email = email.trim().to_lowercase();
     if user::Entity::by_email(&email).count(db).await? > 0 {
@@ -131,6 +139,9 @@ pub async fn may_sign_in(db: &impl ConnectionTrait, email: &str, now: DateTime<U
         if open.count(db).await? > 0 {
             return Ok(true);
         }
+    }
+    if domains::open_at(db, of_address(&email)).await?.is_some() {
+        return Ok(true);
     }
     Ok(portal::Entity::find_by_id(1).one(db).await?.is_some_and(|portal| portal.self_registration))
 }

@@ -8,9 +8,13 @@ use entities::{
 use uuid::Uuid;
 
 mod credential;
+mod domain;
 mod leak;
 
-pub use self::credential::{CredentialNotice, Named};
+pub use self::{
+    credential::{CredentialNotice, Named},
+    domain::DomainRecord,
+};
 
 /// Operations that a text names; of more it tells how many.
 const NAMED: usize = 10;
@@ -168,6 +172,12 @@ pub enum Notice {
         subject: String,
         body: String,
     },
+    /// To those who manage the team.
+    DomainMissing {
+        record: DomainRecord,
+        until: DateTime<Utc>,
+    },
+    DomainLost(DomainRecord),
     Credential {
         named: Named,
         what: CredentialNotice,
@@ -236,9 +246,11 @@ impl Notice {
             | Self::ScopeDeclined { .. }
             | Self::ScopeRevoked { .. } => NotificationKind::Scope,
             Self::SpecPublished { .. } => NotificationKind::Spec,
-            Self::RegistrationWaiting { .. } | Self::RegistrationApproved { .. } | Self::RegistrationDeclined { .. } => {
-                NotificationKind::Team
-            }
+            Self::RegistrationWaiting { .. }
+            | Self::RegistrationApproved { .. }
+            | Self::RegistrationDeclined { .. }
+            | Self::DomainMissing { .. }
+            | Self::DomainLost(_) => NotificationKind::Team,
             Self::SupportRequested { .. } => NotificationKind::Support,
             Self::Credential { what, .. } => what.kind(),
             Self::AccessTokenLeaked { .. } => NotificationKind::Credential,
@@ -272,6 +284,7 @@ impl Notice {
             | Self::RegistrationApproved { id, .. }
             | Self::RegistrationDeclined { id, .. }
             | Self::SupportRequested { id, .. } => Subject::Team(*id),
+            Self::DomainMissing { record, .. } | Self::DomainLost(record) => Subject::Team(record.team_id),
             Self::Credential { named, .. } => Subject::Credential(named.id),
             Self::AccessTokenLeaked { id, .. } => Subject::AccessToken(*id),
         }
@@ -403,6 +416,8 @@ impl Notice {
                 let about = format!("{by} of {team} asks for support.");
                 noted(format!("Support: {subject}"), [about], &Some(body.clone()))
             }
+            Self::DomainMissing { record, until } => record.missing(*until),
+            Self::DomainLost(record) => record.lost(),
             Self::Credential { named, what } => what.text(named),
             Self::AccessTokenLeaked { name, url, .. } => leak::of_access_token(name, url.as_deref()),
             // Every other variant has its text above; the table of the tests would show this one.

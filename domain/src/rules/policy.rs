@@ -3,7 +3,7 @@
 use entities::{
     authorized_email,
     enums::{AccessLevel, StaffRole},
-    invitation, membership,
+    invitation, membership, team_domain,
 };
 
 /// What a staff role may do.
@@ -97,7 +97,12 @@ macro_rules! access_of {
     )*};
 }
 
-access_of! { member membership::Model  invitation invitation::Model  authorized authorized_email::Model }
+access_of! {
+    member membership::Model
+    invitation invitation::Model
+    authorized authorized_email::Model
+    domain team_domain::Model
+}
 
 impl Access {
     pub fn of<'a, T>(row: &'a T) -> Self
@@ -117,6 +122,8 @@ pub enum MemberRight {
     ReadTeam,
     /// Invite, change access, remove.
     ManageTeam,
+    /// Set up who vouches for its people. The team's own: who can, can sign in as each of them.
+    ManageSso,
     /// See subscriptions, clients, credentials (masked), logs.
     ReadCredentials,
     /// Subscribe, make and revoke credentials, change network rules.
@@ -124,7 +131,8 @@ pub enum MemberRight {
 }
 
 impl MemberRight {
-    pub const ALL: [Self; 5] = [Self::SeeTeam, Self::ReadTeam, Self::ManageTeam, Self::ReadCredentials, Self::ManageCredentials];
+    pub const ALL: [Self; 6] =
+        [Self::SeeTeam, Self::ReadTeam, Self::ManageTeam, Self::ManageSso, Self::ReadCredentials, Self::ManageCredentials];
 
     /// For the sentence "this needs …".
     pub fn needs(self) -> &'static str {
@@ -132,6 +140,7 @@ impl MemberRight {
             Self::SeeTeam => "membership of the team",
             Self::ReadTeam => "READ access to the team area",
             Self::ManageTeam => "FULL access to the team area",
+            Self::ManageSso => "FULL access to the team area, as a member of the team",
             Self::ReadCredentials => "READ access to the credentials area",
             Self::ManageCredentials => "FULL access to the credentials area",
         }
@@ -142,7 +151,7 @@ pub fn member_may(access: Access, right: MemberRight) -> bool {
     match right {
         MemberRight::SeeTeam => true,
         MemberRight::ReadTeam => access.team >= AccessLevel::Read,
-        MemberRight::ManageTeam => access.team >= AccessLevel::Full,
+        MemberRight::ManageTeam | MemberRight::ManageSso => access.team >= AccessLevel::Full,
         MemberRight::ReadCredentials => access.credentials >= AccessLevel::Read,
         MemberRight::ManageCredentials => access.credentials >= AccessLevel::Full,
     }
@@ -154,7 +163,7 @@ pub fn staff_may_for_team(role: StaffRole, right: MemberRight) -> bool {
     match right {
         MemberRight::SeeTeam | MemberRight::ReadTeam | MemberRight::ReadCredentials => staff_may(role, StaffRight::Read),
         MemberRight::ManageTeam => staff_may(role, StaffRight::Edit),
-        MemberRight::ManageCredentials => false,
+        MemberRight::ManageSso | MemberRight::ManageCredentials => false,
     }
 }
 
@@ -186,13 +195,13 @@ mod tests {
     fn the_matrix_of_members() {
         use AccessLevel::{Full, None, Read};
         for (level, team, credentials) in [
-            (None, [true, false, false], [false, false]),
-            (Read, [true, true, false], [true, false]),
-            (Full, [true; 3], [true; 2]),
+            (None, [true, false, false, false], [false, false]),
+            (Read, [true, true, false, false], [true, false]),
+            (Full, [true; 4], [true; 2]),
         ] {
             let access = Access { team: level, credentials: level, billing: level };
             let may = MemberRight::ALL.map(|right| member_may(access, right));
-            assert_eq!((&may[..3], &may[3..]), (&team[..], &credentials[..]), "{level:?}");
+            assert_eq!((&may[..4], &may[4..]), (&team[..], &credentials[..]), "{level:?}");
         }
     }
 }

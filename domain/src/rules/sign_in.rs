@@ -39,6 +39,8 @@ pub enum Refusal {
     Replaced,
     /// The address lost its way in since the link was asked for.
     NotInvited,
+    /// The address's organisation lets its people in by its identity provider alone.
+    SingleSignOn,
 }
 
 impl Refusal {
@@ -50,6 +52,7 @@ impl Refusal {
             Self::Expired => "expired",
             Self::Replaced => "replaced",
             Self::NotInvited => "not_invited",
+            Self::SingleSignOn => "single_sign_on",
         }
     }
 
@@ -60,6 +63,10 @@ impl Refusal {
             Self::Expired => (ProblemCode::Expired, "this link is too old: ask for a new one"),
             Self::Replaced => (ProblemCode::Expired, "a newer mail replaced this link: use the one that came last"),
             Self::NotInvited => (ProblemCode::WrongState, "this address may no longer sign in: ask for an invitation"),
+            Self::SingleSignOn => (
+                ProblemCode::WrongState,
+                "your organisation lets its people in by its own accounts alone: sign in with your organisation's account",
+            ),
         };
         Problem::new(code, "token", message)
     }

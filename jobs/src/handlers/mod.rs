@@ -5,8 +5,8 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use domain::{
     Domain,
     outbox::{
-        EndOverdueSubscriptions, EndSilentOverlap, EndSubscription, Job, KeepSigningKeys, PruneRecords, SendInvitation,
-        SendMagicLink, SendNotification, SendSupportRequest, TellOfSpec, WarnOfExpiry, WarnOfOverlapEnd,
+        EndOverdueSubscriptions, EndSilentOverlap, EndSubscription, Job, KeepSigningKeys, PruneRecords, RecheckDomains,
+        SendInvitation, SendMagicLink, SendNotification, SendSupportRequest, TellOfSpec, WarnOfExpiry, WarnOfOverlapEnd,
     },
 };
 use entities::outbox_job;
@@ -24,6 +24,7 @@ mod end_silent_overlap;
 mod end_subscription;
 mod keep_signing_keys;
 mod prune_records;
+mod recheck_domains;
 mod send_invitation;
 mod send_magic_link;
 mod send_notification;
@@ -66,6 +67,7 @@ impl Handlers {
             .on(END_LIMIT, |domain, job: WarnOfOverlapEnd| warn_of_overlap_end::run(domain, job))
             .on(END_LIMIT, |domain, _: KeepSigningKeys| keep_signing_keys::run(domain))
             .on(SWEEP_LIMIT, |domain, _: EndOverdueSubscriptions| end_overdue_subscriptions::run(domain))
+            .on(SWEEP_LIMIT, |domain, _: RecheckDomains| recheck_domains::run(domain))
             .on(SWEEP_LIMIT, |domain, _: WarnOfExpiry| warn_of_expiry::run(domain))
             .on(SWEEP_LIMIT, |domain, job: TellOfSpec| tell_of_spec::run(domain, job))
     }

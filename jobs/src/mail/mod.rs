@@ -4,7 +4,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use domain::{
-    read::mail::{InvitationMail, NotificationMail, SignInMail, SupportMail},
+    read::mail::{InvitationMail, NotificationMail, Onward, SignInMail, SupportMail, WayIn},
     rules::text,
 };
 use entities::{
@@ -13,6 +13,7 @@ use entities::{
 };
 use lettre::message::Mailbox;
 use secrecy::{ExposeSecret, SecretString};
+use url::form_urlencoded;
 
 use crate::Failure;
 
@@ -25,6 +26,9 @@ pub use transport::{SentMail, SentMails};
 
 use compose::Letter;
 use transport::Transport;
+
+/// The page behind a mailed invitation.
+const INVITATION: &str = "/auth/invitation";
 
 /// How mails leave.
 #[derive(Debug)]
@@ -43,6 +47,8 @@ pub struct MailSettings {
     pub from: String,
     /// Where links lead; without a slash at its end.
     pub portal_url: String,
+    /// Where this instance is reached; without a slash at its end.
+    pub base_url: String,
     pub delivery: Delivery,
 }
 
@@ -58,6 +64,7 @@ pub struct Mailer(Arc<Inner>);
 struct Inner {
     from: Mailbox,
     portal_url: String,
+    base_url: String,
     transport: Transport,
 }
 
@@ -67,7 +74,8 @@ impl Mailer {
             MailSettingError(format!("the sender {:?} is not an address such as portal@example.com: {error}", settings.from))
         })?;
         let portal_url = settings.portal_url.trim_end_matches('/').to_owned();
-        Ok(Self(Arc::new(Inner { from, portal_url, transport: Transport::open(settings.delivery)? })))
+        let base_url = settings.base_url;
+        Ok(Self(Arc::new(Inner { from, portal_url, base_url, transport: Transport::open(settings.delivery)? })))
     }
 
     /// Whether mails can leave, in a sentence; connects to the mail server where there is one.
@@ -83,23 +91,48 @@ impl Mailer {
     fn link(&self, path: &str, token: &SecretString) -> String {
         format!("{}{path}?token={}", self.0.portal_url, token.expose_secret())
     }
+
+    /// The way to an address's identity provider. It starts and ends at this instance, whose cookie it needs.
+    fn way_to_provider(&self, email: &str, then: Option<&Onward>) -> String {
+        let mut query = form_urlencoded::Serializer::new(format!("{}/auth/sso?", self.0.base_url));
+        query.append_pair("email", email);
+        match then {
+            Some(Onward::Invitation(token)) => query.append_pair("redirectTo", &self.link(INVITATION, token)),
+            Some(Onward::To(path)) if path.starts_with('/') => {
+                query.append_pair("redirectTo", &format!("{}{path}", self.0.portal_url))
+            }
+            Some(Onward::To(url)) => query.append_pair("redirectTo", url),
+            None => &mut query,
+        };
+        query.finish()
+    }
 }
 
-/// The mail with a sign-in link.
+/// The mail with a sign-in link, or with the way to the one provider that signs its reader in.
 pub(crate) fn sign_in(mailer: &Mailer, id: MagicLinkId, facts: &SignInMail) -> Result<Letter, Failure> {
-    let link = mailer.link("/auth/magic-link", &facts.token);
-    let about = template::SignIn {
-        link: &link,
-        minutes: (facts.valid_until - facts.asked_at).num_minutes(),
-        until: template::moment(facts.valid_until),
+    let (link, text) = match &facts.way {
+        WayIn::Link(token) => {
+            let link = mailer.link("/auth/magic-link", token);
+            let about = template::SignIn {
+                link: &link,
+                minutes: (facts.valid_until - facts.asked_at).num_minutes(),
+                until: template::moment(facts.valid_until),
+            };
+            let text = template::render("sign_in", &facts.portal, &about)?;
+            (link, text)
+        }
+        WayIn::SingleSignOn { provider, then } => {
+            let link = mailer.way_to_provider(&facts.to, then.as_ref());
+            let text = template::render("single_sign_on", &facts.portal, &template::SingleSignOn { link: &link, provider })?;
+            (link, text)
+        }
     };
-    let text = template::render("sign_in", &facts.portal, &about)?;
     compose::letter(&mailer.0.from, &facts.portal, &facts.to, id.to_string(), facts.asked_at, &link, text)
 }
 
 /// The mail with an invitation.
 pub(crate) fn invitation(mailer: &Mailer, id: InvitationId, generation: i32, facts: &InvitationMail) -> Result<Letter, Failure> {
-    let link = mailer.link("/auth/invitation", &facts.token);
+    let link = mailer.link(INVITATION, &facts.token);
     let about = template::Invitation {
         link: &link,
         team: &facts.team,

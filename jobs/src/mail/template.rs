@@ -10,12 +10,15 @@ use serde::Serialize;
 use super::look::Look;
 use crate::Failure;
 
-const TEMPLATES: [(&str, &str); 14] = [
+const TEMPLATES: [(&str, &str); 17] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("layout.txt", include_str!("templates/layout.txt")),
     ("sign_in.subject", include_str!("templates/sign_in.subject")),
     ("sign_in.txt", include_str!("templates/sign_in.txt")),
     ("sign_in.html", include_str!("templates/sign_in.html")),
+    ("single_sign_on.subject", include_str!("templates/single_sign_on.subject")),
+    ("single_sign_on.txt", include_str!("templates/single_sign_on.txt")),
+    ("single_sign_on.html", include_str!("templates/single_sign_on.html")),
     ("invitation.subject", include_str!("templates/invitation.subject")),
     ("invitation.txt", include_str!("templates/invitation.txt")),
     ("invitation.html", include_str!("templates/invitation.html")),
@@ -43,6 +46,12 @@ pub struct SignIn<'a> {
     pub link: &'a str,
     pub minutes: i64,
     pub until: String,
+}
+
+#[derive(Debug, Serialize)]
+pub struct SingleSignOn<'a> {
+    pub link: &'a str,
+    pub provider: &'a str,
 }
 
 #[derive(Debug, Serialize)]

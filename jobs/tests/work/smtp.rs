@@ -148,6 +148,7 @@ fn a_wrong_setting_is_named_without_its_password() {
     let settings = |from: &str, url: &str| MailSettings {
         from: from.to_owned(),
         portal_url: "http://localhost".to_owned(),
+        base_url: "http://localhost".to_owned(),
         delivery: Delivery::Smtp(url.to_owned().into()),
     };
     let wrong = |settings| Mailer::new(settings).err().expect("wrong").to_string();

@@ -6,6 +6,7 @@ mod magic_link;
 mod notification;
 mod page;
 mod session;
+mod sso;
 
 use axum::{
     Router,
@@ -33,6 +34,8 @@ pub fn routes(state: AppState) -> Router<AppState> {
         .route("/auth/magic-link", get(magic_link::show).post(magic_link::redeem))
         .route("/auth/invitation", get(invitation::show).post(invitation::accept))
         .route("/auth/sign-in", get(session::form).post(session::request))
+        .route("/auth/sso", get(sso::start))
+        .route("/auth/sso/callback", get(sso::callback))
         .route("/auth/signed-in", get(session::signed_in))
         .route("/auth/sign-out", axum::routing::post(session::sign_out))
         .route("/notifications/{id}", get(notification::show))

@@ -28,6 +28,8 @@ const DEFAULT_COLOR: &str = "#2456d6";
 pub struct Look {
     name: String,
     support_email: Option<String>,
+    /// Whether asking for a link offers the way to an organisation's identity provider too.
+    sso: bool,
     logo: Option<Url>,
     color: String,
     /// Of the text on `color`.
@@ -74,10 +76,12 @@ pub struct Link {
 impl Look {
     /// The error is an answer already: without the portal's row there is no page to show.
     pub async fn load(state: &AppState) -> Result<Self, Response> {
-        let portal = read::portal::load(&state.domain).await.map_err(|error| {
+        let unready = |error: DomainError| {
             log_fault(&error, outside(&error));
             (outside(&error).status, "the portal cannot answer now: try again in a minute\n").into_response()
-        })?;
+        };
+        let portal = read::portal::load(&state.domain).await.map_err(unready)?;
+        let sso = read::sso::is_anywhere(&state.domain).await.map_err(unready)?;
         let color = portal.primary_color.unwrap_or_else(|| DEFAULT_COLOR.to_owned());
         Ok(Self {
             ink: ink_on(&color),
@@ -85,6 +89,7 @@ impl Look {
             logo: portal.logo_url.and_then(|url| Url::parse(&url).ok()),
             name: portal.name,
             support_email: portal.support_email,
+            sso,
             nonce: BASE64.encode(state.domain.env.random::<16>()),
             form_targets: state.site.origins.join(" "),
         })
@@ -99,7 +104,7 @@ impl Look {
         let html = templates.add_template("page.html", TEMPLATE).and_then(|()| templates.get_template("page.html")).and_then(
             |template| {
                 template.render(context! {
-                    page, name => self.name, support_email => self.support_email, color => self.color, ink => self.ink,
+                    page, name => self.name, support_email => self.support_email, sso => self.sso, color => self.color, ink => self.ink,
                     logo => self.logo.as_ref().map(Url::as_str), nonce => self.nonce,
                 })
             },

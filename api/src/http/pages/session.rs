@@ -23,12 +23,15 @@ use super::{
 };
 use crate::{auth::cookie, http::AppState};
 
+/// Where a sign-in leads that was asked to lead nowhere.
+pub const SIGNED_IN: &str = "/auth/signed-in";
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Request {
     #[serde(default)]
-    email: String,
-    redirect_to: Option<String>,
+    pub email: String,
+    pub redirect_to: Option<String>,
 }
 
 pub async fn form(Visit { look, .. }: Visit, Query(request): Query<Request>) -> Response {
@@ -36,7 +39,7 @@ pub async fn form(Visit { look, .. }: Visit, Query(request): Query<Request>) -> 
     look.page(StatusCode::OK, &asking(ask))
 }
 
-fn asking(ask: Ask) -> Page {
+pub fn asking(ask: Ask) -> Page {
     let text = "We mail you a link that signs you in. No password needed.".to_owned();
     Page { title: "Sign in".to_owned(), text: vec![text], ask: Some(ask), ..Page::default() }
 }

@@ -38,6 +38,13 @@ fn table() -> String {
         let (shown, url) = (shown.map(str::to_owned), some("https://example.com/a#L7"));
         credential(CredentialNotice::Leaked { shown, url, newest, measure })
     };
+    let record = || DomainRecord {
+        team_id: id,
+        team: team(),
+        domain: "acme.example".to_owned(),
+        name: "_portico-challenge.acme.example".to_owned(),
+        value: "portico-domain-verification=abc".to_owned(),
+    };
     let all = [
         Notice::SubscriptionWaiting { held: held() },
         Notice::SubscriptionApproved { held: held(), notes: None },
@@ -68,6 +75,8 @@ fn table() -> String {
         Notice::RegistrationApproved { id, team: team(), notes: None },
         Notice::RegistrationDeclined { id, team: team(), notes: None },
         Notice::SupportRequested { id, team: team(), by: by(), subject: "429".to_owned(), body: "Why?".to_owned() },
+        Notice::DomainMissing { record: record(), until: at },
+        Notice::DomainLost(record()),
         credential(CredentialNotice::Expiring { days: 30, at, renewed: true }),
         credential(CredentialNotice::Expiring { days: 1, at, renewed: false }),
         credential(CredentialNotice::OverlapEnding { at, last_used_at: at - chrono::TimeDelta::hours(7) }),

@@ -1,0 +1,322 @@
+//! OpenID Connect with identity providers that people outside set up: everything is fetched by the one client for that, and
+//! nothing is believed that a signature does not hold.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{
+    env::Env,
+    identity::{Answer, Attempt, Identity, IdentityProviders, NoIdentity, Registration},
+    outgoing::{NotFetched, Outgoing},
+    rules::outgoing::{self as reach, Reach},
+};
+use futures_util::{FutureExt, future::BoxFuture};
+use openidconnect::{
+    AccessTokenHash, AdditionalProviderMetadata, AsyncHttpClient, AuthType, AuthorizationCode, ClaimsVerificationError, ClientId,
+    ClientSecret, CsrfToken, DiscoveryError, HttpRequest, HttpResponse, IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge,
+    PkceCodeVerifier, ProviderMetadata, RedirectUrl, RequestTokenError, Scope, SignatureVerificationError, TokenResponse,
+    core::{
+        CoreAuthDisplay, CoreAuthenticationFlow, CoreClaimName, CoreClaimType, CoreClient, CoreClientAuthMethod, CoreGrantType,
+        CoreIdTokenClaims, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm,
+        CoreJwsSigningAlgorithm as Alg, CoreResponseMode, CoreResponseType, CoreSubjectIdentifierType, CoreTokenResponse,
+        CoreUserInfoClaims,
+    },
+};
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use tokio_rustls::rustls;
+use url::Url;
+
+use crate::outgoing::Client;
+
+/// For so long a discovery document and its keys are believed.
+const FRESH: TimeDelta = TimeDelta::minutes(5);
+/// Keys are not read again sooner for a key that is not among them.
+const PAUSE: TimeDelta = TimeDelta::seconds(30);
+/// How far a provider's clock may be ahead of ours.
+const AHEAD: TimeDelta = TimeDelta::minutes(5);
+/// Bytes of one answer.
+const MAX_ANSWER: usize = 512 << 10;
+/// Providers that are kept.
+const MAX_KNOWN: usize = 1_000;
+/// By keys that the provider publishes: a shared secret would let whoever knows it sign in as anybody.
+const ALGORITHMS: [Alg; 9] = [
+    Alg::RsaSsaPkcs1V15Sha256,
+    Alg::RsaSsaPkcs1V15Sha384,
+    Alg::RsaSsaPkcs1V15Sha512,
+    Alg::RsaSsaPssSha256,
+    Alg::RsaSsaPssSha384,
+    Alg::RsaSsaPssSha512,
+    Alg::EcdsaP256Sha256,
+    Alg::EcdsaP384Sha384,
+    Alg::EdDsa,
+];
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Extra {
+    /// RFC 9207.
+    authorization_response_iss_parameter_supported: Option<bool>,
+    /// RFC 8414.
+    code_challenge_methods_supported: Option<Vec<String>>,
+}
+
+impl AdditionalProviderMetadata for Extra {}
+
+type Metadata = ProviderMetadata<
+    Extra,
+    CoreAuthDisplay,
+    CoreClientAuthMethod,
+    CoreClaimName,
+    CoreClaimType,
+    CoreGrantType,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJweKeyManagementAlgorithm,
+    CoreJsonWebKey,
+    CoreResponseMode,
+    CoreResponseType,
+    CoreSubjectIdentifierType,
+>;
+
+#[derive(Clone)]
+struct Known {
+    metadata: Arc<Metadata>,
+    read_at: DateTime<Utc>,
+}
+
+pub struct OpenIdConnect {
+    /// To what people outside named, and to what the settings did.
+    outgoing: Arc<Client>,
+    trusting: Client,
+    env: Env,
+    known: Mutex<HashMap<(bool, String), Known>>,
+}
+
+impl OpenIdConnect {
+    /// `outgoing` asks what people outside named; what the settings name may be in a private network.
+    pub fn new(outgoing: Arc<Client>, env: Env) -> Result<Self, rustls::Error> {
+        Ok(Self { outgoing, trusting: Client::new(Reach::Private)?, env, known: Mutex::default() })
+    }
+
+    fn client(&self, trusted: bool) -> Through<'_> {
+        Through(if trusted { &self.trusting } else { &self.outgoing })
+    }
+
+    /// What a provider says of itself: as it was read lately, else read now.
+    async fn metadata(&self, issuer: &str, trusted: bool, fresh_for: TimeDelta) -> Result<Known, NoIdentity> {
+        let now = self.env.now();
+        let key = (trusted, issuer.to_owned());
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = known().get(&key).filter(|held| now - held.read_at < fresh_for).cloned();
+        if let Some(held) = held {
+            return Ok(held);
+        }
+        let read = Known { metadata: Arc::new(discover(self.client(trusted), issuer).await?), read_at: now };
+        let mut known = known();
+        if known.len() >= MAX_KNOWN {
+            known.clear();
+        }
+        known.insert(key, read.clone());
+        Ok(read)
+    }
+
+    async fn token(&self, metadata: &Metadata, us: &Registration, attempt: &Attempt, answer: &Answer) -> Token {
+        let client = client(metadata, us)?;
+        let code = AuthorizationCode::new(answer.code.expose_secret().to_owned());
+        let request = client.exchange_code(code).map_err(|_| NoIdentity::Discovery("it names no token endpoint".to_owned()))?;
+        let request = request.set_pkce_verifier(PkceCodeVerifier::new(attempt.verifier.clone()));
+        request.request_async(&self.client(us.trusted)).await.map_err(|error| match error {
+            RequestTokenError::ServerResponse(response) => NoIdentity::Refused(response.error().to_string()),
+            RequestTokenError::Request(error) => NoIdentity::Unreachable(error.to_string()),
+            RequestTokenError::Parse(..) => NoIdentity::Unproven("it answers with no token".to_owned()),
+            RequestTokenError::Other(say) => NoIdentity::Unproven(say),
+        })
+    }
+
+    /// The token's claims. A key that is not known may be a new one: the provider's keys are read again then, not too often.
+    async fn claims(
+        &self,
+        known: Known,
+        us: &Registration,
+        attempt: &Attempt,
+        token: &CoreTokenResponse,
+    ) -> Result<CoreIdTokenClaims, NoIdentity> {
+        match self.verified(&known.metadata, us, attempt, token)? {
+            Err(ClaimsVerificationError::SignatureVerification(
+                SignatureVerificationError::NoMatchingKey | SignatureVerificationError::CryptoError(_),
+            )) => {
+                let again = self.metadata(&us.issuer, us.trusted, PAUSE).await?;
+                self.verified(&again.metadata, us, attempt, token)?.map_err(|error| NoIdentity::Unproven(chain(&error)))
+            }
+            verified => verified.map_err(|error| NoIdentity::Unproven(chain(&error))),
+        }
+    }
+
+    fn verified(
+        &self,
+        metadata: &Metadata,
+        us: &Registration,
+        attempt: &Attempt,
+        token: &CoreTokenResponse,
+    ) -> Result<Result<CoreIdTokenClaims, ClaimsVerificationError>, NoIdentity> {
+        let unproven = |say: &str| NoIdentity::Unproven(say.to_owned());
+        let client = client(metadata, us)?;
+        let now = self.env.now();
+        let verifier = client
+            .id_token_verifier()
+            .set_allowed_algs(ALGORITHMS)
+            .set_time_fn(move || now)
+            .set_issue_time_verifier_fn(
+                move |at| if at > now + AHEAD { Err(format!("issued in the future, at {at}")) } else { Ok(()) },
+            )
+            // A token for others too is not meant for us alone.
+            .set_other_audience_verifier_fn(|_| false);
+        let id_token = token.id_token().ok_or_else(|| unproven("it answers with no ID token"))?;
+        let claims = match id_token.claims(&verifier, &Nonce::new(attempt.nonce.clone())) {
+            Ok(claims) => claims.clone(),
+            Err(error) => return Ok(Err(error)),
+        };
+        if claims.authorized_party().is_some_and(|party| party.as_str() != us.client_id) {
+            return Err(unproven("the ID token was made for another client"));
+        }
+        if let Some(hash) = claims.access_token_hash() {
+            let signed_by = id_token.signing_key(&verifier).map_err(|error| NoIdentity::Unproven(error.to_string()))?;
+            let algorithm = id_token.signing_alg().map_err(|error| NoIdentity::Unproven(error.to_string()))?;
+            let own = AccessTokenHash::from_token(token.access_token(), algorithm, signed_by);
+            if own.map_err(|error| NoIdentity::Unproven(error.to_string()))? != *hash {
+                return Err(unproven("the access token is not the one that the ID token names"));
+            }
+        }
+        Ok(Ok(claims))
+    }
+
+    /// The address, where the ID token does not tell it.
+    async fn told(
+        &self,
+        metadata: &Metadata,
+        us: &Registration,
+        token: &CoreTokenResponse,
+        claims: &CoreIdTokenClaims,
+    ) -> Result<Option<CoreUserInfoClaims>, NoIdentity> {
+        if claims.email().is_some() {
+            return Ok(None);
+        }
+        let client = client(metadata, us)?;
+        let Ok(request) = client.user_info(token.access_token().clone(), Some(claims.subject().clone())) else { return Ok(None) };
+        let told = request.request_async(&self.client(us.trusted)).await;
+        told.map(Some).map_err(|error| NoIdentity::Unproven(chain(&error)))
+    }
+}
+
+/// One of our clients, as the library asks for one.
+#[derive(Clone, Copy)]
+struct Through<'a>(&'a Client);
+
+impl Through<'_> {
+    async fn ask(self, request: HttpRequest) -> Result<HttpResponse, NotFetched> {
+        let (parts, body) = request.into_parts();
+        // The discovery document names where we go: it is no more to be trusted than who named the issuer.
+        reach::url("", &parts.uri.to_string(), self.0.reach()).map_err(|_| NotFetched::NotAllowed)?;
+        let request = http::Request::from_parts(parts, Bytes::from(body));
+        let (parts, body) = self.0.send(request, MAX_ANSWER).await?.into_parts();
+        Ok(HttpResponse::from_parts(parts, body.into()))
+    }
+}
+
+impl<'c> AsyncHttpClient<'c> for Through<'_> {
+    type Error = NotFetched;
+    type Future = BoxFuture<'c, Result<HttpResponse, NotFetched>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        self.ask(request).boxed()
+    }
+}
+
+async fn discover(through: Through<'_>, issuer: &str) -> Result<Metadata, NoIdentity> {
+    let bad = |say: &str| NoIdentity::Discovery(say.to_owned());
+    let issuer = IssuerUrl::new(issuer.to_owned()).map_err(|_| bad("the issuer is no URL"))?;
+    let metadata = Metadata::discover_async(issuer, &through).await.map_err(|error| match error {
+        DiscoveryError::Request(error) => NoIdentity::Unreachable(error.to_string()),
+        DiscoveryError::Response(status, ..) => NoIdentity::Unreachable(format!("the answer was {status}")),
+        other => NoIdentity::Discovery(chain(&other)),
+    })?;
+    let sent_to = metadata.authorization_endpoint().url().as_str();
+    reach::url("", sent_to, through.0.reach()).map_err(|_| bad("its authorization endpoint may not be visited"))?;
+    if metadata.token_endpoint().is_none() {
+        return Err(bad("it names no token endpoint"));
+    }
+    let methods = metadata.additional_metadata().code_challenge_methods_supported.as_deref();
+    if methods.is_some_and(|methods| !methods.iter().any(|method| method == "S256")) {
+        return Err(bad("it does not know PKCE with S256"));
+    }
+    Ok(metadata)
+}
+
+type Token = Result<CoreTokenResponse, NoIdentity>;
+
+type Asking = CoreClient<
+    openidconnect::EndpointSet,
+    openidconnect::EndpointNotSet,
+    openidconnect::EndpointNotSet,
+    openidconnect::EndpointNotSet,
+    openidconnect::EndpointMaybeSet,
+    openidconnect::EndpointMaybeSet,
+>;
+
+fn client(metadata: &Metadata, us: &Registration) -> Result<Asking, NoIdentity> {
+    let secret = us.client_secret.as_ref().map(|secret| ClientSecret::new(secret.expose_secret().to_owned()));
+    let callback =
+        RedirectUrl::new(us.callback.clone()).map_err(|_| NoIdentity::Discovery("our callback is no URL".to_owned()))?;
+    let client = CoreClient::from_provider_metadata(metadata.clone(), ClientId::new(us.client_id.clone()), secret);
+    let methods = metadata.token_endpoint_auth_methods_supported();
+    let by_post = methods.is_some_and(|methods| {
+        methods.contains(&CoreClientAuthMethod::ClientSecretPost) && !methods.contains(&CoreClientAuthMethod::ClientSecretBasic)
+    });
+    let auth = if by_post { AuthType::RequestBody } else { AuthType::BasicAuth };
+    Ok(client.set_auth_type(auth).set_redirect_uri(callback))
+}
+
+/// An error with what is behind it, for the operator's log.
+fn chain(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+#[async_trait]
+impl IdentityProviders for OpenIdConnect {
+    async fn check(&self, issuer: &str) -> Result<(), NoIdentity> {
+        self.metadata(issuer, false, TimeDelta::zero()).await.map(drop)
+    }
+
+    async fn authorization_url(&self, us: &Registration, attempt: &Attempt, hint: &str) -> Result<Url, NoIdentity> {
+        let known = self.metadata(&us.issuer, us.trusted, FRESH).await?;
+        let client = client(&known.metadata, us)?;
+        let (state, nonce) = (CsrfToken::new(attempt.state.clone()), Nonce::new(attempt.nonce.clone()));
+        let challenge = PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(attempt.verifier.clone()));
+        let asked = client.authorize_url(CoreAuthenticationFlow::AuthorizationCode, || state, || nonce);
+        let asked = asked.add_scope(Scope::new("email".to_owned())).set_pkce_challenge(challenge);
+        Ok(asked.add_extra_param("login_hint", hint).url().0)
+    }
+
+    async fn identify(&self, us: &Registration, attempt: &Attempt, answer: &Answer) -> Result<Identity, NoIdentity> {
+        let known = self.metadata(&us.issuer, us.trusted, FRESH).await?;
+        let says_who = known.metadata.additional_metadata().authorization_response_iss_parameter_supported == Some(true);
+        match &answer.issuer {
+            Some(issuer) if *issuer != us.issuer => return Err(NoIdentity::OtherIssuer),
+            None if says_who => return Err(NoIdentity::OtherIssuer),
+            _ => {}
+        }
+        let token = self.token(&known.metadata, us, attempt, answer).await?;
+        let metadata = Arc::clone(&known.metadata);
+        let claims = self.claims(known, us, attempt, &token).await?;
+        let told = self.told(&metadata, us, &token, &claims).await?;
+        let (email, email_verified) = match &told {
+            Some(told) => (told.email(), told.email_verified()),
+            None => (claims.email(), claims.email_verified()),
+        };
+        Ok(Identity { subject: claims.subject().to_string(), email: email.map(|email| email.to_string()), email_verified })
+    }
+}
