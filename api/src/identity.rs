@@ -21,10 +21,10 @@ use openidconnect::{
     ClientSecret, CsrfToken, DiscoveryError, HttpRequest, HttpResponse, IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge,
     PkceCodeVerifier, ProviderMetadata, RedirectUrl, RequestTokenError, Scope, SignatureVerificationError, TokenResponse,
     core::{
-        CoreAuthDisplay, CoreAuthenticationFlow, CoreClaimName, CoreClaimType, CoreClient, CoreClientAuthMethod, CoreGrantType,
-        CoreIdTokenClaims, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm,
-        CoreJwsSigningAlgorithm as Alg, CoreResponseMode, CoreResponseType, CoreSubjectIdentifierType, CoreTokenResponse,
-        CoreUserInfoClaims,
+        CoreAuthDisplay, CoreAuthenticationFlow, CoreClaimName, CoreClaimType, CoreClient, CoreClientAuthMethod,
+        CoreErrorResponseType, CoreGrantType, CoreIdTokenClaims, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm,
+        CoreJweKeyManagementAlgorithm, CoreJwsSigningAlgorithm as Alg, CoreResponseMode, CoreResponseType,
+        CoreSubjectIdentifierType, CoreTokenResponse, CoreUserInfoClaims,
     },
 };
 use secrecy::ExposeSecret;
@@ -130,6 +130,10 @@ impl OpenIdConnect {
         let request = client.exchange_code(code).map_err(|_| NoIdentity::Discovery("it names no token endpoint".to_owned()))?;
         let request = request.set_pkce_verifier(PkceCodeVerifier::new(attempt.verifier.clone()));
         request.request_async(&self.client(us.trusted)).await.map_err(|error| match error {
+            // The code's fault, not the client's: used, too old, or of another sign-in.
+            RequestTokenError::ServerResponse(response) if *response.error() == CoreErrorResponseType::InvalidGrant => {
+                NoIdentity::Unproven("it gives no token for the code".to_owned())
+            }
             RequestTokenError::ServerResponse(response) => NoIdentity::Refused(response.error().to_string()),
             RequestTokenError::Request(error) => NoIdentity::Unreachable(error.to_string()),
             RequestTokenError::Parse(..) => NoIdentity::Unproven("it answers with no token".to_owned()),

@@ -55,7 +55,7 @@ impl TestApp {
     }
 }
 
-fn header(response: &Response, name: &str) -> String {
+pub fn header(response: &Response, name: &str) -> String {
     response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("-").to_owned()
 }
 

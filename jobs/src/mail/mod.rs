@@ -94,7 +94,9 @@ impl Mailer {
 
     /// The way to an address's identity provider. It starts and ends at this instance, whose cookie it needs.
     fn way_to_provider(&self, email: &str, then: Option<&Onward>) -> String {
-        let mut query = form_urlencoded::Serializer::new(format!("{}/auth/sso?", self.0.base_url));
+        let page = format!("{}/auth/sso?", self.0.base_url);
+        let start = page.len();
+        let mut query = form_urlencoded::Serializer::for_suffix(page, start);
         query.append_pair("email", email);
         match then {
             Some(Onward::Invitation(token)) => query.append_pair("redirectTo", &self.link(INVITATION, token)),

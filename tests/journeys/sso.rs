@@ -1,0 +1,515 @@
+//! Signing in by an organisation's identity provider: who is signed in, and what is refused and said where something is wrong.
+
+use chrono::TimeDelta;
+use entities::{
+    audit_event,
+    enums::{AccessLevel, StaffRole},
+    sso_provider,
+};
+use reqwest::{Response, StatusCode};
+use sea_orm::{EntityTrait, QueryOrder};
+use serde_json::{Value, json};
+
+use crate::{
+    app::{Person, TestApp},
+    domains::{claim, with_dns},
+    identity_provider::{CLIENT_ID, IdentityProvider, Lie, SECRET, Somebody, somebody},
+    name_server::NameServer,
+    sign_in::header,
+};
+
+/// A team with a proven domain, `acme.example`, whose people sign in by a provider of its own.
+struct Organisation {
+    app: TestApp,
+    dns: NameServer,
+    idp: IdentityProvider,
+    dev: Person,
+    team: Value,
+    provider: Value,
+}
+
+/// On the way to a provider.
+struct Left {
+    url: String,
+    cookie: String,
+}
+
+impl Organisation {
+    async fn new() -> Self {
+        let (app, dns) = with_dns().await;
+        let idp = IdentityProvider::start().await.by(&app.domain().env);
+        let (dev, team) = app.partner("acme").await;
+        app.proven(&dns, &dev, &team, "acme.example").await;
+        let own = Self { app, dns, idp, dev, team, provider: Value::Null };
+        let provider = own.configure(json!({})).await["id"].take();
+        Self { provider, ..own }
+    }
+
+    fn input(&self, more: Value) -> Value {
+        let mut input = json!({
+            "teamId": self.team, "name": "Acme's own", "issuer": self.idp.issuer, "clientId": CLIENT_ID, "clientSecret": SECRET,
+            "domains": ["acme.example"], "enforced": false,
+        });
+        if !self.provider.is_null() {
+            input["providerId"] = self.provider.clone();
+        }
+        input.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
+        input
+    }
+
+    async fn configure(&self, more: Value) -> Value {
+        let select = "provider { id name issuer clientId domains enforced lastSignInAt }";
+        self.app.mutate(Some(&self.dev), "configureSso", self.input(more), select).await["provider"].take()
+    }
+
+    async fn configure_refused(&self, who: &Person, more: Value) -> String {
+        self.app.refusal(Some(who), "configureSso", "ConfigureSsoInput", self.input(more)).await
+    }
+
+    /// From the address to the callback's answer.
+    async fn signs_in(&self, who: Somebody) -> Response {
+        let left = self.app.leaves("ada@acme.example", "/auth/sso").await;
+        self.app.comes_back(&self.idp.signs_in(&left.url, who), &left.cookie).await
+    }
+
+    /// What the page says; nobody is signed in.
+    async fn refused(&self, who: Somebody) -> String {
+        told(self.signs_in(who).await).await
+    }
+
+    /// The address that a session belongs to.
+    async fn address_of(&self, response: &Response) -> String {
+        let session = Person { session: cookie_of(response, "portico_session"), ..self.dev.clone() };
+        let seen = self.app.data(Some(&session), "{ viewer { user { email } } }", json!({})).await;
+        seen["viewer"]["user"]["email"].as_str().unwrap_or("nobody").to_owned()
+    }
+}
+
+impl TestApp {
+    /// By the page that mails and the sign-in page lead to.
+    async fn leaves(&self, email: &str, path: &str) -> Left {
+        let request = self.http.get(self.url(path)).query(&[("email", email), ("redirectTo", "/apps")]);
+        let page = request.send().await.expect("an answer");
+        assert_eq!(page.status(), StatusCode::OK, "{email}");
+        let cookie = header(&page, "set-cookie");
+        let url = header(&page, "refresh").strip_prefix("0; url=").expect("a way on").to_owned();
+        Left { url, cookie: cookie.split(';').next().expect("a cookie").to_owned() }
+    }
+
+    async fn comes_back(&self, back: &[(String, String)], cookie: &str) -> Response {
+        let request = self.http.get(self.url("/auth/sso/callback")).query(back).header("cookie", cookie);
+        request.send().await.expect("an answer")
+    }
+
+    async fn last_failure(&self) -> String {
+        self.audited().await.pop().expect("an event")
+    }
+
+    async fn may_leave(&self, email: &str) -> String {
+        self.refusal(None, "startSso", "StartSsoInput", json!({ "email": email })).await
+    }
+}
+
+fn cookie_of(response: &Response, name: &str) -> String {
+    let cookies = response.headers().get_all("set-cookie").iter().filter_map(|value| value.to_str().ok());
+    let own = cookies.filter_map(|cookie| cookie.split(';').next()?.split_once('=')).find(|(own, _)| *own == name);
+    own.map(|(_, value)| value.to_owned()).unwrap_or_default()
+}
+
+/// The refusal on a page that signs nobody in.
+async fn told(response: Response) -> String {
+    assert_eq!((response.status(), cookie_of(&response, "portico_session")), (StatusCode::BAD_REQUEST, String::new()));
+    let html = response.text().await.expect("a page");
+    let text = html.split("<p>").nth(1).and_then(|rest| rest.split("</p>").next()).expect("a paragraph");
+    text.replace("&#x27;", "'")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_organisations_people_sign_in_by_its_own_accounts() {
+    let org = Organisation::new().await;
+    let app = &org.app;
+    let start = "mutation($input: StartSsoInput!) { startSso(input: $input) { authorizationUrl userErrors { message } } }";
+    let input = json!({ "input": { "email": "Bob@Acme.example", "redirectTo": "/apps?tab=keys" } });
+    let request = app.http.post(app.url("/graphql")).json(&json!({ "query": start, "variables": input }));
+    let answer = request.send().await.expect("an answer");
+    let cookie = header(&answer, "set-cookie");
+    assert!(
+        cookie.starts_with("portico_sso_") && cookie.ends_with("; Path=/auth/sso/callback; HttpOnly; SameSite=Lax; Max-Age=600"),
+        "{cookie}"
+    );
+    let answer: Value = answer.json().await.expect("JSON");
+    let url = answer["data"]["startSso"]["authorizationUrl"].as_str().expect("a URL").to_owned();
+    let asked: Vec<_> = url::Url::parse(&url).expect("a URL").query_pairs().map(|(name, _)| name.into_owned()).collect();
+    assert_eq!(
+        asked,
+        [
+            "response_type",
+            "client_id",
+            "state",
+            "code_challenge",
+            "code_challenge_method",
+            "redirect_uri",
+            "scope",
+            "login_hint",
+            "nonce"
+        ]
+    );
+    assert!(
+        url.starts_with(&format!("{}/authorize?", org.idp.issuer))
+            && url.contains("login_hint=bob%40acme.example")
+            && url.contains("scope=openid+email"),
+        "{url}"
+    );
+
+    // Bob is new: his organisation's domain lets him in, and brings him into the team.
+    let back = org.idp.signs_in(&url, somebody("b-1", "Bob@acme.example"));
+    let done = app.comes_back(&back, cookie.split(';').next().expect("a cookie")).await;
+    assert_eq!((done.status(), header(&done, "location")), (StatusCode::SEE_OTHER, "/apps?tab=keys".to_owned()));
+    let cookies: Vec<_> =
+        done.headers().get_all("set-cookie").iter().map(|value| value.to_str().expect("text").to_owned()).collect();
+    assert!(
+        cookies[0].starts_with("portico_session=")
+            && cookies[1].contains("=; Path=/auth/sso/callback")
+            && cookies[1].contains("Max-Age=0"),
+        "{cookies:?}"
+    );
+    let bob = Person { session: cookie_of(&done, "portico_session"), ..org.dev.clone() };
+    let query = "{ viewer { user { email } activeSession { method } teams { slug viewerAccess { role } members(first: 9) { nodes { joinedBy } } } } }";
+    insta::assert_json_snapshot!(app.data(Some(&bob), query, json!({})).await["viewer"], @r#"
+    {
+      "user": {
+        "email": "bob@acme.example"
+      },
+      "activeSession": {
+        "method": "SSO"
+      },
+      "teams": [
+        {
+          "slug": "acme",
+          "viewerAccess": {
+            "role": "RESTRICTED"
+          },
+          "members": {
+            "nodes": [
+              {
+                "joinedBy": "SSO"
+              },
+              {
+                "joinedBy": "FOUNDER"
+              }
+            ]
+          }
+        }
+      ]
+    }
+    "#);
+    let rows =
+        audit_event::Entity::find().order_by_asc(audit_event::Column::Id).all(&app.domain().db).await.expect("the audit log");
+    let row = rows.last().expect("an event");
+    let told = ["method", "issuer", "registered", "linked"].map(|name| row.changes[name]["after"].clone());
+    assert_eq!(
+        (row.action.as_str(), told),
+        ("session.signed_in", [json!("SSO"), json!(org.idp.issuer), json!(true), json!(true)])
+    );
+
+    // He is who he was, whatever address the provider gives him now; and nobody else gets his account by his address.
+    for renamed in ["robert@acme.example", "bob@acme.example"] {
+        assert_eq!(org.address_of(&org.signs_in(somebody("b-1", renamed)).await).await, "bob@acme.example");
+    }
+    assert_eq!(org.address_of(&org.signs_in(somebody("r-1", "robert@acme.example")).await).await, "robert@acme.example");
+    // Who was known by mail is linked by the address, once.
+    assert_eq!(org.address_of(&org.signs_in(somebody("d-1", "dev@acme.example")).await).await, "dev@acme.example");
+    let seen = app.data(Some(&org.dev), "{ portal { signInMethods } }", json!({})).await;
+    assert_eq!(seen["portal"]["signInMethods"], json!(["MAGIC_LINK", "SSO"]));
+    let query = "query($id: ID!) { team(id: $id) { sso { name issuer clientId domains enforced lastSignInAt } } }";
+    let seen = app.data(Some(&org.dev), query, json!({ "id": org.team })).await["team"]["sso"][0].take();
+    assert_eq!(seen["lastSignInAt"].as_str().map(|at| &at[..10]), Some("2026-01-05"));
+    let page = app.http.get(app.url("/auth/sign-in")).send().await.expect("a page").text().await.expect("text");
+    assert!(
+        page.contains("Sign in with your organisation&#x27;s account")
+            || page.contains("Sign in with your organisation's account"),
+        "{page}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_provider_says_has_to_hold() {
+    let org = Organisation::new().await;
+    let bob = || somebody("b-1", "bob@acme.example");
+    for (lie, reason) in [
+        (Lie::Issuer, "unproven"),
+        (Lie::Audience, "unproven"),
+        (Lie::ForOthersToo, "unproven"),
+        (Lie::AuthorizedParty, "unproven"),
+        (Lie::Nonce, "unproven"),
+        (Lie::NoNonce, "unproven"),
+        (Lie::Expired, "unproven"),
+        (Lie::FromTheFuture, "unproven"),
+        (Lie::Key, "unproven"),
+        (Lie::Unsigned, "unproven"),
+        (Lie::SharedSecret, "unproven"),
+        (Lie::AccessTokenHash, "unproven"),
+        (Lie::NoIdToken, "unproven"),
+        (Lie::Refuses, "misconfigured"),
+    ] {
+        org.idp.lies(lie);
+        org.refused(bob()).await;
+        assert_eq!(org.app.last_failure().await, format!("session.sign_in_failed ({reason})"), "{lie:?}");
+        // Too many bad ones from one source are put off.
+        org.app.clock.advance(TimeDelta::minutes(10));
+    }
+    org.idp.lies(Lie::OtherSubject);
+    let elsewhere = || Somebody { in_token: false, ..bob() };
+    insta::assert_snapshot!(org.refused(elsewhere()).await, @"What your organisation's identity provider said does not hold, so nobody is signed in: start again, or ask your administrator.");
+    org.idp.lies(Lie::None);
+    assert_eq!(org.address_of(&org.signs_in(elsewhere()).await).await, "bob@acme.example", "told by the userinfo endpoint");
+
+    // Keys change without us, and a provider that is down says so before anybody leaves for it.
+    org.idp.rotate();
+    org.app.clock.advance(TimeDelta::seconds(31));
+    assert_eq!(org.address_of(&org.signs_in(bob()).await).await, "bob@acme.example");
+    org.idp.lies(Lie::Down);
+    org.app.clock.advance(TimeDelta::minutes(6));
+    insta::assert_snapshot!(org.app.may_leave("bob@acme.example").await, @"WRONG_STATE email: your organisation's identity provider does not answer as it should: try again in a minute, or ask your administrator");
+    org.idp.lies(Lie::None);
+    assert_eq!(org.app.may_leave("bob@acme.example").await, "fine : ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_counts_in_the_browser_that_asked_and_once() {
+    let org = Organisation::new().await;
+    let app = &org.app;
+    let bob = || somebody("b-1", "bob@acme.example");
+    let (left, other) = (app.leaves("bob@acme.example", "/auth/sso").await, app.leaves("bob@acme.example", "/auth/sso").await);
+    assert_ne!(left.cookie.split('=').next(), other.cookie.split('=').next(), "two tabs do not disturb each other");
+    let back = org.idp.signs_in(&left.url, bob());
+    insta::assert_snapshot!(told(app.comes_back(&back, "").await).await, @"This sign-in was not started in this browser, or was used already: start it again from the sign-in page.");
+    told(app.comes_back(&back, &other.cookie).await).await;
+    let renamed =
+        format!("{}={}", left.cookie.split('=').next().expect("a name"), other.cookie.split_once('=').expect("a value").1);
+    told(app.comes_back(&back, &renamed).await).await;
+    assert_eq!(app.last_failure().await, "session.sign_in_failed (not_started)");
+
+    // The code of another sign-in, and an answer of another provider.
+    let theirs = org.idp.signs_in(&other.url, bob());
+    let mixed = [theirs[0].clone(), back[1].clone(), back[2].clone()];
+    told(app.comes_back(&mixed, &left.cookie).await).await;
+    assert_eq!(app.last_failure().await, "session.sign_in_failed (unproven)");
+    for issuer in [None, Some("https://login.example")] {
+        let mut mixed = org.idp.signs_in(&left.url, bob());
+        mixed.truncate(2);
+        mixed.extend(issuer.map(|issuer| ("iss".to_owned(), issuer.to_owned())));
+        told(app.comes_back(&mixed, &left.cookie).await).await;
+        assert_eq!(app.last_failure().await, "session.sign_in_failed (other_issuer)");
+    }
+    let said_no = [("error".to_owned(), "access_denied".to_owned()), back[1].clone(), back[2].clone()];
+    insta::assert_snapshot!(told(app.comes_back(&said_no, &left.cookie).await).await, @"Your organisation's sign-in was not completed: start it again, or ask your administrator.");
+
+    let done = app.comes_back(&back, &left.cookie).await;
+    assert_eq!((done.status(), header(&done, "location")), (StatusCode::SEE_OTHER, "/apps".to_owned()));
+    told(app.comes_back(&back, &left.cookie).await).await;
+    let late = org.idp.signs_in(&other.url, bob());
+    app.clock.advance(TimeDelta::minutes(10));
+    insta::assert_snapshot!(told(app.comes_back(&late, &other.cookie).await).await, @"This sign-in took longer than ten minutes: start it again.");
+    // Providers that do not name themselves are no worse for it.
+    org.idp.names_itself(false);
+    let left = app.leaves("bob@acme.example", "/auth/sso").await;
+    assert_eq!(app.comes_back(&org.idp.signs_in(&left.url, bob()), &left.cookie).await.status(), StatusCode::SEE_OTHER);
+    // Nothing at all, and nonsense.
+    for back in [vec![], vec![("state".to_owned(), "%00\u{fffd}".to_owned()), ("code".to_owned(), "x".repeat(9000))]] {
+        told(app.comes_back(&back, &left.cookie).await).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_speaks_for_its_own_people_alone() {
+    let org = Organisation::new().await;
+    let app = &org.app;
+    app.person("boss@acme.example", Some(StaffRole::Owner)).await;
+    let consultant = app.person("consultant@acme.example", None).await;
+    app.team(&consultant, "globex").await;
+    for (who, reason) in [
+        (somebody("s-1", "boss@acme.example"), "staff"),
+        (somebody("c-1", "consultant@acme.example"), "other_team"),
+        (somebody("x-1", "ada@globex.example"), "foreign_address"),
+        (somebody("x-2", "ada@sub.acme.example"), "foreign_address"),
+        (Somebody { verified: json!(false), ..somebody("x-3", "eve@acme.example") }, "not_verified"),
+        (Somebody { verified: json!("false"), ..somebody("x-4", "eve@acme.example") }, "not_verified"),
+        (Somebody { email: None, ..somebody("x-5", "") }, "no_address"),
+    ] {
+        org.refused(who).await;
+        assert_eq!(app.last_failure().await, format!("session.sign_in_failed ({reason})"));
+    }
+    assert_eq!(
+        org.address_of(&org.signs_in(Somebody { verified: json!("true"), ..somebody("y-1", "y@acme.example") }).await).await,
+        "y@acme.example"
+    );
+    assert_eq!(
+        org.address_of(&org.signs_in(Somebody { verified: Value::Null, ..somebody("z-1", "z@acme.example") }).await).await,
+        "z@acme.example"
+    );
+    // A member of two teams may come by either's provider.
+    let bob = org.signs_in(somebody("b-1", "bob@acme.example")).await;
+    let bob = Person { session: cookie_of(&bob, "portico_session"), ..org.dev.clone() };
+    app.mutate(Some(&bob), "createTeam", json!({ "name": "Bob's own" }), "team { id }").await;
+    assert_eq!(org.address_of(&org.signs_in(somebody("b-1", "bob@acme.example")).await).await, "bob@acme.example");
+    // Whom nothing lets in comes by no provider either.
+    let query = "query($id: ID!) { team(id: $id) { domains { id } } }";
+    let domain = app.data(Some(&org.dev), query, json!({ "id": org.team })).await["team"]["domains"][0]["id"].take();
+    let closed = json!({ "domainId": domain, "autoJoin": false });
+    app.mutate_as(Some(&org.dev), "updateDomain", "UpdateDomainInput", closed, "domain { autoJoin }").await;
+    let admin = app.staff(StaffRole::Admin).await;
+    app.mutate(Some(&admin), "updatePortal", json!({ "selfRegistration": false }), "portal { name }").await;
+    insta::assert_snapshot!(org.refused(somebody("n-1", "new@acme.example")).await, @"You are not invited yet: ask an administrator of your team for an invitation.");
+    // A subject that was somebody's stays theirs, also when the domain goes.
+    let removed = json!({ "domainId": domain });
+    app.mutate_as(Some(&org.dev), "removeDomain", "TeamDomainIdInput", removed, "team { id }").await;
+    insta::assert_snapshot!(app.may_leave("bob@acme.example").await, @"NOT_FOUND email: nobody at acme.example signs in by an organisation's account here: ask for a link by mail");
+    assert_eq!(app.may_leave("nobody@unheard-of.example").await.split(" at ").next(), Some("NOT_FOUND email: nobody"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_it_is_the_only_way_mailed_links_sign_nobody_in() {
+    let org = Organisation::new().await;
+    let app = &org.app;
+    insta::assert_snapshot!(org.configure_refused(&org.dev, json!({ "enforced": true })).await, @"WRONG_STATE enforced: sign in by it once before you make it the only way: a mistake would lock everybody out");
+    let ask = json!({ "email": "dev@acme.example", "redirectTo": "/apps" });
+    app.mutate(None, "requestMagicLink", ask.clone(), "sent").await;
+    let asked_before = app.magic_token("dev@acme.example").await;
+    org.signs_in(somebody("d-1", "dev@acme.example")).await;
+    let input = json!({ "teamId": org.team, "email": "carol@acme.example", "access": { "team": "READ", "credentials": "READ", "billing": "NONE" } });
+    let invitation = app.mutate(Some(&org.dev), "inviteMember", input, "invitation { id }").await["invitation"]["id"].take();
+    assert_eq!(org.configure(json!({ "enforced": true })).await["enforced"], true);
+
+    let page = app.press("/auth/magic-link", &[("token", &asked_before)]).await;
+    let status = page.status();
+    let html = page.text().await.expect("a page");
+    assert!(status == StatusCode::GONE && html.contains("own accounts alone"), "{status} {html}");
+    assert_eq!(app.last_failure().await, "session.sign_in_failed (single_sign_on)");
+    app.mutate(None, "requestMagicLink", ask, "sent").await;
+    let mails = app.mails().await;
+    let mail = mails.last().expect("a mail");
+    let link = format!(
+        "{}?email=dev%40acme.example&redirectTo={}%2Fapps",
+        app.url("/auth/sso"),
+        url::form_urlencoded::byte_serialize(app.url("").as_bytes()).collect::<String>()
+    );
+    assert!(
+        mail.to == "dev@acme.example" && mail.text.contains("Acme's own") && mail.text.contains(&link),
+        "{link}\n{}",
+        mail.text
+    );
+    let page = app.http.get(&link).send().await.expect("a page");
+    assert!(header(&page, "refresh").starts_with("0; url=http"), "the mail's link leads to the provider");
+
+    // An invitation leads by the provider to the team.
+    let token = app.invitation_token(&invitation).await;
+    let page = app.press("/auth/invitation", &[("token", &token)]).await;
+    assert_eq!((page.status(), cookie_of(&page, "portico_session")), (StatusCode::OK, String::new()));
+    let mails = app.mails().await;
+    let text = &mails.last().expect("a mail").text;
+    let link = text.lines().find(|line| line.contains("/auth/sso?")).expect("a link");
+    let page = app.http.get(link).send().await.expect("a page");
+    let left = Left {
+        url: header(&page, "refresh")["0; url=".len()..].to_owned(),
+        cookie: header(&page, "set-cookie").split(';').next().expect("a cookie").to_owned(),
+    };
+    let done = app.comes_back(&org.idp.signs_in(&left.url, somebody("c-1", "carol@acme.example")), &left.cookie).await;
+    assert!(header(&done, "location").ends_with(&format!("/auth/invitation?token={token}")), "{}", header(&done, "location"));
+
+    // Whom it cannot sign in comes by mail, still.
+    let boss = app.person("boss@acme.example", Some(StaffRole::Owner)).await;
+    let consultant = app.person("consultant@acme.example", None).await;
+    app.team(&consultant, "globex").await;
+    for who in [&boss.email, &consultant.email] {
+        app.mutate(None, "requestMagicLink", json!({ "email": who }), "sent").await;
+        let done = app.press("/auth/magic-link", &[("token", &app.magic_token(who).await)]).await;
+        assert_eq!(done.status(), StatusCode::SEE_OTHER, "{who}");
+    }
+    // Staff may free those whom a provider locks out.
+    app.mutate_as(Some(&boss), "removeSso", "SsoProviderIdInput", json!({ "providerId": org.provider }), "team { sso { id } }")
+        .await;
+    app.clock.advance(TimeDelta::hours(1));
+    app.mutate(None, "requestMagicLink", json!({ "email": "dev@acme.example" }), "sent").await;
+    let done = app.press("/auth/magic-link", &[("token", &app.magic_token("dev@acme.example").await)]).await;
+    assert_eq!(done.status(), StatusCode::SEE_OTHER);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_is_set_up_by_the_teams_own_managers() {
+    let org = Organisation::new().await;
+    let app = &org.app;
+    let (other, others) = app.partner("globex").await;
+    let member = app.member(&org.team, "m@acme.example", AccessLevel::Full).await;
+    let owner = app.staff(StaffRole::Owner).await;
+    for (who, code) in [(&member, "FORBIDDEN"), (&other, "NOT_FOUND"), (&owner, "FORBIDDEN")] {
+        let refused = org.configure_refused(who, json!({})).await;
+        assert!(refused.starts_with(code), "{} {refused}", who.email);
+    }
+    let refused = app.refusal(Some(&other), "removeSso", "SsoProviderIdInput", json!({ "providerId": org.provider })).await;
+    assert!(refused.starts_with("NOT_FOUND"), "{refused}");
+    let refused = org.configure_refused(&other, json!({ "teamId": others })).await;
+    assert!(refused.starts_with("NOT_FOUND"), "another team's provider: {refused}");
+
+    let dev = &org.dev;
+    insta::assert_snapshot!(org.configure_refused(dev, json!({ "domains": ["globex.example"] })).await, @"WRONG_STATE domains: globex.example is not proven yet: claim it, publish its DNS record and verify it first");
+    insta::assert_snapshot!(org.configure_refused(dev, json!({ "domains": [] })).await, @"REQUIRED domains: name one domain at least: whose people sign in by it");
+    insta::assert_snapshot!(org.configure_refused(dev, json!({ "issuer": format!("{}/other", org.idp.issuer) })).await, @"INVALID issuer: no OpenID Connect provider answers there for this issuer: its /.well-known/openid-configuration must name the same issuer, and the code flow with S256");
+    insta::assert_snapshot!(org.configure_refused(dev, json!({ "issuer": "http://169.254.169.254/" })).await, @"INVALID issuer: must be at a public address: neither this machine's nor one of a private network");
+    org.idp.lies(Lie::Down);
+    assert!(org.configure_refused(dev, json!({})).await.starts_with("INVALID issuer: no OpenID Connect provider answers there"));
+    org.idp.lies(Lie::None);
+    let second = IdentityProvider::start().await.by(&app.domain().env);
+    insta::assert_snapshot!(org.configure_refused(dev, json!({ "providerId": null, "issuer": second.issuer })).await, @"TAKEN domains: people at acme.example sign in by another of the team's providers: take it out there first");
+    let moved = json!({ "issuer": second.issuer, "clientSecret": null });
+    insta::assert_snapshot!(org.configure_refused(dev, moved).await, @"REQUIRED clientSecret: give the client's secret again: the one of before was given for another issuer");
+
+    // The secret is kept sealed, stays where it is not given, and is in no audit row.
+    let kept = org.configure(json!({ "clientSecret": null, "name": "Acme Login" })).await;
+    assert_eq!(kept["name"], "Acme Login");
+    assert_eq!(org.address_of(&org.signs_in(somebody("b-1", "bob@acme.example")).await).await, "bob@acme.example");
+    let row = sso_provider::Entity::find().one(&app.domain().db).await.expect("providers").expect("a provider");
+    assert!(row.sealed_secret.is_some_and(|sealed| !sealed.contains(SECRET)));
+    let rows = audit_event::Entity::find().all(&app.domain().db).await.expect("the audit log");
+    assert!(rows.iter().any(|row| row.action == "sso.configured"));
+    assert!(rows.iter().all(|row| !row.changes.to_string().contains("a secret")), "a secret in the audit log");
+    // A domain of a claim that is not proven is refused too.
+    app.mutate(Some(dev), "claimDomain", claim(&org.team, "acme.test"), "domain { id }").await;
+    assert!(org.configure_refused(dev, json!({ "domains": ["acme.test"] })).await.starts_with("WRONG_STATE domains"));
+    let _ = &org.dns;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn staff_sign_in_by_the_provider_of_the_settings() {
+    let idp = IdentityProvider::start().await;
+    let issuer = idp.issuer.clone();
+    let app = TestApp::start_with(|config| {
+        config.staff_sso.issuer = Some(issuer);
+        config.staff_sso.client_id = Some(CLIENT_ID.to_owned());
+        config.staff_sso.client_secret = Some(SECRET.to_owned().into());
+        config.staff_sso.domains = vec!["provider.example".to_owned()];
+        config.staff_sso.enforced = true;
+    })
+    .await;
+    let idp = idp.by(&app.domain().env);
+    let editor = app.editor().await;
+    let left = app.leaves(&editor.email, "/auth/sso").await;
+    let done = app.comes_back(&idp.signs_in(&left.url, somebody("e-1", "editor@provider.example")), &left.cookie).await;
+    assert_eq!(done.status(), StatusCode::SEE_OTHER);
+    let session = Person { session: cookie_of(&done, "portico_session"), ..editor.clone() };
+    let seen = app.data(Some(&session), "{ viewer { staffRole activeSession { method } } }", json!({})).await;
+    assert_eq!(seen["viewer"], json!({ "staffRole": "EDITOR", "activeSession": { "method": "SSO" } }));
+    app.mutate(None, "requestMagicLink", json!({ "email": editor.email }), "sent").await;
+    assert!(app.mails().await.last().expect("a mail").text.contains("/auth/sso?email=editor%40provider.example"));
+    // It makes nobody staff, and signs no partner in.
+    for email in ["new@provider.example", "partner@provider.example"] {
+        if email.starts_with("partner") {
+            app.person(email, None).await;
+        }
+        let left = app.leaves(email, "/auth/sso").await;
+        told(app.comes_back(&idp.signs_in(&left.url, somebody(email, email)), &left.cookie).await).await;
+        assert_eq!(app.last_failure().await, "session.sign_in_failed (not_staff)");
+    }
+    app.mutate(None, "requestMagicLink", json!({ "email": "partner@provider.example" }), "sent").await;
+    assert!(app.mails().await.last().expect("a mail").text.contains("/auth/magic-link?token="), "who is no staff comes by mail");
+}
