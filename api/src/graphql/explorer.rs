@@ -1,6 +1,6 @@
 //! Trying calls: an access token by the real grant, and a call through the real gateway.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Instant};
 
 use async_graphql::{Context, ID, InputObject, Object, OneofObject, SimpleObject};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     DomainError, ProblemCode,
     ops::explorer::{self, Caller, TryEndpoint},
+    read::gateways,
     rules::{
         explorer::{MASK, Pair, curl, identity},
         jose::signed_jwt,
@@ -178,9 +179,15 @@ async fn granted(
         DomainError::refused(ProblemCode::WrongState, "credentialId", error.to_string())
     };
     let form = Form::of(form);
+    known_everywhere(ctx).await?;
     let issued = ctx.explorer().tokens.token(Some(&basic), &form, None).await.map_err(refused)?;
     let expires_at = ctx.op().now() + TimeDelta::seconds(issued.expires_in);
     Ok(NewToken { token: issued.access_token, expires_at, scope: issued.scope })
+}
+
+/// What was made a moment ago is known where it is tried.
+async fn known_everywhere(ctx: &Context<'_>) -> domain::Result<()> {
+    gateways::enforcement(ctx.op(), Instant::now()).await.map(drop)
 }
 
 async fn tried(ctx: &Context<'_>, input: TryEndpointInput) -> domain::Result<Exchange> {
@@ -203,6 +210,7 @@ async fn tried(ctx: &Context<'_>, input: TryEndpointInput) -> domain::Result<Exc
     let shown = identity(method, &client, &profile, proof.is_some().then_some(MASK));
     let sent = identity(method, &client, &profile, proof.as_ref().map(SecretString::expose_secret));
     let ip: Option<IpAddr> = ctx.actor().origin.ip.as_deref().and_then(|ip| ip.parse().ok());
+    known_everywhere(ctx).await?;
     let answer = ctx
         .explorer()
         .send(ctx.op(), &ready, &sent, ip)

@@ -2,10 +2,7 @@
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
-use domain::{
-    ops::{sso, sso_providers},
-    read,
-};
+use domain::ops::{sso, sso_providers};
 use entities::sso_provider;
 use futures_util::FutureExt;
 use http::header::SET_COOKIE;
@@ -14,8 +11,9 @@ use secrecy::SecretString;
 use crate::{
     auth::cookie,
     graphql::{
+        loaders::lists::{DomainsBy, one},
         payload::{Payload, UserError, payload},
-        request::{OrGraphql, RequestContext, id_of, id_referred_to},
+        request::{RequestContext, id_of, id_referred_to},
         scalars::{EmailAddress, Url},
         team::{Team, TeamPayload},
     },
@@ -43,7 +41,7 @@ impl SsoProvider {
     }
     /// Whose people sign in by it, by name.
     async fn domains(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<String>> {
-        let rows = read::sso::domains_of(&ctx.op().db, self.0.id).await.or_graphql()?;
+        let rows = one(ctx, DomainsBy(self.0.id)).await?.unwrap_or_default();
         Ok(rows.into_iter().map(|row| row.domain).collect())
     }
     /// Whether its people have no other way in.

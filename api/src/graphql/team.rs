@@ -18,7 +18,7 @@ use crate::{
         domain::TeamDomain,
         enums::{AccessLevel, InvitationStatus, JoinMethod, SubscriptionStatus, TeamRole, TeamStatus},
         invitation::{Invitation, InvitationConnection},
-        loaders::lists::may,
+        loaders::lists::{DomainsOf, SsoOf, may, one},
         loaders::{MemberOf, found, loaded},
         onboarding_view::Onboarding,
         payload::payload,
@@ -74,8 +74,11 @@ impl Team {
     }
     /// Identity providers by name. Needs READ access to the team area.
     async fn sso(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Vec<SsoProvider>>> {
-        let rows = read::sso::of_team(ctx.op(), ctx.actor(), self.0.id).await.or_graphql()?;
-        Ok(rows.map(|rows| rows.into_iter().map(SsoProvider).collect()))
+        if !may(ctx, self.0.id, MemberRight::ReadTeam).await? {
+            return Ok(None);
+        }
+        let rows = one(ctx, SsoOf(self.0.id)).await?.unwrap_or_default();
+        Ok(Some(rows.into_iter().map(SsoProvider).collect()))
     }
     /// Newest first; empty for who is not in the team yet.
     async fn members(
@@ -113,8 +116,11 @@ impl Team {
     }
     /// Mail domains by name. Needs READ access to the team area.
     async fn domains(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Vec<TeamDomain>>> {
-        let rows = read::domains::of_team(ctx.op(), ctx.actor(), self.0.id).await.or_graphql()?;
-        Ok(rows.map(|rows| rows.into_iter().map(TeamDomain).collect()))
+        if !may(ctx, self.0.id, MemberRight::ReadTeam).await? {
+            return Ok(None);
+        }
+        let rows = one(ctx, DomainsOf(self.0.id)).await?.unwrap_or_default();
+        Ok(Some(rows.into_iter().map(TeamDomain).collect()))
     }
     /// Newest first; empty for who is not in the team yet.
     async fn subscriptions(

@@ -1,8 +1,10 @@
 //! A team's mail domains, and the teams that a person's own domain opens to them.
 
+use std::{collections::HashMap, hash::Hash};
+
 use entities::{
     enums::TeamStatus,
-    id::{TeamDomainId, TeamId, UserId},
+    id::{SsoProviderId, TeamDomainId, TeamId, UserId},
     membership, removed_member, team,
     team_domain::{Column, Entity, Model},
     user,
@@ -14,12 +16,26 @@ use crate::{
     rules::{mail_domain::of_address, policy::MemberRight},
 };
 
-/// A team's domains by name; `None` for who may not see them.
-pub async fn of_team(ctx: &Domain, actor: &Actor, team: TeamId) -> Result<Option<Vec<Model>>> {
-    if !access::allowed(&ctx.db, actor, team, MemberRight::ReadTeam).await? {
-        return Ok(None);
+/// Teams' domains by name; no entry where none.
+pub async fn of_teams(ctx: &Domain, teams: &[TeamId]) -> Result<HashMap<TeamId, Vec<Model>>> {
+    let rows = Entity::find().filter(Column::TeamId.is_in(teams.iter().copied())).order_by_asc(Column::Domain);
+    Ok(by(rows.all(&ctx.db).await?, |row| Some(row.team_id)))
+}
+
+/// The domains that providers are set up for, proven or not, by name; no entry where none.
+pub async fn of_providers(ctx: &Domain, providers: &[SsoProviderId]) -> Result<HashMap<SsoProviderId, Vec<Model>>> {
+    let rows = Entity::find().filter(Column::SsoProviderId.is_in(providers.iter().copied())).order_by_asc(Column::Domain);
+    Ok(by(rows.all(&ctx.db).await?, |row| row.sso_provider_id))
+}
+
+fn by<K: Eq + Hash>(rows: Vec<Model>, key: impl Fn(&Model) -> Option<K>) -> HashMap<K, Vec<Model>> {
+    let mut found: HashMap<_, Vec<_>> = HashMap::new();
+    for row in rows {
+        if let Some(key) = key(&row) {
+            found.entry(key).or_default().push(row);
+        }
     }
-    Ok(Some(Entity::for_team(team).order_by_asc(Column::Domain).all(&ctx.db).await?))
+    found
 }
 
 pub async fn by_id(ctx: &Domain, actor: &Actor, id: TeamDomainId) -> Result<Option<Model>> {

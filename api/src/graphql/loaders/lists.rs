@@ -11,15 +11,19 @@ use domain::{
     Actor, Domain, DomainError, access,
     actor::{Origin, Who},
     read::{
-        approval_groups, catalog, clients, evidence, leaks, onboarding, plans, sample_request, spec_changes, submissions,
-        subscriptions,
+        approval_groups, catalog, clients, domains, evidence, leaks, onboarding, plans, sample_request, spec_changes, sso,
+        submissions, subscriptions,
     },
     rules::{evidence::Seen, policy::MemberRight, spec_changes::SpecChange},
 };
 use entities::{
     authorized_email, client, credential,
-    id::{ApprovalGroupId, ClientId, CredentialId, PlanId, ProductId, ProfileId, SpecVersionId, SubscriptionId, TeamId, UserId},
-    onboarding_stage, plan, plan_environment, product, profile, rotation_request, scope_grant, submission, subscription, user,
+    id::{
+        ApprovalGroupId, ClientId, CredentialId, PlanId, ProductId, ProfileId, SpecVersionId, SsoProviderId, SubscriptionId,
+        TeamId, UserId,
+    },
+    onboarding_stage, plan, plan_environment, product, profile, rotation_request, scope_grant, sso_provider, submission,
+    subscription, team_domain, user,
 };
 
 use crate::graphql::{
@@ -68,6 +72,9 @@ list_loaders! {
     GroupsOf(UserId) => HashSet<ApprovalGroupId>: approval_groups::of_people;
     GrantsOf(SubscriptionId) => Vec<scope_grant::Model>: subscriptions::grants_of;
     StagesOf(TeamId) => Vec<onboarding_stage::Model>: onboarding::stages_of;
+    DomainsOf(TeamId) => Vec<team_domain::Model>: domains::of_teams;
+    SsoOf(TeamId) => Vec<sso_provider::Model>: sso::of_teams;
+    DomainsBy(SsoProviderId) => Vec<team_domain::Model>: domains::of_providers;
     SupportRequestsOf(TeamId) => i64: onboarding::support_requests_of;
     /// Where a profile's first call can go.
     TargetOf(ProfileId) => sample_request::Target: sample_request::targets;
