@@ -181,9 +181,16 @@ impl<'a> Tx<'a> {
     }
 
     pub async fn commit(self, entry: Audit) -> Result<()> {
+        self.commit_all([entry]).await
+    }
+
+    /// For what is more than one event: each has its row.
+    pub async fn commit_all(self, entries: impl IntoIterator<Item = Audit>) -> Result<()> {
         // Revision before audit, both last: every operation takes the two global rows in this order and holds them briefly.
         self.stamp().await?;
-        entry.write(self.ctx, &self.db).await?;
+        for entry in entries {
+            entry.write(self.ctx, &self.db).await?;
+        }
         self.finish().await
     }
 

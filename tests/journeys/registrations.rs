@@ -3,7 +3,10 @@
 use entities::enums::{JoinMethod, StaffRole};
 use serde_json::{Value, json};
 
-use crate::app::{Person, TestApp};
+use crate::{
+    app::{Person, TestApp},
+    sign_in::session_of,
+};
 
 async fn gate(app: &TestApp) -> Person {
     let admin = app.staff(StaffRole::Admin).await;
@@ -113,4 +116,39 @@ async fn who_is_let_in_holds_what_comes_by_itself_and_who_is_not_holds_nothing()
         let made = app.mutate_as(Some(who), field, input, json!({ "name": "Fine" }), "team { status }").await;
         assert_eq!(made["team"]["status"], "ACTIVE", "{field}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_by_themselves_has_a_team_of_their_own() {
+    let app = TestApp::start().await;
+    let admin = app.staff(StaffRole::Admin).await;
+    let sees = async |email: &str| {
+        app.mutate(None, "requestMagicLink", json!({ "email": email }), "sent").await;
+        let done = app.press("/auth/magic-link", &[("token", &app.magic_token(email).await)]).await;
+        if done.status() != 303 {
+            return json!(done.status().as_u16());
+        }
+        let who = session_of(&done, email, &admin);
+        let query = "{ viewer { teams { slug status viewerAccess { role } } pendingInvitations { id } } }";
+        app.data(Some(&who), query, json!({})).await["viewer"]["teams"].take()
+    };
+    assert_eq!(sees("ada.l@one.example").await, json!(410), "nobody comes uninvited");
+    let open = json!({ "selfRegistration": true });
+    app.mutate(Some(&admin), "updatePortal", open, "portal { name }").await;
+    let own = json!([{ "slug": "ada-l", "status": "ACTIVE", "viewerAccess": { "role": "ADMIN" } }]);
+    assert_eq!(sees("ada.l@one.example").await, own);
+    assert_eq!(app.audited().await.into_iter().rev().take(2).collect::<Vec<_>>(), ["team.created", "session.signed_in"]);
+    assert_eq!(sees("ada.l@one.example").await, own, "once");
+
+    // Whom a team waits for gets none.
+    let (dev, team) = app.partner("acme").await;
+    let access = json!({ "team": "READ", "credentials": "READ", "billing": "NONE" });
+    let input = json!({ "teamId": team, "email": "bob@two.example", "access": access });
+    app.mutate(Some(&dev), "inviteMember", input, "invitation { id }").await;
+    assert_eq!(sees("bob@two.example").await, json!([]));
+
+    let guarded = json!({ "registrationNeedsApproval": true });
+    app.mutate(Some(&admin), "updatePortal", guarded, "portal { name }").await;
+    let waits = json!([{ "slug": "eve", "status": "PENDING", "viewerAccess": { "role": "ADMIN" } }]);
+    assert_eq!(sees("eve@three.example").await, waits);
 }

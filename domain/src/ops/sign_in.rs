@@ -16,10 +16,13 @@ use crate::{
     ops::{
         invitations, members,
         sessions::{self, NewSession},
+        teams,
     },
     outbox::SendMagicLink,
     read,
     rules::{
+        mail_domain::of_address,
+        person::display_name,
         policy::Access,
         return_url,
         sign_in::{self, Asked, Refusal},
@@ -140,14 +143,30 @@ async fn redeem(ctx: &Domain, actor: &Actor, token: &str) -> Attempt<(NewSession
         return Ok(Err((link.id, Refusal::Used)));
     }
     let opened = open(&tx, actor, &link.email).await?;
+    let alone = opened.registered && opened.joined.is_empty() && comes_alone(&tx, &link).await?;
     let session = opened.session;
-    let entry = Audit::of(&session.actor(actor), Action::SignedIn, session.row.id)
+    let by = session.actor(actor);
+    let entry = Audit::of(&by, Action::SignedIn, session.row.id)
         .team(opened.joined.first().copied())
         .set("method", SignInMethod::MagicLink)
         .change("registered", false, opened.registered)
         .change("joinedTeams", Vec::<TeamId>::new(), opened.joined);
-    tx.commit(entry).await?;
+    let mut entries = vec![entry];
+    if alone {
+        let name = display_name(None, Some(&session.user.email), None);
+        entries.push(teams::found(&tx, &by, session.user.id, &name).await?.1);
+    }
+    tx.commit_all(entries).await?;
     Ok(Ok((session, link)))
+}
+
+/// Whether a new person comes by themselves, where the portal lets them: no team waits for them, so they get one of their own.
+async fn comes_alone(tx: &Tx<'_>, link: &magic_link::Model) -> Result<bool> {
+    let email = &link.email;
+    Ok(link.invitation_id.is_none()
+        && read::portal::load_from(tx.db()).await?.self_registration
+        && !read::sign_in::is_invited(tx.db(), email, tx.now()).await?
+        && read::domains::open_at(tx.db(), of_address(email)).await?.is_none())
 }
 
 /// Audits a sign-in that failed. Whoever tries too many is put off before anything more is written.

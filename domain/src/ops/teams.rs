@@ -2,7 +2,7 @@
 
 use entities::{
     enums::{JoinMethod, OnboardingStage, TeamStatus},
-    id::{TeamId, TierId},
+    id::{TeamId, TierId, UserId},
     team, tier,
 };
 use sea_orm::{
@@ -37,20 +37,26 @@ pub async fn create(ctx: &Domain, actor: &Actor, name: &str) -> Result<team::Mod
     let name = text::name("name", name, 80)?;
     retrying(async || {
         let tx = Tx::begin(ctx).await?;
-        let waits = read::portal::load_from(tx.db()).await?.registration_needs_approval && actor.staff_role().is_none();
-        let status = if waits { TeamStatus::Pending } else { TeamStatus::Active };
-        let team = insert(&tx, New { name: &name, tier: None, internal: false, status }).await?;
-        members::insert(&tx, team.id, founder, Access::FULL, JoinMethod::Founder).await?;
-        let mut entry = created(actor, &team).set("founder", founder).set("status", status);
-        if waits {
-            registrations::await_approval(&tx, actor, &team, founder).await?;
-        } else {
-            entry = entry.set("subscriptions", auto_subscribe::to_all(&tx, &team).await?);
-        }
+        let (team, entry) = found(&tx, actor, founder, &name).await?;
         tx.commit(entry).await?;
         Ok(team)
     })
     .await
+}
+
+/// A team with its founder; its name is checked.
+pub(crate) async fn found(tx: &Tx<'_>, actor: &Actor, founder: UserId, name: &str) -> Result<(team::Model, Audit)> {
+    let waits = read::portal::load_from(tx.db()).await?.registration_needs_approval && actor.staff_role().is_none();
+    let status = if waits { TeamStatus::Pending } else { TeamStatus::Active };
+    let team = insert(tx, New { name, tier: None, internal: false, status }).await?;
+    members::insert(tx, team.id, founder, Access::FULL, JoinMethod::Founder).await?;
+    let mut entry = created(actor, &team).set("founder", founder).set("status", status);
+    if waits {
+        registrations::await_approval(tx, actor, &team, founder).await?;
+    } else {
+        entry = entry.set("subscriptions", auto_subscribe::to_all(tx, &team).await?);
+    }
+    Ok((team, entry))
 }
 
 /// A team that staff make for a partner; its people are invited.

@@ -125,11 +125,7 @@ pub async fn may_sign_in(db: &impl ConnectionTrait, email: &str, now: DateTime<U
     if user::Entity::by_email(&email).count(db).await? > 0 {
         return Ok(true);
     }
-    let invited = invitation::Entity::find()
-        .filter(invitation::Column::Email.eq(&email))
-        .filter(invitation::Column::Status.eq(InvitationStatus::Pending))
-        .filter(invitation::Column::ExpiresAt.gt(now));
-    if invited.count(db).await? > 0 {
+    if is_invited(db, &email, now).await? {
         return Ok(true);
     }
     let authorised = authorized_email::Entity::find().filter(authorized_email::Column::Email.eq(&email)).all(db).await?;
@@ -144,4 +140,13 @@ pub async fn may_sign_in(db: &impl ConnectionTrait, email: &str, now: DateTime<U
         return Ok(true);
     }
     Ok(portal::Entity::find_by_id(1).one(db).await?.is_some_and(|portal| portal.self_registration))
+}
+
+/// Whether an invitation to this address waits for an answer.
+pub(crate) async fn is_invited(db: &impl ConnectionTrait, email: &str, now: DateTime<Utc>) -> Result<bool> {
+    let waiting = invitation::Entity::find()
+        .filter(invitation::Column::Email.eq(email))
+        .filter(invitation::Column::Status.eq(InvitationStatus::Pending))
+        .filter(invitation::Column::ExpiresAt.gt(now));
+    Ok(waiting.count(db).await? > 0)
 }
