@@ -5,7 +5,7 @@ use entities::{
     id::UserId,
 };
 
-use crate::DomainError;
+use crate::{DomainError, rules::policy::Asker};
 
 /// Who asks for an operation or a read.
 #[derive(Debug, Clone)]
@@ -62,6 +62,15 @@ impl Actor {
         match self.who {
             Who::User { staff, .. } => staff,
             Who::Nobody | Who::System => None,
+        }
+    }
+
+    /// Who asks, as far as permission goes.
+    pub fn asker(&self) -> Asker {
+        match self.who {
+            Who::Nobody => Asker::Nobody,
+            Who::User { staff, .. } => Asker::Person(staff),
+            Who::System => Asker::System,
         }
     }
 

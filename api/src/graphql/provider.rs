@@ -113,6 +113,6 @@ pub struct ProviderQuery;
 impl ProviderQuery {
     /// Null without a staff role.
     async fn provider(&self, ctx: &Context<'_>) -> Option<Provider> {
-        ctx.actor().staff_role().map(|_| Provider::default())
+        require_staff(ctx.actor(), StaffRight::BeStaff).is_ok().then(Provider::default)
     }
 }

@@ -37,7 +37,8 @@ pub async fn create(ctx: &Domain, actor: &Actor, name: &str) -> Result<team::Mod
     let name = text::name("name", name, 80)?;
     retrying(async || {
         let tx = Tx::begin(ctx).await?;
-        let waits = read::portal::load_from(tx.db()).await?.registration_needs_approval && actor.staff_role().is_none();
+        let waits = read::portal::load_from(tx.db()).await?.registration_needs_approval
+            && require_staff(actor, StaffRight::BeStaff).is_err();
         let status = if waits { TeamStatus::Pending } else { TeamStatus::Active };
         let team = insert(&tx, New { name: &name, tier: None, internal: false, status }).await?;
         members::insert(&tx, team.id, founder, Access::FULL, JoinMethod::Founder).await?;

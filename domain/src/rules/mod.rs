@@ -40,7 +40,6 @@ pub mod quota;
 pub mod rate;
 pub mod request;
 pub mod return_url;
-pub mod review;
 pub mod rotation;
 pub mod routes;
 pub mod sample_request;

@@ -20,7 +20,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header},
     response::{Html, IntoResponse, Response},
 };
-use domain::DomainError;
+use domain::{DomainError, access::require_staff, rules::policy::StaffRight};
 
 use crate::{
     auth::{self, Caller},
@@ -90,7 +90,8 @@ async fn read_and_execute(
     let parameters = if by_get {
         parameters::from_query_string(uri.query().unwrap_or_default())?
     } else {
-        let limit = if caller.actor.staff_role().is_some() { MAX_STAFF_BODY } else { MAX_BODY };
+        // Documents of products are long.
+        let limit = if require_staff(&caller.actor, StaffRight::Edit).is_ok() { MAX_STAFF_BODY } else { MAX_BODY };
         parameters::from_body(&parameters::read_body(headers, body, limit).await?)?
     };
     let prepared = match state.graphql.prepare(parameters) {
