@@ -29,6 +29,7 @@ pub use error::{StartError, reason};
 use secure::Secure;
 
 use crate::{
+    auth::strangers::Strangers,
     config::Config,
     explorer::Explorer,
     gateway::{self, Gateway},
@@ -129,6 +130,7 @@ impl App {
             let state = http::AppState {
                 graphql: graphql::engine(config.introspection),
                 origins: Origins::new(&site.base_url, &config.allowed_origins),
+                strangers: Arc::new(Strangers::new(config.stranger_requests)),
                 metrics,
                 explorer: Arc::new(explorer),
                 calls,

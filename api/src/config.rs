@@ -35,6 +35,8 @@ pub struct Config {
     pub graphiql: bool,
     pub introspection: bool,
     pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// Requests that are taken within a minute from one source that nobody is signed in at; 0: any number.
+    pub stranger_requests: u32,
     /// Whether what people outside name may be this machine, a private network or plain http.
     pub outgoing_private: bool,
     /// The gateway serves TLS by these: the certificate with what leads to its authority, and its key.
@@ -75,6 +77,7 @@ impl Default for Config {
             graphiql: true,
             introspection: true,
             trusted_proxies: Vec::new(),
+            stranger_requests: 1_200,
             outgoing_private: false,
             gateway_tls_cert: None,
             gateway_tls_key: None,

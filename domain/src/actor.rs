@@ -5,7 +5,10 @@ use entities::{
     id::UserId,
 };
 
-use crate::{DomainError, rules::policy::Asker};
+use crate::{
+    DomainError,
+    rules::{policy::Asker, source::Source},
+};
 
 /// Who asks for an operation or a read.
 #[derive(Debug, Clone)]
@@ -31,6 +34,13 @@ pub struct Origin {
     pub ip: Option<String>,
     pub user_agent: Option<String>,
     pub request_id: Option<String>,
+}
+
+impl Origin {
+    /// Whom requests from here are counted for.
+    pub fn source(&self) -> Option<Source> {
+        self.ip.as_ref()?.parse().ok().map(Source::of)
+    }
 }
 
 impl Actor {

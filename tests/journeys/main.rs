@@ -9,6 +9,7 @@ mod crash;
 mod credential_warnings;
 mod credentials;
 mod endings;
+mod enumeration;
 mod evidence;
 mod explorer;
 mod first_errors;

@@ -2,6 +2,7 @@
 
 pub mod cookie;
 pub mod origin;
+pub mod strangers;
 
 use std::net::IpAddr;
 
@@ -19,6 +20,8 @@ use domain::{
     read::sign_in::{self, Proof, SignedIn},
     rules::access_token,
 };
+
+use self::strangers::Strangers;
 
 /// The session cookie's name.
 pub const SESSION_COOKIE: &str = "portico_session";
@@ -57,6 +60,21 @@ pub async fn caller(domain: &Domain, headers: &HeaderMap, ip: IpAddr, request_id
         None => Actor::nobody(origin),
     };
     Ok(Caller { actor, signed_in })
+}
+
+/// As `caller`; strangers who ask too often are refused.
+pub async fn admitted(
+    domain: &Domain,
+    strangers: &Strangers,
+    headers: &HeaderMap,
+    ip: IpAddr,
+    request_id: Option<String>,
+) -> Result<Caller> {
+    let caller = caller(domain, headers, ip, request_id).await?;
+    if caller.signed_in.is_none() {
+        strangers.admit(ip)?;
+    }
+    Ok(caller)
 }
 
 /// Where a request came from, for the audit log.

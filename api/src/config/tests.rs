@@ -8,7 +8,7 @@ fn load(pairs: &[(&str, &str)], file: Option<&str>) -> Result<Config, String> {
 
 #[test]
 fn every_setting_refuses_what_it_does_not_take() {
-    let wrong: [(&str, &[&str]); 18] = [
+    let wrong: [(&str, &[&str]); 19] = [
         ("DATABASE_URL", &["mysql://hidden", "postgres://", "/hidden/file"]),
         ("LISTEN", &["8080", ":8080", "localhost", "127.0.0.1:99999"]),
         ("GATEWAY_LISTEN", &["127.0.0.1"]),
@@ -22,6 +22,7 @@ fn every_setting_refuses_what_it_does_not_take() {
         ("GRAPHIQL", &["maybe", "2"]),
         ("INTROSPECTION", &["never"]),
         ("TRUSTED_PROXIES", &["10.0.0.0/33", "proxy", "10.0.0.1,x"]),
+        ("STRANGER_REQUESTS", &["many", "-1", "1.5"]),
         ("OUTGOING_PRIVATE", &["perhaps"]),
         ("LEAK_KEYS", &["/no/such/file", "/", "Cargo.toml"]),
         ("ADMIN_EMAIL", &["ada", "Ada <ada@example.com>"]),

@@ -1,8 +1,10 @@
 //! Teams: the partner organisations.
 
+use chrono::TimeDelta;
 use entities::{
+    audit_event,
     enums::{JoinMethod, OnboardingStage, TeamStatus},
-    id::{TeamId, TierId},
+    id::{TeamId, TierId, UserId},
     team, tier,
 };
 use sea_orm::{
@@ -17,7 +19,7 @@ use crate::{
     read,
     rules::{
         policy::{Access, MemberRight, StaffRight},
-        team::free_slug,
+        team::{free_slug, may_found},
         text,
     },
     tx::{Touch, Unaudited, retrying},
@@ -37,6 +39,8 @@ pub async fn create(ctx: &Domain, actor: &Actor, name: &str) -> Result<team::Mod
     let name = text::name("name", name, 80)?;
     retrying(async || {
         let tx = Tx::begin(ctx).await?;
+        tx.alone("teams of", founder).await?;
+        may_found(founded_lately(&tx, founder).await?)?;
         let waits = read::portal::load_from(tx.db()).await?.registration_needs_approval
             && require_staff(actor, StaffRight::BeStaff).is_err();
         let status = if waits { TeamStatus::Pending } else { TeamStatus::Active };
@@ -52,6 +56,12 @@ pub async fn create(ctx: &Domain, actor: &Actor, name: &str) -> Result<team::Mod
         Ok(team)
     })
     .await
+}
+
+async fn founded_lately(tx: &Tx<'_>, founder: UserId) -> Result<u64> {
+    use audit_event::Column::{Action as Done, ActorId, At};
+    let founded = audit_event::Entity::find().filter(ActorId.eq(founder)).filter(Done.eq(Action::TeamCreated.as_str()));
+    Ok(founded.filter(At.gt(tx.now() - TimeDelta::days(1))).count(tx.db()).await?)
 }
 
 /// A team that staff make for a partner; its people are invited.

@@ -45,6 +45,7 @@ pub mod routes;
 pub mod sample_request;
 pub mod scope;
 pub mod sign_in;
+pub mod source;
 pub mod spec_changes;
 pub mod spec_version;
 pub mod staff;

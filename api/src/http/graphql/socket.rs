@@ -93,6 +93,9 @@ impl Host for Visitor {
 
     async fn attach(&self, prepared: Prepared, authorization: Option<&str>) -> Result<(Prepared, Who), DomainError> {
         let caller = self.caller(authorization).await?;
+        if caller.signed_in.is_none() {
+            self.state.strangers.admit(self.exchange.ip)?;
+        }
         let who = caller.actor.who;
         Ok((with_data(prepared, &self.state, caller), who))
     }

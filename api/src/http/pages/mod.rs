@@ -62,7 +62,7 @@ impl FromRequestParts<AppState> for Visit {
             return Err(look.error(&DomainError::internal("a request came by another way than the listener's")));
         };
         let request_id = Some(exchange.request_id.to_string());
-        match auth::caller(&state.domain, &parts.headers, exchange.ip, request_id).await {
+        match auth::admitted(&state.domain, &state.strangers, &parts.headers, exchange.ip, request_id).await {
             Ok(caller) => Ok(Self { caller, look }),
             Err(error) => Err(look.error(&error)),
         }
