@@ -39,11 +39,11 @@ impl World {
     /// All ways to call a field: with the first team's ids, with and without each optional one; and, where it takes
     /// several ids, with one of the first team's among the second's.
     fn calls(&self, operation: OperationType, field: &str) -> Vec<(Call, bool)> {
-        let (_, fields) = self.sdl.root(operation);
+        let (root, fields) = self.sdl.root(operation);
         let definition = fields.into_iter().find(|known| known.name.node == field).expect("a field");
-        let optional = optional_ids(&self.sdl, operation, definition);
+        let optional = optional_ids(&self.sdl, root, definition);
         let mut calls = Vec::new();
-        for with in std::iter::once(None).chain(optional.iter().map(|place| Some(place.as_str()))) {
+        for with in std::iter::once(None).chain(optional.iter().map(|id| Some(id.place.as_str()))) {
             let places = RefCell::new(Vec::new());
             let all = |place: &str, kind: &'static str| {
                 places.borrow_mut().push(place.to_owned());
@@ -107,11 +107,45 @@ async fn nothing_with_an_id_is_there_for_others_and_what_they_see_tells_nothing_
         for who in [None, Some(&world.other)] {
             assert_eq!(seen(who, &theirs).await, Value::Null, "{kind} for {}", name(who));
             for field in world.sdl.fields(kind) {
-                let select = world.sdl.select(kind, field, LEVELS);
-                let query = format!("query($id: ID!) {{ node(id: $id) {{ ... on {kind} {{ {select} }} }} }}");
-                let call = Call { query, variables: json!({ "id": own }) };
-                let answer = world.asked(who, &call).await;
-                assert_eq!(answer.get("errors"), None, "{}", call.query);
+                // As it is, and narrowed to what is the first team's.
+                let narrowed = optional_ids(&world.sdl, kind, field);
+                let narrowed = narrowed.iter().map(|id| id.literal(|kind| of(&world.theirs, kind)));
+                for more in std::iter::once(None).chain(narrowed.map(Some)) {
+                    let select = world.sdl.select(kind, field, LEVELS, more.as_deref());
+                    let query = format!("query($id: ID!) {{ node(id: $id) {{ ... on {kind} {{ {select} }} }} }}");
+                    let call = Call { query, variables: json!({ "id": own }) };
+                    let answer = world.asked(who, &call).await;
+                    assert_eq!(answer.get("errors"), None, "{}", call.query);
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_page_and_no_file_tells_others_anything_of_a_team() {
+    let world = World::new().await;
+    let id = |kind: &str| of(&world.theirs, kind).as_str().expect("an id").to_owned();
+    let (slug, team, told) = (id("Slug"), id("Team"), id("Notification"));
+    let version = "1.0";
+    for path in [
+        format!("/products/{slug}/openapi/{version}.json"),
+        format!("/products/{slug}/openapi/{version}.yaml"),
+        format!("/audit.jsonl?team={team}"),
+        format!("/notifications/{told}"),
+        "/auth/signed-in".to_owned(),
+    ] {
+        for who in [None, Some(&world.other), Some(&world.dev)] {
+            let mut request = world.app.http.get(world.app.url(&path));
+            if let Some(person) = who {
+                request = request.header("cookie", format!("{}={}", api::auth::SESSION_COOKIE, person.session));
+            }
+            let answer = request.send().await.expect("an answer");
+            let (status, text) = (answer.status(), answer.text().await.expect("text"));
+            assert!(!status.is_server_error(), "{path} is {status}");
+            match who {
+                Some(person) if person.id == world.dev.id => assert!(status.is_success(), "{path} is {status} for its own"),
+                _ => assert_eq!(world.told(&text), None, "{path} for {}", name(who)),
             }
         }
     }

@@ -99,7 +99,7 @@ impl Sdl {
         if name == "Node" {
             return "__typename id".to_owned();
         }
-        let fields = self.fields(name).into_iter().map(|field| self.select(name, field, levels));
+        let fields = self.fields(name).into_iter().map(|field| self.select(name, field, levels, None));
         let fields = fields.filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ");
         if fields.is_empty() { "__typename".to_owned() } else { fields }
     }
@@ -107,7 +107,7 @@ impl Sdl {
     /// One field of a type with what is below it up to the next thing that has an id.
     pub fn lean(&self, owner: &str, field: &FieldDefinition) -> String {
         let (name, ty) = (field.name.node.as_str(), name_of(&field.ty.node));
-        let arguments = self.literals(owner, field);
+        let arguments = self.literals(owner, field, None);
         let below = |ty: &str| match ty {
             _ if self.is_node(ty) => "id".to_owned(),
             _ => self.fields(ty).into_iter().map(|field| self.lean(ty, field)).collect::<Vec<_>>().join(" "),
@@ -139,9 +139,10 @@ impl Sdl {
     }
 
     /// One field of a type with everything below it; nothing where the depth is used up.
-    pub fn select(&self, owner: &str, field: &FieldDefinition, levels: usize) -> String {
+    /// `more`: an argument that it is given beside those it needs.
+    pub fn select(&self, owner: &str, field: &FieldDefinition, levels: usize, more: Option<&str>) -> String {
         let (name, ty) = (field.name.node.as_str(), name_of(&field.ty.node));
-        let arguments = self.literals(owner, field);
+        let arguments = self.literals(owner, field, more);
         if !self.is_composite(ty) {
             return format!("{name}{arguments}");
         }
@@ -160,8 +161,8 @@ impl Sdl {
     }
 
     /// What a nested field has to be given, written out; a page is short.
-    fn literals(&self, owner: &str, field: &FieldDefinition) -> String {
-        let mut given = Vec::new();
+    fn literals(&self, owner: &str, field: &FieldDefinition, more: Option<&str>) -> String {
+        let mut given: Vec<_> = more.map(str::to_owned).into_iter().collect();
         for argument in field.arguments.iter().map(|argument| &argument.node) {
             let name = argument.name.node.as_str();
             if name == "first" {

@@ -6,8 +6,10 @@ use serde_json::{Map, Value, json};
 
 use super::sdl::{Sdl, name_of};
 
-/// Whose id an argument or an input field takes, by its name or, where that does not say it, by `Type.field`.
+/// Whose id an argument or an input field takes, by its name or, where that does not say it, by `Type.field`. Beside the types
+/// that have ids: what names a call, and the slug of a product.
 const IDS: &[(&str, &str)] = &[
+    ("actorId", "User"),
     ("approvalGroupId", "ApprovalGroup"),
     ("categories", "Category"),
     ("categoryId", "Category"),
@@ -22,9 +24,11 @@ const IDS: &[(&str, &str)] = &[
     ("productId", "Product"),
     ("productIds", "Product"),
     ("profileId", "Profile"),
+    ("requestId", "RequestId"),
     ("scopeRequestId", "ScopeRequest"),
     ("sessionId", "Session"),
     ("specId", "SpecVersion"),
+    ("subjectId", "Subscription"),
     ("submissionId", "Submission"),
     ("subscriptionId", "Subscription"),
     ("teamId", "Team"),
@@ -35,9 +39,6 @@ const IDS: &[(&str, &str)] = &[
     ("Query.subscription.id", "Subscription"),
     ("Query.team.id", "Team"),
     ("RevokeAccessTokenInput.id", "AccessToken"),
-    // Not a node, but what names a call to `decision`; and the slug that stands for a product.
-    ("ContactSupportInput.requestId", "RequestId"),
-    ("Query.decision.requestId", "RequestId"),
     ("Query.product.slug", "Slug"),
 ];
 
@@ -181,23 +182,46 @@ impl Maker<'_> {
     }
 }
 
-/// The optional fields of a call's inputs that take an id: each is tried by itself.
-pub fn optional_ids(sdl: &Sdl, operation: OperationType, field: &FieldDefinition) -> Vec<String> {
-    let (root, _) = sdl.root(operation);
+/// The optional places of a field's arguments and of their inputs that take an id, each with its kind and the argument that
+/// it is, or is in.
+pub struct OptionalId {
+    pub place: String,
+    kind: &'static str,
+    argument: String,
+    /// Of an input field.
+    key: Option<String>,
+}
+
+impl OptionalId {
+    /// As it is written in a document.
+    pub fn literal(&self, pick: impl Fn(&str) -> Value) -> String {
+        let id = pick(self.kind);
+        match &self.key {
+            Some(key) => format!("{}: {{ {key}: {id} }}", self.argument),
+            None => format!("{}: {id}", self.argument),
+        }
+    }
+}
+
+pub fn optional_ids(sdl: &Sdl, owner: &str, field: &FieldDefinition) -> Vec<OptionalId> {
     let mut found = Vec::new();
     for argument in field.arguments.iter().map(|argument| &argument.node) {
-        let (key, ty) = (argument.name.node.as_str(), name_of(&argument.ty.node));
-        let place = format!("{root}.{}.{key}", field.name.node);
-        if argument.ty.node.nullable && kind_of(&place, key).is_some() {
-            found.push(place);
-        }
-        for input in sdl.inputs(ty).into_iter().flatten() {
-            let (key, place) = (input.name.node.as_str(), format!("{ty}.{}", input.name.node));
-            let optional = input.ty.node.nullable && !ALWAYS.contains(&place.as_str());
-            if optional && kind_of(&place, key).is_some() {
-                found.push(place);
-            } else if optional && name_of(&input.ty.node) == "ID" {
-                missing(&place);
+        let (name, ty) = (argument.name.node.as_str(), name_of(&argument.ty.node));
+        let place = format!("{owner}.{}.{name}", field.name.node);
+        let own = [(place, name, None, argument)].into_iter();
+        let inputs = sdl.inputs(ty).into_iter().flatten();
+        let inner = inputs.map(|input| (format!("{ty}.{}", input.name.node), input.name.node.as_str(), Some(()), input));
+        for (place, key, within, input) in own.chain(inner) {
+            if !input.ty.node.nullable || ALWAYS.contains(&place.as_str()) {
+                continue;
+            }
+            match kind_of(&place, key) {
+                Some(kind) => {
+                    let (argument, key) = (name.to_owned(), within.map(|()| key.to_owned()));
+                    found.push(OptionalId { place, kind, argument, key });
+                }
+                None if name_of(&input.ty.node) == "ID" => missing(&place),
+                None => {}
             }
         }
     }
