@@ -52,3 +52,4 @@ mod statements;
 mod subscriptions;
 mod support;
 mod teams;
+mod throttles;

@@ -20,6 +20,7 @@ pub mod jose;
 pub mod key_source;
 pub mod leak;
 pub mod limits;
+pub mod member_access;
 pub mod method;
 pub mod mock;
 pub mod notice;
