@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     app::TestApp,
     sign_in::{ASK, REDEEM, header},
+    socket::Socket,
 };
 
 /// Asks for a link from an address, by way of a proxy.
@@ -121,4 +122,26 @@ async fn strangers_are_put_off_who_ask_too_often_and_who_signs_in_is_not() {
         let seen = get(query, "192.0.2.1").header("cookie", &cookie).send().await.unwrap();
         assert_eq!(seen.status(), StatusCode::OK, "signed in, beside who asks too often");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_stranger_takes_all_the_connections() {
+    let app = TestApp::start().await;
+    let ada = app.person("ada@acme.example", None).await;
+    let mut open = Vec::new();
+    for _ in 0..200 {
+        open.push(Socket::open(&app, None).await);
+    }
+    assert_eq!(Socket::handshake(&app, &[]).await, Err(429));
+    let cookie = format!("{}={}", api::auth::SESSION_COOKIE, ada.session);
+    assert_eq!(Socket::handshake(&app, &[("cookie", &cookie)]).await, Ok(()));
+    open.pop();
+    // The server notices in its own time.
+    for _ in 0..200 {
+        if Socket::handshake(&app, &[]).await == Ok(()) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("the place of a connection that ended is not free again");
 }
