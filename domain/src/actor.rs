@@ -2,7 +2,7 @@
 
 use entities::{
     enums::{ActorKind, StaffRole},
-    id::UserId,
+    id::{AccessTokenId, SessionId, UserId},
 };
 
 use crate::DomainError;
@@ -31,6 +31,14 @@ pub struct Origin {
     pub ip: Option<String>,
     pub user_agent: Option<String>,
     pub request_id: Option<String>,
+    /// What proved who asks; `None` where nobody is signed in, and for the program itself.
+    pub signed_by: Option<SignedBy>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignedBy {
+    Session(SessionId),
+    AccessToken(AccessTokenId),
 }
 
 impl Actor {
@@ -49,6 +57,17 @@ impl Actor {
     /// The person who asks.
     pub fn signed_in(&self) -> Result<UserId, DomainError> {
         self.user_id().ok_or(DomainError::Unauthenticated)
+    }
+
+    /// The session that asks. What decides about sessions and tokens needs one: a token that got away must not outlive its end
+    /// by another that it made.
+    pub fn session(&self) -> Result<SessionId, DomainError> {
+        self.signed_in()?;
+        match self.origin.signed_by {
+            Some(SignedBy::Session(id)) => Ok(id),
+            Some(SignedBy::AccessToken(_)) => Err(DomainError::Forbidden("a session: an access token may not do it, so sign in")),
+            None => Err(DomainError::Unauthenticated),
+        }
     }
 
     pub fn user_id(&self) -> Option<UserId> {

@@ -36,6 +36,7 @@ actions! {
     SignInFailed "session.sign_in_failed"
     SignedOut "session.signed_out"
     SessionRevoked "session.revoked"
+    OtherSessionsRevoked "session.others_revoked"
     AccessTokenCreated "access_token.created"
     AccessTokenRevoked "access_token.revoked"
     UserUpdated "user.updated"

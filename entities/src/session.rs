@@ -16,6 +16,7 @@ pub struct Model {
     /// SHA-256 of the cookie's value.
     pub token_hash: Vec<u8>,
     pub method: SignInMethod,
+    /// Of the latest use, as the user agent.
     pub ip: Option<String>,
     pub user_agent: Option<String>,
     pub created_at: DateTimeUtc,

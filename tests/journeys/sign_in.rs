@@ -20,7 +20,7 @@ const REDEEM: &str = "mutation($input: SignInWithMagicLinkInput!) {
 }";
 
 impl TestApp {
-    async fn ask(&self, email: &str) -> Value {
+    pub async fn ask(&self, email: &str) -> Value {
         self.data(None, ASK, json!({ "input": { "email": email } })).await["requestMagicLink"].take()
     }
 
@@ -55,7 +55,7 @@ impl TestApp {
     }
 }
 
-fn header(response: &Response, name: &str) -> String {
+pub fn header(response: &Response, name: &str) -> String {
     response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("-").to_owned()
 }
 

@@ -11,7 +11,7 @@ use axum::http::{
 };
 use domain::{
     Actor, Domain, Result,
-    actor::Origin,
+    actor::{Origin, SignedBy},
     ops::{
         access_tokens,
         sessions::{self, NewSession},
@@ -42,7 +42,7 @@ impl Caller {
 /// An unknown, expired or revoked session or token is nobody, never an error: signing in again is the way out.
 pub async fn caller(domain: &Domain, headers: &HeaderMap, ip: IpAddr, request_id: Option<String>) -> Result<Caller> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let origin = origin(headers, ip, request_id);
+    let mut origin = origin(headers, ip, request_id);
     let signed_in = match (bearer(text(AUTHORIZATION)), session_cookie(headers)) {
         (Some(token), _) if token.starts_with(access_token::PREFIX) => sign_in::by_access_token(domain, token).await?,
         (Some(token), _) => sign_in::by_session(domain, token).await?,
@@ -50,7 +50,11 @@ pub async fn caller(domain: &Domain, headers: &HeaderMap, ip: IpAddr, request_id
         (None, None) => None,
     };
     if let Some(SignedIn { by, .. }) = &signed_in {
-        mark(domain, by.clone());
+        mark(domain, by.clone(), origin.clone());
+        origin.signed_by = Some(match by {
+            Proof::Session(session) => SignedBy::Session(session.id),
+            Proof::AccessToken(token) => SignedBy::AccessToken(token.id),
+        });
     }
     let actor = match &signed_in {
         Some(who) => Actor::user(who.user.id, who.user.staff_role, origin),
@@ -62,7 +66,12 @@ pub async fn caller(domain: &Domain, headers: &HeaderMap, ip: IpAddr, request_id
 /// Where a request came from, for the audit log.
 pub fn origin(headers: &HeaderMap, ip: IpAddr, request_id: Option<String>) -> Origin {
     let agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
-    Origin { ip: Some(ip.to_string()), user_agent: agent.map(|agent| agent.chars().take(256).collect()), request_id }
+    Origin {
+        ip: Some(ip.to_string()),
+        user_agent: agent.map(|agent| agent.chars().take(256).collect()),
+        request_id,
+        signed_by: None,
+    }
 }
 
 /// Whether a request is signed by a cookie, which a browser sends for whatever page asks.
@@ -72,7 +81,7 @@ pub fn by_cookie(headers: &HeaderMap) -> bool {
 }
 
 /// "Last seen" and "last used" are written beside the request: it never waits for a writer.
-fn mark(domain: &Domain, proof: Proof) {
+fn mark(domain: &Domain, proof: Proof, origin: Origin) {
     let due = match &proof {
         Proof::Session(session) => sessions::is_mark_due(domain, session),
         Proof::AccessToken(token) => access_tokens::is_mark_due(domain, token),
@@ -83,7 +92,7 @@ fn mark(domain: &Domain, proof: Proof) {
     let domain = domain.clone();
     tokio::spawn(async move {
         let marked = match &proof {
-            Proof::Session(session) => sessions::mark_seen(&domain, session).await,
+            Proof::Session(session) => sessions::mark_seen(&domain, session, &origin).await,
             Proof::AccessToken(token) => access_tokens::mark_used(&domain, token).await,
         };
         if let Err(error) = marked {

@@ -39,6 +39,8 @@ pub struct Provider(
 pub struct Settings {
     magic_link_minutes: i32,
     session_hours: i32,
+    /// How long a session may lie unused before it ends; null: as long as it lasts.
+    session_idle_hours: Option<i32>,
     invitation_days: i32,
     request_log_days: i32,
     /// Null: for ever.
@@ -93,6 +95,7 @@ impl ProviderPeople {
         Ok(Settings {
             magic_link_minutes: portal.magic_link_minutes,
             session_hours: portal.session_hours,
+            session_idle_hours: portal.session_idle_hours,
             invitation_days: portal.invitation_days,
             request_log_days: portal.request_log_days,
             audit_days: portal.audit_days,

@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     Actor, Domain, DomainError, ProblemCode, Result, Tx,
+    actor::SignedBy,
     audit::{Action, Audit},
     error::Problems,
     keyring::sha256,
@@ -37,8 +38,9 @@ pub struct NewAccessToken {
     pub secret: SecretString,
 }
 
-/// Makes a token that may what the actor may.
+/// Makes a token that may what the actor may, at each moment. A token makes no other tokens.
 pub async fn create(ctx: &Domain, actor: &Actor, cmd: CreateAccessToken) -> Result<NewAccessToken> {
+    actor.session()?;
     insert(ctx, actor, actor.signed_in()?, cmd).await
 }
 
@@ -77,8 +79,11 @@ async fn insert(ctx: &Domain, actor: &Actor, owner: UserId, cmd: CreateAccessTok
     Ok(NewAccessToken { row, secret })
 }
 
-/// Ends one of the actor's own tokens, at once. One that has ended already stays so.
+/// Ends one of the actor's own tokens, at once; a token itself alone. One that has ended already stays so.
 pub async fn revoke(ctx: &Domain, actor: &Actor, token: AccessTokenId) -> Result<()> {
+    if actor.origin.signed_by != Some(SignedBy::AccessToken(token)) {
+        actor.session()?;
+    }
     let owner = actor.signed_in()?;
     let tx = Tx::begin(ctx).await?;
     let own = access_token::Entity::for_user(owner).filter(access_token::Column::Id.eq(token)).one(tx.db()).await?;

@@ -253,6 +253,7 @@ async fn sign_in_by_link(ctx: &Domain, actor: &Actor, row: &invitation::Model) -
         .team(row.team_id)
         .set("method", SignInMethod::MagicLink)
         .set("invitation", row.id)
+        .set("replacedSession", opened.session.replaced)
         .change("registered", false, opened.registered)
         .change("joinedTeams", Vec::<TeamId>::new(), opened.joined);
     tx.commit(entry).await?;

@@ -3,14 +3,20 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use chrono::TimeDelta;
 use entities::{enums::SignInMethod, id::SessionId, session, user};
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, Condition, EntityTrait, QueryFilter,
+    sea_query::{Expr, IntoCondition},
+};
 use secrecy::SecretString;
 
 use crate::{
     Actor, Domain, DomainError, Result, Tx,
+    actor::{Origin, SignedBy},
     audit::{Action, Audit},
     keyring::sha256,
     read::portal,
+    rules::session::MARK_EVERY,
     tx::Unaudited,
 };
 
@@ -19,19 +25,22 @@ pub struct NewSession {
     pub user: user::Model,
     pub row: session::Model,
     pub token: SecretString,
+    /// The session that it takes the place of in the browser that signed in; it has ended.
+    pub replaced: Option<SessionId>,
 }
 
 impl NewSession {
     /// The person it stands for, from where the sign-in came.
     pub fn actor(&self, by: &Actor) -> Actor {
-        Actor::user(self.user.id, self.user.staff_role, by.origin.clone())
+        let origin = Origin { signed_by: Some(SignedBy::Session(self.row.id)), ..by.origin.clone() };
+        Actor::user(self.user.id, self.user.staff_role, origin)
     }
 }
 
-/// How much older a "last seen" may be than the truth.
-const MARK_EVERY: TimeDelta = TimeDelta::minutes(1);
-
+/// Opens a session. The one that the same browser had ends with it, whoever's it was: nothing is left behind that could sign a
+/// request.
 pub(crate) async fn insert(tx: &Tx<'_>, actor: &Actor, user: user::Model, method: SignInMethod) -> Result<NewSession> {
+    let replaced = end_replaced(tx, actor).await?;
     let hours = portal::load_from(tx.db()).await?.session_hours;
     let token = BASE64.encode(tx.ctx().env.random::<32>());
     let row = session::Model {
@@ -47,7 +56,25 @@ pub(crate) async fn insert(tx: &Tx<'_>, actor: &Actor, user: user::Model, method
         revoked_at: None,
     };
     session::Entity::insert(session::ActiveModel::from(row.clone())).exec_without_returning(tx.db()).await?;
-    Ok(NewSession { user, row, token: token.into() })
+    Ok(NewSession { user, row, token: token.into(), replaced })
+}
+
+async fn end_replaced(tx: &Tx<'_>, actor: &Actor) -> Result<Option<SessionId>> {
+    let Some(SignedBy::Session(id)) = actor.origin.signed_by else { return Ok(None) };
+    let ended = end_all(tx, session::Column::Id.eq(id)).await?;
+    Ok((ended > 0).then_some(id))
+}
+
+/// Ends those that have not ended yet, and says how many.
+async fn end_all(tx: &Tx<'_>, which: impl IntoCondition) -> Result<u64> {
+    let ended = session::Entity::update_many()
+        .col_expr(session::Column::RevokedAt, Expr::value(tx.now()))
+        .filter(which)
+        .filter(session::Column::RevokedAt.is_null())
+        .filter(session::Column::ExpiresAt.gt(tx.now()))
+        .exec(tx.db())
+        .await?;
+    Ok(ended.rows_affected)
 }
 
 /// Ends the session that asks.
@@ -57,7 +84,22 @@ pub async fn sign_out(ctx: &Domain, actor: &Actor, session: SessionId) -> Result
 
 /// Ends one of the actor's own sessions. One that has ended already stays so.
 pub async fn revoke(ctx: &Domain, actor: &Actor, session: SessionId) -> Result<()> {
+    actor.session()?;
     end(ctx, actor, session, Action::SessionRevoked).await
+}
+
+/// Ends all of the actor's sessions but the one that asks, and says how many those were.
+pub async fn revoke_others(ctx: &Domain, actor: &Actor) -> Result<u64> {
+    let (user, own) = (actor.signed_in()?, actor.session()?);
+    let tx = Tx::begin(ctx).await?;
+    let others = Condition::all().add(session::Column::UserId.eq(user)).add(session::Column::Id.ne(own));
+    let ended = end_all(&tx, others).await?;
+    if ended == 0 {
+        tx.commit_unaudited(Unaudited::NothingChanged).await?;
+    } else {
+        tx.commit(Audit::of(actor, Action::OtherSessionsRevoked, own).set("revoked", ended)).await?;
+    }
+    Ok(ended)
 }
 
 async fn end(ctx: &Domain, actor: &Actor, session: SessionId, action: Action) -> Result<()> {
@@ -79,11 +121,13 @@ pub fn is_mark_due(ctx: &Domain, session: &session::Model) -> bool {
     ctx.now() >= session.last_seen_at + MARK_EVERY
 }
 
-/// Notes that a session was used.
-pub async fn mark_seen(ctx: &Domain, session: &session::Model) -> Result<()> {
+/// Notes that a session was used, and from where.
+pub async fn mark_seen(ctx: &Domain, session: &session::Model, origin: &Origin) -> Result<()> {
     let tx = Tx::begin(ctx).await?;
     session::Entity::update_many()
         .col_expr(session::Column::LastSeenAt, Expr::value(tx.now()))
+        .col_expr(session::Column::Ip, Expr::value(origin.ip.clone()))
+        .col_expr(session::Column::UserAgent, Expr::value(origin.user_agent.clone()))
         .filter(session::Column::Id.eq(session.id))
         .filter(session::Column::LastSeenAt.lt(tx.now()))
         .exec(tx.db())

@@ -141,6 +141,7 @@ async fn redeem(ctx: &Domain, actor: &Actor, token: &str) -> Attempt<(NewSession
     let entry = Audit::of(&session.actor(actor), Action::SignedIn, session.row.id)
         .team(opened.joined.first().copied())
         .set("method", SignInMethod::MagicLink)
+        .set("replacedSession", session.replaced)
         .change("registered", false, opened.registered)
         .change("joinedTeams", Vec::<TeamId>::new(), opened.joined);
     tx.commit(entry).await?;

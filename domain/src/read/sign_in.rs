@@ -14,6 +14,7 @@ use crate::{
     keyring::{Purpose, sha256},
     rules::{
         access_token::is_well_formed,
+        session::ends_at,
         sign_in::{Refusal, usable},
     },
 };
@@ -39,9 +40,17 @@ pub async fn by_session(ctx: &Domain, token: &str) -> Result<Option<SignedIn>> {
         .filter(session::Column::ExpiresAt.gt(ctx.now()))
         .one(&ctx.db)
         .await?;
-    let Some(session) = found else { return Ok(None) };
-    let user = user::Entity::find_by_id(session.user_id).one(&ctx.db).await?;
+    let Some(found) = found else { return Ok(None) };
+    let (portal, user) =
+        tokio::try_join!(super::portal::load(ctx), async { Ok(user::Entity::find_by_id(found.user_id).one(&ctx.db).await?) })?;
+    let Some(session) = unless_idle(found, portal.session_idle_hours, ctx.now()) else { return Ok(None) };
     Ok(user.map(|user| SignedIn { user, by: Proof::Session(session) }))
+}
+
+/// With its end as it is: the earlier of its last moment and of when it has lain unused for too long. `None` once that is over.
+fn unless_idle(session: session::Model, idle_hours: Option<i32>, now: DateTime<Utc>) -> Option<session::Model> {
+    let expires_at = ends_at(session.expires_at, session.last_seen_at, idle_hours);
+    (expires_at > now).then_some(session::Model { expires_at, ..session })
 }
 
 /// The person behind an access token; `None` once it has expired or was revoked.
@@ -85,12 +94,14 @@ const MAGIC_LINK_GENERATION: i32 = 0;
 
 /// A person's sessions that have not ended, newest first.
 pub async fn sessions(ctx: &Domain, user: UserId) -> Result<Vec<session::Model>> {
-    Ok(session::Entity::for_user(user)
+    let idle_hours = super::portal::load(ctx).await?.session_idle_hours;
+    let rows = session::Entity::for_user(user)
         .filter(session::Column::RevokedAt.is_null())
         .filter(session::Column::ExpiresAt.gt(ctx.now()))
         .order_by_desc(session::Column::Id)
         .all(&ctx.db)
-        .await?)
+        .await?;
+    Ok(rows.into_iter().filter_map(|row| unless_idle(row, idle_hours, ctx.now())).collect())
 }
 
 pub async fn session(ctx: &Domain, user: UserId, id: SessionId) -> Result<Option<session::Model>> {
