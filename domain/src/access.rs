@@ -22,7 +22,9 @@ pub fn require_staff(actor: &Actor, right: StaffRight) -> Result<()> {
         Who::System => Ok(()),
         Who::Nobody => Err(DomainError::Unauthenticated),
         Who::User { staff, .. } if staff.is_some_and(|role| policy::staff_may(role, right)) => Ok(()),
-        Who::User { .. } => Err(DomainError::Forbidden(right.needs())),
+        Who::User { .. } | Who::Unproven { .. } => {
+            Err(actor.lacks_second_factor().unwrap_or(DomainError::Forbidden(right.needs())))
+        }
     }
 }
 
@@ -30,6 +32,7 @@ pub fn require_staff(actor: &Actor, right: StaffRight) -> Result<()> {
 pub fn require_somebody(actor: &Actor) -> Result<()> {
     match actor.who {
         Who::Nobody => Err(DomainError::Unauthenticated),
+        Who::Unproven { .. } => actor.signed_in().map(drop),
         Who::User { .. } | Who::System => Ok(()),
     }
 }
@@ -48,22 +51,21 @@ pub async fn membership(db: &impl ConnectionTrait, actor: &Actor, team: TeamId) 
 }
 
 /// Refuses who may not do this for this team: outsiders with `NotFound`, members with `Forbidden`.
-/// Staff may where the right has a staff counterpart.
+/// Staff may where the right has a staff counterpart; who lacks a second factor for it hears so.
 pub async fn require_member(db: &impl ConnectionTrait, actor: &Actor, team: TeamId, right: MemberRight) -> Result<()> {
     if actor.who == Who::System {
         return Ok(());
     }
-    if actor.who == Who::Nobody {
-        return Err(DomainError::Unauthenticated);
-    }
+    actor.signed_in()?;
     if actor.staff_role().is_some_and(|role| policy::staff_may_for_team(role, right)) {
         return Ok(());
     }
-    match membership(db, actor, team).await? {
-        Some(member) if policy::member_may(policy::Access::of(&member), right) => Ok(()),
-        Some(_) => Err(DomainError::Forbidden(right.needs())),
-        None if actor.staff_role().is_some() => Err(DomainError::Forbidden(right.needs())),
-        None => Err(DomainError::NotFound("team")),
+    match (membership(db, actor, team).await?, actor.lacks_second_factor()) {
+        (Some(member), _) if policy::member_may(policy::Access::of(&member), right) => Ok(()),
+        (_, Some(lacks)) => Err(lacks),
+        (Some(_), None) => Err(DomainError::Forbidden(right.needs())),
+        (None, None) if actor.staff_role().is_some() => Err(DomainError::Forbidden(right.needs())),
+        (None, None) => Err(DomainError::NotFound("team")),
     }
 }
 
@@ -80,7 +82,12 @@ pub async fn held(db: &impl ConnectionTrait, actor: &Actor, team: TeamId) -> Res
 pub async fn allowed(db: &impl ConnectionTrait, actor: &Actor, team: TeamId, right: MemberRight) -> Result<bool> {
     match require_member(db, actor, team, right).await {
         Ok(()) => Ok(true),
-        Err(DomainError::NotFound(_) | DomainError::Forbidden(_) | DomainError::Unauthenticated) => Ok(false),
+        Err(
+            DomainError::NotFound(_)
+            | DomainError::Forbidden(_)
+            | DomainError::Unauthenticated
+            | DomainError::SecondFactorRequired(_),
+        ) => Ok(false),
         Err(other) => Err(other),
     }
 }
@@ -93,6 +100,9 @@ pub async fn require_reviewer(
     team: TeamId,
 ) -> Result<UserId> {
     let user = actor.signed_in()?;
+    if let Some(lacks) = actor.lacks_second_factor() {
+        return Err(lacks);
+    }
     let group = match group {
         None => Group::Unbound,
         Some(group) => {

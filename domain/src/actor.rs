@@ -3,9 +3,13 @@
 use entities::{
     enums::{ActorKind, StaffRole},
     id::{AccessTokenId, SessionId, UserId},
+    user,
 };
 
-use crate::DomainError;
+use crate::{
+    DomainError,
+    rules::second_factor::{PROVE, SET_UP, Standing},
+};
 
 /// Who asks for an operation or a read.
 #[derive(Debug, Clone)]
@@ -20,6 +24,12 @@ pub enum Who {
     User {
         id: UserId,
         staff: Option<StaffRole>,
+        /// Whether a staff role of theirs does not count, for want of a second factor.
+        withheld: bool,
+    },
+    /// Signed in only so far as to prove the second factor.
+    Unproven {
+        id: UserId,
     },
     /// The program itself: jobs, the command line, the start.
     System,
@@ -47,7 +57,18 @@ impl Actor {
     }
 
     pub fn user(id: UserId, staff: Option<StaffRole>, origin: Origin) -> Self {
-        Self { who: Who::User { id, staff }, origin }
+        Self { who: Who::User { id, staff, withheld: false }, origin }
+    }
+
+    /// A person, as far as what they have proven goes.
+    pub fn standing(person: &user::Model, standing: Standing, origin: Origin) -> Self {
+        let (id, role) = (person.id, person.staff_role);
+        let who = match standing {
+            Standing::Full => Who::User { id, staff: role, withheld: false },
+            Standing::WithoutRole => Who::User { id, staff: None, withheld: true },
+            Standing::Unproven => Who::Unproven { id },
+        };
+        Self { who, origin }
     }
 
     pub fn nobody(origin: Origin) -> Self {
@@ -56,7 +77,28 @@ impl Actor {
 
     /// The person who asks.
     pub fn signed_in(&self) -> Result<UserId, DomainError> {
-        self.user_id().ok_or(DomainError::Unauthenticated)
+        match self.who {
+            Who::User { id, .. } => Ok(id),
+            Who::Unproven { .. } => Err(DomainError::SecondFactorRequired(PROVE)),
+            Who::Nobody | Who::System => Err(DomainError::Unauthenticated),
+        }
+    }
+
+    /// What a refusal says to who lacks no right but a second factor.
+    pub fn lacks_second_factor(&self) -> Option<DomainError> {
+        match self.who {
+            Who::Unproven { .. } => Some(DomainError::SecondFactorRequired(PROVE)),
+            Who::User { withheld: true, .. } => Some(DomainError::SecondFactorRequired(SET_UP)),
+            Who::User { .. } | Who::Nobody | Who::System => None,
+        }
+    }
+
+    /// The person who asks, whatever they have proven: for the audit log, and for who may do no more than prove or leave.
+    pub fn person(&self) -> Option<UserId> {
+        match self.who {
+            Who::User { id, .. } | Who::Unproven { id } => Some(id),
+            Who::Nobody | Who::System => None,
+        }
     }
 
     /// The session that asks. What decides about sessions and tokens needs one: a token that got away must not outlive its end
@@ -73,21 +115,21 @@ impl Actor {
     pub fn user_id(&self) -> Option<UserId> {
         match self.who {
             Who::User { id, .. } => Some(id),
-            Who::Nobody | Who::System => None,
+            Who::Unproven { .. } | Who::Nobody | Who::System => None,
         }
     }
 
     pub fn staff_role(&self) -> Option<StaffRole> {
         match self.who {
             Who::User { staff, .. } => staff,
-            Who::Nobody | Who::System => None,
+            Who::Unproven { .. } | Who::Nobody | Who::System => None,
         }
     }
 
     pub fn kind(&self) -> ActorKind {
         match self.who {
             Who::User { staff: Some(_), .. } => ActorKind::Staff,
-            Who::User { staff: None, .. } | Who::Nobody => ActorKind::User,
+            Who::User { staff: None, .. } | Who::Unproven { .. } | Who::Nobody => ActorKind::User,
             Who::System => ActorKind::System,
         }
     }

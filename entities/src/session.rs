@@ -23,6 +23,10 @@ pub struct Model {
     pub last_seen_at: DateTimeUtc,
     pub expires_at: DateTimeUtc,
     pub revoked_at: Option<DateTimeUtc>,
+    /// When its person proved the second factor in it.
+    pub second_factor_at: Option<DateTimeUtc>,
+    /// Wrong codes since then.
+    pub second_factor_failures: i32,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

@@ -159,6 +159,8 @@ impl TestApp {
             last_seen_at: Set(now),
             expires_at: Set(now + TimeDelta::days(30)),
             revoked_at: Set(None),
+            second_factor_at: Set(None),
+            second_factor_failures: Set(0),
         };
         session::Entity::insert(row).exec(&domain.db).await.expect("a session");
         Person { id, email: email.to_owned(), session: token }

@@ -39,6 +39,7 @@ mod rotation;
 mod rotation_requests;
 mod schema;
 mod scopes;
+mod second_factor;
 mod sessions;
 mod sign_in;
 mod signed_tokens;

@@ -17,8 +17,9 @@ use domain::{
         sessions::{self, NewSession},
     },
     read::sign_in::{self, Proof, SignedIn},
-    rules::access_token,
+    rules::{access_token, second_factor::Standing},
 };
+use entities::session;
 
 /// The session cookie's name.
 pub const SESSION_COOKIE: &str = "portico_session";
@@ -27,40 +28,58 @@ pub const SESSION_COOKIE: &str = "portico_session";
 #[derive(Debug, Clone)]
 pub struct Caller {
     pub actor: Actor,
-    /// How the request was signed; `None` when nobody is signed in.
+    /// How the request was signed; `None` when nobody is signed in, or only so far as to prove a second factor.
     pub signed_in: Option<SignedIn>,
+    /// Who has to prove a second factor before they are signed in.
+    pub unproven: Option<SignedIn>,
 }
 
 impl Caller {
     /// Who just signed in, from where the request came.
     pub fn of(session: &NewSession, by: &Actor) -> Self {
-        let signed_in = SignedIn { user: session.user.clone(), by: Proof::Session(session.row.clone()) };
-        Self { actor: session.actor(by), signed_in: Some(signed_in) }
+        let (user, by_session) = (session.user.clone(), Proof::Session(session.row.clone()));
+        Self::by(SignedIn { user, by: by_session, standing: session.standing }, by.origin.clone())
+    }
+
+    /// A person, as far as what they have proven goes.
+    pub fn by(proven: SignedIn, mut origin: Origin) -> Self {
+        origin.signed_by = Some(match &proven.by {
+            Proof::Session(session) => SignedBy::Session(session.id),
+            Proof::AccessToken(token) => SignedBy::AccessToken(token.id),
+        });
+        let actor = Actor::standing(&proven.user, proven.standing, origin);
+        match proven.standing {
+            Standing::Unproven => Self { actor, signed_in: None, unproven: Some(proven) },
+            Standing::Full | Standing::WithoutRole => Self { actor, signed_in: Some(proven), unproven: None },
+        }
+    }
+
+    /// The session of this request, whatever was proven in it.
+    pub fn session(&self) -> Option<&session::Model> {
+        match &self.signed_in.as_ref().or(self.unproven.as_ref())?.by {
+            Proof::Session(session) => Some(session),
+            Proof::AccessToken(_) => None,
+        }
     }
 }
 
 /// An unknown, expired or revoked session or token is nobody, never an error: signing in again is the way out.
 pub async fn caller(domain: &Domain, headers: &HeaderMap, ip: IpAddr, request_id: Option<String>) -> Result<Caller> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let mut origin = origin(headers, ip, request_id);
+    let origin = origin(headers, ip, request_id);
     let signed_in = match (bearer(text(AUTHORIZATION)), session_cookie(headers)) {
         (Some(token), _) if token.starts_with(access_token::PREFIX) => sign_in::by_access_token(domain, token).await?,
         (Some(token), _) => sign_in::by_session(domain, token).await?,
         (None, Some(token)) => sign_in::by_session(domain, token).await?,
         (None, None) => None,
     };
-    if let Some(SignedIn { by, .. }) = &signed_in {
-        mark(domain, by.clone(), origin.clone());
-        origin.signed_by = Some(match by {
-            Proof::Session(session) => SignedBy::Session(session.id),
-            Proof::AccessToken(token) => SignedBy::AccessToken(token.id),
-        });
-    }
-    let actor = match &signed_in {
-        Some(who) => Actor::user(who.user.id, who.user.staff_role, origin),
-        None => Actor::nobody(origin),
-    };
-    Ok(Caller { actor, signed_in })
+    Ok(match signed_in {
+        Some(proven) => {
+            mark(domain, proven.by.clone(), origin.clone());
+            Caller::by(proven, origin)
+        }
+        None => Caller { actor: Actor::nobody(origin), signed_in: None, unproven: None },
+    })
 }
 
 /// Where a request came from, for the audit log.

@@ -128,17 +128,20 @@ pub struct SignInPayload {
     session_token: Option<String>,
     /// What the request for the link asked for.
     redirect_to: Option<String>,
+    /// The session may do no more than `proveSecondFactor` until then; `viewer` is null.
+    second_factor_required: bool,
     user_errors: Vec<UserError>,
 }
 
 impl Payload for SignInPayload {
-    /// Viewer, session token, return address.
+    /// Viewer, where no second factor has to be proven; session token, return address.
     type Done = (Option<Viewer>, String, Option<String>);
     fn done((viewer, session_token, redirect_to): Self::Done) -> Self {
-        Self { viewer, session_token: Some(session_token), redirect_to, user_errors: Vec::new() }
+        let second_factor_required = viewer.is_none();
+        Self { viewer, session_token: Some(session_token), redirect_to, second_factor_required, user_errors: Vec::new() }
     }
     fn refused(user_errors: Vec<UserError>) -> Self {
-        Self { viewer: None, session_token: None, redirect_to: None, user_errors }
+        Self { viewer: None, session_token: None, redirect_to: None, second_factor_required: false, user_errors }
     }
 }
 
@@ -210,7 +213,7 @@ impl SessionMutation {
     /// Ends the session of this request and takes its cookie away.
     async fn sign_out(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<SignOutPayload>> {
         ctx.drop_cookie();
-        let Some(Proof::Session(session)) = ctx.caller().signed_in.as_ref().map(|who| &who.by) else {
+        let Some(session) = ctx.caller().session() else {
             return Ok(Some(SignOutPayload { signed_out: false }));
         };
         sessions::sign_out(ctx.op(), ctx.actor(), session.id).await.or_graphql()?;

@@ -58,6 +58,7 @@ pub struct Settings {
     pub session_hours: Option<i32>,
     /// `Some(None)`: a session may lie unused for as long as it lasts.
     pub session_idle_hours: Option<Option<i32>>,
+    pub staff_second_factor: Option<bool>,
     pub invitation_days: Option<i32>,
     pub request_log_days: Option<i32>,
     /// `Some(None)`: for ever.
@@ -111,6 +112,7 @@ pub async fn update(ctx: &Domain, actor: &Actor, cmd: UpdatePortal) -> Result<Mo
         .change("magicLinkMinutes", before.magic_link_minutes, after.magic_link_minutes)
         .change("sessionHours", before.session_hours, after.session_hours)
         .change("sessionIdleHours", before.session_idle_hours, after.session_idle_hours)
+        .change("staffSecondFactor", before.staff_second_factor, after.staff_second_factor)
         .change("invitationDays", before.invitation_days, after.invitation_days)
         .change("timeZone", &before.time_zone, &after.time_zone)
         .change("businessHours", &before.business_hours, &after.business_hours)
@@ -189,6 +191,9 @@ fn apply_settings(row: &mut ActiveModel, settings: &Settings, problems: &mut Pro
     };
     set_or_clear(&mut row.audit_days, "auditDays", settings.audit_days, MOST_AUDIT_DAYS);
     set_or_clear(&mut row.session_idle_hours, "sessionIdleHours", settings.session_idle_hours, MOST_SESSION_HOURS);
+    if let Some(needed) = settings.staff_second_factor {
+        row.staff_second_factor = Set(needed);
+    }
     if let Some(closed) = settings.gateway_fail_closed {
         row.gateway_fail_closed = Set(closed);
     }

@@ -15,8 +15,11 @@ use crate::{
     actor::{Origin, SignedBy},
     audit::{Action, Audit},
     keyring::sha256,
-    read::portal,
-    rules::session::MARK_EVERY,
+    read::{portal, second_factor::enabled_at},
+    rules::{
+        second_factor::{self, Facts, Standing},
+        session::MARK_EVERY,
+    },
     tx::Unaudited,
 };
 
@@ -27,13 +30,19 @@ pub struct NewSession {
     pub token: SecretString,
     /// The session that it takes the place of in the browser that signed in; it has ended.
     pub replaced: Option<SessionId>,
+    /// What its person may do by it: where they have a second factor, no more than prove it.
+    pub standing: Standing,
 }
 
 impl NewSession {
     /// The person it stands for, from where the sign-in came.
     pub fn actor(&self, by: &Actor) -> Actor {
         let origin = Origin { signed_by: Some(SignedBy::Session(self.row.id)), ..by.origin.clone() };
-        Actor::user(self.user.id, self.user.staff_role, origin)
+        Actor::standing(&self.user, self.standing, origin)
+    }
+
+    pub fn is_unproven(&self) -> bool {
+        self.standing == Standing::Unproven
     }
 }
 
@@ -41,7 +50,13 @@ impl NewSession {
 /// request.
 pub(crate) async fn insert(tx: &Tx<'_>, actor: &Actor, user: user::Model, method: SignInMethod) -> Result<NewSession> {
     let replaced = end_replaced(tx, actor).await?;
-    let hours = portal::load_from(tx.db()).await?.session_hours;
+    let portal = portal::load_from(tx.db()).await?;
+    let standing = second_factor::of_session(Facts {
+        enabled_at: enabled_at(tx.db(), user.id).await?,
+        proven_at: None,
+        is_staff: user.staff_role.is_some(),
+        staff_needs_it: portal.staff_second_factor,
+    });
     let token = BASE64.encode(tx.ctx().env.random::<32>());
     let row = session::Model {
         id: tx.ctx().env.id(),
@@ -52,11 +67,13 @@ pub(crate) async fn insert(tx: &Tx<'_>, actor: &Actor, user: user::Model, method
         user_agent: actor.origin.user_agent.clone(),
         created_at: tx.now(),
         last_seen_at: tx.now(),
-        expires_at: tx.now() + TimeDelta::hours(hours.into()),
+        expires_at: tx.now() + TimeDelta::hours(portal.session_hours.into()),
         revoked_at: None,
+        second_factor_at: None,
+        second_factor_failures: 0,
     };
     session::Entity::insert(session::ActiveModel::from(row.clone())).exec_without_returning(tx.db()).await?;
-    Ok(NewSession { user, row, token: token.into(), replaced })
+    Ok(NewSession { user, row, token: token.into(), replaced, standing })
 }
 
 async fn end_replaced(tx: &Tx<'_>, actor: &Actor) -> Result<Option<SessionId>> {
@@ -66,7 +83,7 @@ async fn end_replaced(tx: &Tx<'_>, actor: &Actor) -> Result<Option<SessionId>> {
 }
 
 /// Ends those that have not ended yet, and says how many.
-async fn end_all(tx: &Tx<'_>, which: impl IntoCondition) -> Result<u64> {
+pub(crate) async fn end_all(tx: &Tx<'_>, which: impl IntoCondition) -> Result<u64> {
     let ended = session::Entity::update_many()
         .col_expr(session::Column::RevokedAt, Expr::value(tx.now()))
         .filter(which)
@@ -77,7 +94,7 @@ async fn end_all(tx: &Tx<'_>, which: impl IntoCondition) -> Result<u64> {
     Ok(ended.rows_affected)
 }
 
-/// Ends the session that asks.
+/// Ends the session that asks, whatever was proven in it.
 pub async fn sign_out(ctx: &Domain, actor: &Actor, session: SessionId) -> Result<()> {
     end(ctx, actor, session, Action::SignedOut).await
 }
@@ -103,7 +120,7 @@ pub async fn revoke_others(ctx: &Domain, actor: &Actor) -> Result<u64> {
 }
 
 async fn end(ctx: &Domain, actor: &Actor, session: SessionId, action: Action) -> Result<()> {
-    let user = actor.signed_in()?;
+    let user = actor.person().ok_or(DomainError::Unauthenticated)?;
     let tx = Tx::begin(ctx).await?;
     let own = session::Entity::for_user(user).filter(session::Column::Id.eq(session)).one(tx.db()).await?;
     let before = own.ok_or(DomainError::NotFound("session"))?;

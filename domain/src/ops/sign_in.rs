@@ -110,14 +110,18 @@ pub async fn redeem_magic_link(ctx: &Domain, actor: &Actor, token: &str) -> Resu
         Ok(done) => done,
         Err((link, refusal)) => return Err(failed(ctx, actor, link, refusal.as_str(), refusal.problem()).await?),
     };
-    if let Some(invitation) = link.invitation_id {
+    let mut redirect_to = link.redirect_to;
+    if let Some(invitation) = link.invitation_id.filter(|_| session.is_unproven()) {
+        // It waits until the second factor is proven: the way leads on to it.
+        redirect_to = invitations::path(ctx, invitation).await?;
+    } else if let Some(invitation) = link.invitation_id {
         // The session stands, whatever became of the invitation meanwhile; its page says what.
         match invitations::accept_by_id(ctx, &session.actor(actor), invitation).await {
             Ok(_) | Err(DomainError::Refused(_)) => {}
             Err(other) => return Err(other),
         }
     }
-    Ok(SignIn { session, redirect_to: link.redirect_to })
+    Ok(SignIn { session, redirect_to })
 }
 
 async fn redeem(ctx: &Domain, actor: &Actor, token: &str) -> Attempt<(NewSession, magic_link::Model)> {

@@ -41,7 +41,7 @@ pub fn onlooker(actor: &Actor) -> Onlooker {
         Who::System => Onlooker::Staff,
         Who::User { staff: Some(role), .. } if staff_may(role, StaffRight::Read) => Onlooker::Staff,
         Who::User { .. } => Onlooker::SignedIn,
-        Who::Nobody => Onlooker::Stranger,
+        Who::Unproven { .. } | Who::Nobody => Onlooker::Stranger,
     }
 }
 

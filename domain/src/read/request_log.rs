@@ -17,8 +17,7 @@ use uuid::Uuid;
 use super::page::{Page, PageRequest, count_up_to};
 use crate::{
     Actor, Domain, DomainError, ProblemCode, Result,
-    access::{require_member, require_staff},
-    actor::Who,
+    access::{require_member, require_somebody, require_staff},
     rules::{
         decision::{self, Explanation},
         policy::{MemberRight, StaffRight, staff_may},
@@ -86,9 +85,7 @@ pub async fn page(
 /// What was decided on a call and why; `None` where there is no such call that this viewer may know of. A call that nobody was
 /// recognised in is nobody's: whoever is signed in and knows its id, which only its answer carried, may see it.
 pub async fn decision(ctx: &Domain, actor: &Actor, request_id: &str) -> Result<Option<(request_log::Model, Explanation)>> {
-    if actor.who == Who::Nobody {
-        return Err(DomainError::Unauthenticated);
-    }
+    require_somebody(actor)?;
     let Ok(RequestId(id)) = request_id.parse() else { return Ok(None) };
     let Some(row) = Entity::find_by_id(RequestLogId(id)).one(&ctx.db).await? else { return Ok(None) };
     if let Some(team) = row.team_id {
@@ -105,7 +102,7 @@ pub async fn decision(ctx: &Domain, actor: &Actor, request_id: &str) -> Result<O
 /// A call by its id in the log, as `decision` shows it.
 pub async fn by_id(ctx: &Domain, actor: &Actor, id: RequestLogId) -> Result<Option<request_log::Model>> {
     match decision(ctx, actor, &RequestId(id.0).to_string()).await {
-        Err(DomainError::Unauthenticated) => Ok(None),
+        Err(DomainError::Unauthenticated | DomainError::SecondFactorRequired(_)) => Ok(None),
         found => Ok(found?.map(|(row, _)| row)),
     }
 }
