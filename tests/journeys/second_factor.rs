@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     app::{Person, TestApp},
+    instance::Settings,
     sign_in::{header, session_of},
 };
 
@@ -40,6 +41,15 @@ impl TestApp {
 
     async fn with_code(&self, who: &Person, field: &str, code: &str, select: &str) -> Value {
         self.mutate_as(Some(who), field, "SecondFactorCodeInput", json!({ "code": code }), select).await
+    }
+
+    /// Proves it in this session, which goes on under another token.
+    async fn proves(&self, who: &Person, code: &str) -> Person {
+        let mut done = self.with_code(who, "proveSecondFactor", code, "sessionToken viewer { activeSession { current } }").await;
+        assert_eq!(done["viewer"]["activeSession"]["current"], true);
+        let session = done["sessionToken"].take().as_str().expect("a token").to_owned();
+        assert_ne!(session, who.session);
+        Person { session, ..who.clone() }
     }
 
     async fn refused_code(&self, who: &Person, field: &str, code: &str) -> String {
@@ -121,9 +131,10 @@ async fn a_person_sets_it_up_and_proves_it_in_each_session() {
     assert_eq!(app.error(&ada, VIEWER).await, "fine: ", "the session that turned it on has proven it");
 
     let code = app.code(&factor);
-    let proven = app.with_code(&now, "proveSecondFactor", &code, "viewer { user { email } secondFactor { enabled } }").await;
-    assert_eq!(proven["viewer"], json!({ "user": { "email": "ada@acme.example" }, "secondFactor": { "enabled": true } }));
-    assert_eq!(app.error(&now, VIEWER).await, "fine: ");
+    let proven = app.proves(&now, &code).await;
+    assert_eq!(app.error(&proven, VIEWER).await, "fine: ");
+    let seen = app.data(Some(&now), "{ viewer { user { id } } }", json!({})).await;
+    assert_eq!(seen["viewer"], Value::Null, "what was known of the session before opens nothing");
     insta::assert_snapshot!(app.refused_code(&before, "proveSecondFactor", &code).await, @"INVALID code: this code is wrong, too old, or was used: take the one that the app shows now, each works once");
     assert_eq!(app.error(&before, VIEWER).await, PROVE, "a code works once");
     let out = app.data(Some(&before), "mutation { signOut { signedOut } }", json!({})).await;
@@ -156,7 +167,7 @@ async fn a_recovery_code_stands_in_once() {
     let factor = app.enrol(&ada).await;
     let (phone, laptop) = (app.signs_in(&ada).await, app.signs_in(&ada).await);
     let typed = factor.recovery[3].replace('-', " ").to_uppercase();
-    app.with_code(&phone, "proveSecondFactor", &typed, "viewer { user { id } }").await;
+    let phone = app.proves(&phone, &typed).await;
     insta::assert_snapshot!(app.refused_code(&laptop, "proveSecondFactor", &typed).await, @"INVALID code: this recovery code is wrong or was used: each works once");
     insta::assert_snapshot!(app.refused_code(&laptop, "proveSecondFactor", "my-code").await, @"INVALID code: must be the six digits that the app shows, or a recovery code such as abcd-efgh-2345-6724");
     let left = async || app.data(Some(&phone), VIEWER, json!({})).await["viewer"]["secondFactor"]["recoveryCodesLeft"].take();
@@ -170,7 +181,7 @@ async fn a_recovery_code_stands_in_once() {
     assert!(new.len() == 10 && new.iter().all(|code| !factor.recovery.contains(code)));
     assert_eq!(left().await, 10);
     assert!(app.refused_code(&laptop, "proveSecondFactor", &factor.recovery[5]).await.starts_with("INVALID"));
-    app.with_code(&laptop, "proveSecondFactor", &new[0], "viewer { user { id } }").await;
+    app.proves(&laptop, &new[0]).await;
     assert_eq!(app.last_audited("second_factor.proven").await.changes["by"]["after"], "recovery_code");
 }
 
@@ -189,7 +200,7 @@ async fn who_guesses_waits_and_the_owner_gets_in_all_the_same() {
     insta::assert_snapshot!(app.refused_code(&thief, "proveSecondFactor", &now).await, @"RATE_LIMITED: too many requests: try again in 30 s");
     let owner = app.signs_in(&ada).await;
     assert!(app.refused_code(&owner, "proveSecondFactor", &now).await.starts_with("RATE_LIMITED"), "it is the person's wait");
-    app.with_code(&owner, "proveSecondFactor", &factor.recovery[0], "viewer { user { id } }").await;
+    app.proves(&owner, &factor.recovery[0]).await;
 
     // What was right ends the wait; what is wrong ends the session in the end.
     let mut last = String::new();
@@ -200,7 +211,7 @@ async fn who_guesses_waits_and_the_owner_gets_in_all_the_same() {
     assert_eq!(app.refused_code(&thief, "proveSecondFactor", &app.code(&factor)).await, "UNAUTHENTICATED: sign in first");
     app.clock.advance(TimeDelta::minutes(15));
     let later = app.signs_in(&ada).await;
-    app.with_code(&later, "proveSecondFactor", &app.code(&factor), "viewer { user { id } }").await;
+    app.proves(&later, &app.code(&factor)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -225,7 +236,7 @@ async fn removing_it_takes_a_proof_and_lets_nobody_in_who_had_none() {
     let ada = app.person("ada@acme.example", None).await;
     let factor = app.enrol(&ada).await;
     let (proven, thief) = (app.signs_in(&ada).await, app.signs_in(&ada).await);
-    app.with_code(&proven, "proveSecondFactor", &app.code(&factor), "viewer { user { id } }").await;
+    let proven = app.proves(&proven, &app.code(&factor)).await;
     assert!(app.refused_code(&ada, "removeSecondFactor", &wrong(&app.code(&factor))).await.starts_with("INVALID"));
     let made = app.mutate(Some(&ada), "createAccessToken", json!({ "name": "ci" }), "secret").await;
     let token = made["secret"].as_str().unwrap();
@@ -279,7 +290,7 @@ async fn staff_roles_can_be_made_to_need_one() {
     assert_eq!((role(new).await, role(old).await), (json!("EDITOR"), Value::Null));
     let session = app.signs_in(&editor).await;
     assert_eq!(app.error(&session, provider).await, PROVE);
-    app.with_code(&session, "proveSecondFactor", &app.code(&factor), "viewer { user { id } }").await;
+    let session = app.proves(&session, &app.code(&factor)).await;
     assert_eq!(app.data(Some(&session), provider, json!({})).await["provider"]["role"], "EDITOR");
     let tokens = access_token::Entity::find().filter(access_token::Column::SecondFactor.eq(true)).all(&app.domain().db).await;
     assert_eq!(tokens.unwrap().len(), 1);
@@ -318,11 +329,22 @@ async fn staff_reset_the_factor_of_who_lost_it() {
     let told = app.mails().await;
     let subjects: Vec<_> = told.iter().filter(|mail| mail.subject.contains("was reset")).map(|mail| mail.to.as_str()).collect();
     assert_eq!(subjects, ["ada@acme.example", "editor@provider.example"]);
+}
 
-    let email = owner.email.clone();
-    domain::ops::second_factor::reset_for(app.domain(), &email).await.expect("the command line resets an only owner");
-    let back = app.signs_in(&owner).await;
-    assert_eq!(app.data(Some(&back), "{ provider { role } }", json!({})).await["provider"]["role"], "OWNER");
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_resets_an_only_owner() {
+    let app = TestApp::start().await;
+    let owner = app.staff(StaffRole::Owner).await;
+    app.enrol(&owner).await;
+    let home = app.stop().await;
+    let settings = Settings::new(home.path(), home.database_url());
+    let reset = ["staff", "reset-second-factor", "Owner@Provider.example"];
+    assert_eq!(settings.print(&reset), "owner@provider.example signs in without a second factor");
+    let again = settings.run(&reset);
+    let told = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(!again.status.success() && told.contains("this person has no second factor"), "{told}");
+    let left = second_factor::Entity::find().all(&home.open().await).await.unwrap();
+    assert!(left.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -351,10 +373,11 @@ async fn the_pages_ask_for_the_code_and_go_on() {
     assert!(html.contains("This code is wrong") && html.contains("tab=keys"), "{html}");
     let code = app.code(&factor);
     let fields = [("code", code.as_str()), ("redirectTo", "/apps?tab=keys")];
-    assert_eq!(
-        way(&app.post("/auth/second-factor", &browser, &fields).await),
-        (StatusCode::SEE_OTHER, "/apps?tab=keys".to_owned())
-    );
+    let proven = app.post("/auth/second-factor", &browser, &fields).await;
+    assert_eq!(way(&proven), (StatusCode::SEE_OTHER, "/apps?tab=keys".to_owned()));
+    assert!(header(&proven, "set-cookie").contains("; Path=/; HttpOnly; SameSite=Lax; Max-Age=259"), "{proven:?}");
+    let (stale, browser) = (browser, session_of(&proven, &ada.email, &ada));
+    assert_eq!(header(&app.get("/auth/signed-in", &stale).await, "location"), "/auth/sign-in");
     assert_eq!(app.get("/auth/signed-in", &browser).await.status(), StatusCode::OK);
     assert_eq!(way(&app.get(page, &browser).await), (StatusCode::SEE_OTHER, "/apps?tab=keys".to_owned()));
 
@@ -406,6 +429,7 @@ async fn an_invitation_waits_until_it_is_proven() {
     let back = format!("/auth/invitation?token={token}");
     let proven = app.post("/auth/second-factor", &browser, &[("code", &app.code(&factor)), ("redirectTo", &back)]).await;
     assert_eq!(header(&proven, "location"), back);
+    let browser = session_of(&proven, &ada.email, &ada);
     assert!(app.get(&back, &browser).await.text().await.unwrap().contains("Join acme"));
     assert_eq!(way(&app.post("/auth/invitation", &browser, &[("token", &token)]).await).1, "/auth/signed-in");
     let teams = app.data(Some(&browser), "{ viewer { teams { name } } }", json!({})).await;
@@ -426,7 +450,7 @@ async fn a_frontend_asks_for_the_code() {
     let half = Person { session: session.as_str().unwrap().to_owned(), ..ada.clone() };
     let public = app.data(Some(&half), "{ portal { name } products(first: 1) { totalCount } }", json!({})).await;
     assert_eq!(public["portal"]["name"], "Developer portal", "what anybody sees is seen");
-    app.with_code(&half, "proveSecondFactor", &app.code(&factor), "viewer { activeSession { current } }").await;
+    app.proves(&half, &app.code(&factor)).await;
     let plain = app.person("eve@other.example", None).await;
     app.ask(&plain.email).await;
     let answer = app.data(None, query, json!({ "input": { "token": app.magic_token(&plain.email).await } })).await;

@@ -54,7 +54,9 @@ payload_type! {
     BeginSecondFactorPayload { uri: String, secret: String }
     /// The recovery codes are shown this once, and work once each.
     RecoveryCodesPayload { viewer: Viewer, recovery_codes: Vec<String> }
-    SecondFactorPayload { viewer: Viewer }
+    /// The session goes on under a new token, which comes as a cookie too; the one before stops working.
+    ProveSecondFactorPayload { viewer: Viewer, session_token: String }
+    RemoveSecondFactorPayload { viewer: Viewer }
     ResetSecondFactorPayload { user: User }
 }
 
@@ -91,10 +93,11 @@ impl SecondFactorMutation {
         &self,
         ctx: &Context<'_>,
         input: SecondFactorCodeInput,
-    ) -> async_graphql::Result<Option<SecondFactorPayload>> {
+    ) -> async_graphql::Result<Option<ProveSecondFactorPayload>> {
         let proven = async {
-            second_factor::prove(ctx.op(), ctx.actor(), &input.code).await?;
-            viewer_anew(ctx).await
+            let session = second_factor::prove(ctx.op(), ctx.actor(), &input.code).await?;
+            let token = ctx.sign_in(session).expose_secret().to_owned();
+            Ok((viewer_anew(ctx).await?, token))
         };
         payload(proven.await)
     }
@@ -104,7 +107,7 @@ impl SecondFactorMutation {
         &self,
         ctx: &Context<'_>,
         input: SecondFactorCodeInput,
-    ) -> async_graphql::Result<Option<SecondFactorPayload>> {
+    ) -> async_graphql::Result<Option<RemoveSecondFactorPayload>> {
         let removed = async {
             second_factor::remove(ctx.op(), ctx.actor(), &input.code).await?;
             viewer_anew(ctx).await

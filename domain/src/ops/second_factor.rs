@@ -15,7 +15,7 @@ use crate::{
     audit::{Action, Audit},
     keyring::{Purpose, sha256},
     notices::{To, tell},
-    ops::sessions,
+    ops::sessions::{self, NewSession},
     read,
     rules::{
         notice::{Notice, SecondFactorNotice},
@@ -116,8 +116,9 @@ pub async fn confirm(ctx: &Domain, actor: &Actor, code: &str) -> Result<Recovery
     Ok(codes)
 }
 
-/// Proves it in the session that asks, by a code or a recovery code.
-pub async fn prove(ctx: &Domain, actor: &Actor, code: &str) -> Result<()> {
+/// Proves it in the session that asks, by a code or a recovery code. The session goes on under a new token: what was known of it
+/// before the proof opens nothing.
+pub async fn prove(ctx: &Domain, actor: &Actor, code: &str) -> Result<NewSession> {
     let (user, session) = of_session(actor)?;
     let (tx, proof) = proven(ctx, actor, user, session, code).await?;
     mark_proven(&tx, session).await?;
@@ -125,7 +126,10 @@ pub async fn prove(ctx: &Domain, actor: &Actor, code: &str) -> Result<()> {
         let left = left(&tx, user).await?;
         tell_owner(&tx, user, SecondFactorNotice::RecoveryCodeUsed { left }).await?;
     }
-    tx.commit(Audit::of(actor, Action::SecondFactorProven, session).set("by", proof.as_str())).await
+    let user = user::Entity::find_by_id(user).one(tx.db()).await?.ok_or(DomainError::Unauthenticated)?;
+    let renewed = sessions::renew(&tx, user, session).await?;
+    tx.commit(Audit::of(actor, Action::SecondFactorProven, session).set("by", proof.as_str())).await?;
+    Ok(renewed)
 }
 
 /// Turns it off, by a proof. Sessions that never proved it end: they would be let in otherwise.

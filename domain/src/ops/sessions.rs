@@ -23,7 +23,7 @@ use crate::{
     tx::Unaudited,
 };
 
-/// A session just opened. Its token is shown this once.
+/// A session just opened, or given a new token. The token is shown this once.
 pub struct NewSession {
     pub user: user::Model,
     pub row: session::Model,
@@ -74,6 +74,14 @@ pub(crate) async fn insert(tx: &Tx<'_>, actor: &Actor, user: user::Model, method
     };
     session::Entity::insert(session::ActiveModel::from(row.clone())).exec_without_returning(tx.db()).await?;
     Ok(NewSession { user, row, token: token.into(), replaced, standing })
+}
+
+/// Gives a session whose person has just proven a second factor a new token; the one before opens nothing any more.
+pub(crate) async fn renew(tx: &Tx<'_>, user: user::Model, session: SessionId) -> Result<NewSession> {
+    let token = BASE64.encode(tx.ctx().env.random::<32>());
+    let row = session::ActiveModel { id: Set(session), token_hash: Set(sha256(&token).to_vec()), ..Default::default() };
+    let row = session::Entity::update(row).exec(tx.db()).await?;
+    Ok(NewSession { user, row, token: token.into(), replaced: None, standing: Standing::Full })
 }
 
 async fn end_replaced(tx: &Tx<'_>, actor: &Actor) -> Result<Option<SessionId>> {

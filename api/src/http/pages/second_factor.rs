@@ -18,7 +18,7 @@ use super::{
     Visit,
     page::{Ask, CodeField, Page, sentence},
 };
-use crate::http::AppState;
+use crate::{auth::cookie, http::AppState};
 
 const PATH: &str = "/auth/second-factor";
 /// Where a sign-in leads that was asked to lead nowhere.
@@ -57,7 +57,7 @@ pub async fn prove(State(state): State<AppState>, visit: Visit, Form(given): For
         return visit.look.redirect("/auth/sign-in", None);
     }
     match second_factor::prove(&state.domain, &visit.caller.actor, &given.code).await {
-        Ok(()) => visit.look.redirect(redirect_to.as_deref().unwrap_or(SIGNED_IN), None),
+        Ok(session) => visit.look.redirect(redirect_to.as_deref().unwrap_or(SIGNED_IN), Some(cookie::set(&session, &state.site))),
         Err(error @ DomainError::Refused(_)) => {
             let problem = Some(sentence(&error.to_string()));
             let page = match &error {
