@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use entities::{
     audit_event,
     enums::{AccessLevel, StaffRole},
+    portal,
 };
 use reqwest::{Response, StatusCode};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
@@ -11,6 +12,8 @@ use serde_json::{Value, json};
 
 use crate::{
     app::{Person, TestApp},
+    home::Home,
+    instance::Settings,
     sign_in::{header, session_of},
 };
 
@@ -142,6 +145,14 @@ async fn a_session_that_lies_unused_ends_and_one_in_use_does_not() {
     assert_eq!((app.is_in(&ada).await, app.is_in(&eve).await), (true, false));
     app.clock.advance(TimeDelta::hours(73));
     assert!(!app.is_in(&ada).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_portal_ends_sessions_after_three_days_unused() {
+    let home = Home::new().await;
+    Settings::new(home.path(), home.database_url()).print(&["migrate"]);
+    let row = portal::Entity::find_by_id(1).one(&home.open().await).await.unwrap().unwrap();
+    assert_eq!((row.session_hours, row.session_idle_hours, row.staff_second_factor), (720, Some(72), false));
 }
 
 #[tokio::test(flavor = "multi_thread")]
