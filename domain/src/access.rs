@@ -33,12 +33,13 @@ pub async fn membership(db: &impl ConnectionTrait, actor: &Actor, team: TeamId) 
     Ok(membership::Entity::for_team(team).filter(membership::Column::UserId.eq(user)).one(db).await?)
 }
 
-/// Refuses who may not do this for this team: outsiders with `NotFound`, members and staff with `Forbidden`.
+/// Refuses who may not do this for this team: outsiders with `NotFound`, members and staff with `Forbidden`; who lacks a second
+/// factor hears so.
 pub async fn require_member(db: &impl ConnectionTrait, actor: &Actor, team: TeamId, right: MemberRight) -> Result<()> {
     let (asker, action) = (actor.asker(), Action::Team(right));
     // Who may, or must sign in, without being a member: nothing has to be looked up.
     match policy::may(asker, action, Facts::default()) {
-        Verdict::Forbidden(_) | Verdict::Unknown => {
+        Verdict::Forbidden(_) | Verdict::Unknown | Verdict::SecondFactor(_) => {
             let member = membership(db, actor, team).await?;
             refuse(policy::may(asker, action, Facts::of(member.as_ref())))
         }
@@ -58,7 +59,12 @@ pub async fn held(db: &impl ConnectionTrait, actor: &Actor, team: TeamId) -> Res
 pub async fn allowed(db: &impl ConnectionTrait, actor: &Actor, team: TeamId, right: MemberRight) -> Result<bool> {
     match require_member(db, actor, team, right).await {
         Ok(()) => Ok(true),
-        Err(DomainError::NotFound(_) | DomainError::Forbidden(_) | DomainError::Unauthenticated) => Ok(false),
+        Err(
+            DomainError::NotFound(_)
+            | DomainError::Forbidden(_)
+            | DomainError::Unauthenticated
+            | DomainError::SecondFactorRequired(_),
+        ) => Ok(false),
         Err(other) => Err(other),
     }
 }
@@ -96,6 +102,7 @@ fn refuse(verdict: Verdict) -> Result<()> {
     match verdict {
         Verdict::Allowed => Ok(()),
         Verdict::Unauthenticated => Err(DomainError::Unauthenticated),
+        Verdict::SecondFactor(how) => Err(DomainError::SecondFactorRequired(how)),
         Verdict::Forbidden(needs) => Err(DomainError::Forbidden(needs)),
         Verdict::Unknown => Err(DomainError::NotFound("team")),
     }

@@ -31,6 +31,7 @@ pub enum Purpose {
     Explorer,
     Cursor,
     AuditChain,
+    SecondFactor,
 }
 
 impl Purpose {
@@ -45,6 +46,7 @@ impl Purpose {
             Self::Explorer => "explorer",
             Self::Cursor => "cursor",
             Self::AuditChain => "audit-chain",
+            Self::SecondFactor => "second-factor",
         }
     }
 }

@@ -20,6 +20,7 @@ mod m0010_gateway_nodes;
 mod m0011_credential_kinds;
 mod m0012_leaks;
 mod m0013_audit_chain;
+mod m0015_sessions;
 mod shape;
 
 pub struct Migrator;
@@ -40,6 +41,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0011_credential_kinds::Migration),
             Box::new(m0012_leaks::Migration),
             Box::new(m0013_audit_chain::Migration),
+            Box::new(m0015_sessions::Migration),
         ]
     }
 }

@@ -40,6 +40,8 @@ mod rotation;
 mod rotation_requests;
 mod schema;
 mod scopes;
+mod second_factor;
+mod sessions;
 mod sign_in;
 mod signed_tokens;
 mod socket;

@@ -44,6 +44,7 @@ pub mod review_queue;
 pub mod rotation;
 pub mod scalars;
 pub mod scope;
+pub mod second_factor;
 pub mod session;
 pub mod shape;
 pub mod spec;
@@ -96,7 +97,7 @@ pub struct Mutation(
     spec::SpecMutation,
     endpoint::EndpointMutation,
     category::CategoryMutation,
-    session::SessionMutation,
+    second_factor::SignInMutation,
     viewer::ViewerMutation,
     team::TeamMutation,
     invitation::InvitationMutation,

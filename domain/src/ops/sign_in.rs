@@ -118,14 +118,18 @@ pub async fn redeem_magic_link(ctx: &Domain, actor: &Actor, token: &str) -> Resu
         Ok(done) => done,
         Err((link, refusal)) => return Err(failed(ctx, actor, link, refusal.as_str(), refusal.problem()).await?),
     };
-    if let Some(invitation) = link.invitation_id {
+    let mut redirect_to = link.redirect_to;
+    if let Some(invitation) = link.invitation_id.filter(|_| session.is_unproven()) {
+        // It waits until the second factor is proven: the way leads on to it.
+        redirect_to = invitations::path(ctx, invitation).await?;
+    } else if let Some(invitation) = link.invitation_id {
         // The session stands, whatever became of the invitation meanwhile; its page says what.
         match invitations::accept_by_id(ctx, &session.actor(actor), invitation).await {
             Ok(_) | Err(DomainError::Refused(_)) => {}
             Err(other) => return Err(other),
         }
     }
-    Ok(SignIn { session, redirect_to: link.redirect_to })
+    Ok(SignIn { session, redirect_to })
 }
 
 async fn redeem(ctx: &Domain, actor: &Actor, token: &str) -> Attempt<(NewSession, magic_link::Model)> {
@@ -149,6 +153,7 @@ async fn redeem(ctx: &Domain, actor: &Actor, token: &str) -> Attempt<(NewSession
     let entry = Audit::of(&session.actor(actor), Action::SignedIn, session.row.id)
         .team(opened.joined.first().copied())
         .set("method", SignInMethod::MagicLink)
+        .set("replacedSession", session.replaced)
         .change("registered", false, opened.registered)
         .change("joinedTeams", Vec::<TeamId>::new(), opened.joined);
     tx.commit(entry).await?;

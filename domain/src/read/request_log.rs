@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::page::{Page, PageRequest, count_up_to};
 use crate::{
     Actor, Domain, DomainError, ProblemCode, Result,
-    access::{require_member, require_somebody, require_staff},
+    access::{allowed, require_member, require_somebody, require_staff},
     rules::{
         decision::{self, Explanation},
         policy::{MemberRight, StaffRight},
@@ -89,10 +89,8 @@ pub async fn decision(ctx: &Domain, actor: &Actor, request_id: &str) -> Result<O
     let Ok(RequestId(id)) = request_id.parse() else { return Ok(None) };
     let Some(row) = Entity::find_by_id(RequestLogId(id)).one(&ctx.db).await? else { return Ok(None) };
     if let Some(team) = row.team_id {
-        match require_member(&ctx.db, actor, team, MemberRight::ReadLogs).await {
-            Ok(()) => {}
-            Err(DomainError::NotFound(_) | DomainError::Forbidden(_)) => return Ok(None),
-            Err(other) => return Err(other),
+        if !allowed(&ctx.db, actor, team, MemberRight::ReadLogs).await? {
+            return Ok(None);
         }
     }
     let told = decision::explain(&row);
@@ -102,7 +100,7 @@ pub async fn decision(ctx: &Domain, actor: &Actor, request_id: &str) -> Result<O
 /// A call by its id in the log, as `decision` shows it.
 pub async fn by_id(ctx: &Domain, actor: &Actor, id: RequestLogId) -> Result<Option<request_log::Model>> {
     match decision(ctx, actor, &RequestId(id.0).to_string()).await {
-        Err(DomainError::Unauthenticated) => Ok(None),
+        Err(DomainError::Unauthenticated | DomainError::SecondFactorRequired(_)) => Ok(None),
         found => Ok(found?.map(|(row, _)| row)),
     }
 }

@@ -6,13 +6,18 @@ use entities::{
 };
 
 pub use super::member_access::{Access, TeamRole};
+use super::second_factor::{PROVE, SET_UP};
 
 /// Who asks, as far as permission goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Asker {
     Nobody,
+    /// Somebody who is signed in, but for a second factor that they have not given yet.
+    Unproven,
     /// Somebody who is signed in, with their role on the provider's side.
     Person(Option<StaffRole>),
+    /// Somebody who is signed in, with a role that does not count for want of a second factor.
+    Withheld,
     /// The program itself: it may everything.
     System,
 }
@@ -53,6 +58,8 @@ pub enum Group {
 pub enum Verdict {
     Allowed,
     Unauthenticated,
+    /// What to do about the second factor that is wanting.
+    SecondFactor(&'static str),
     /// For the sentence "this needs …".
     Forbidden(&'static str),
     /// For an outsider there is no such team, and nothing of it.
@@ -130,6 +137,13 @@ pub fn may(asker: Asker, action: Action, facts: Facts) -> Verdict {
     let role = match asker {
         Asker::System => return Verdict::Allowed,
         Asker::Nobody => return Verdict::Unauthenticated,
+        Asker::Unproven => return Verdict::SecondFactor(PROVE),
+        Asker::Withheld => {
+            return match may(Asker::Person(None), action, facts) {
+                Verdict::Allowed => Verdict::Allowed,
+                _ => Verdict::SecondFactor(SET_UP),
+            };
+        }
         Asker::Person(role) => role,
     };
     let row = row(action);
@@ -306,6 +320,7 @@ mod tests {
             let cells = askers.iter().map(|(asker, facts)| match may(*asker, action, *facts) {
                 Verdict::Allowed => "yes",
                 Verdict::Unauthenticated => "!",
+                Verdict::SecondFactor(_) => "2",
                 Verdict::Forbidden(_) => "-",
                 Verdict::Unknown => "?",
             });
@@ -320,13 +335,17 @@ mod tests {
         let staff = StaffRight::ALL.map(|right| (format!("{right:?}"), Action::Staff(right)));
         let team = MemberRight::ALL.map(|right| (format!("team: {right:?}"), Action::Team(right)));
         let actions = [("Own".to_owned(), Action::Own)].into_iter().chain(staff).chain(team);
-        let member = |team, credentials| {
+        let is = |asker, team, credentials| {
             let member = Some(access(team, credentials));
-            (Asker::Person(None), Facts { member, ..Facts::default() })
+            (asker, Facts { member, ..Facts::default() })
         };
+        let member = |team, credentials| is(Asker::Person(None), team, credentials);
         let role = |role| (Asker::Person(Some(role)), Facts::default());
         let askers = [
             (Asker::Nobody, Facts::default()),
+            is(Asker::Unproven, Full, Full),
+            (Asker::Withheld, Facts::default()),
+            is(Asker::Withheld, Nothing, Full),
             (Asker::Person(None), Facts::default()),
             member(Nothing, Nothing),
             member(Read, Nothing),
@@ -341,30 +360,31 @@ mod tests {
             role(Owner),
             (Asker::System, Facts::default()),
         ];
-        // nobody, an outsider, members (none, team READ and FULL, credentials READ and FULL),
+        // nobody, a member who has not proven the second factor, staff whose role is withheld for want of one (an outsider, and a
+        // member with credentials FULL), an outsider, members (none, team READ and FULL, credentials READ and FULL),
         // VIEWER, AUDITOR, EDITOR, REVIEWER, ADMIN, OWNER, the program
         insta::assert_snapshot!(table(actions, &askers), @"
-        Own                      !   yes yes yes yes yes yes yes yes yes yes yes yes yes
-        BeStaff                  !   -   -   -   -   -   -   yes yes yes yes yes yes yes
-        Read                     !   -   -   -   -   -   -   yes -   yes yes yes yes yes
-        ReadLogs                 !   -   -   -   -   -   -   yes yes yes yes yes yes yes
-        ReadAudit                !   -   -   -   -   -   -   -   yes -   -   yes yes yes
-        Edit                     !   -   -   -   -   -   -   -   -   yes -   yes yes yes
-        Review                   !   -   -   -   -   -   -   -   -   -   yes yes yes yes
-        ManagePortal             !   -   -   -   -   -   -   -   -   -   -   yes yes yes
-        ManageStaff              !   -   -   -   -   -   -   -   -   -   -   yes yes yes
-        ManageOwners             !   -   -   -   -   -   -   -   -   -   -   -   yes yes
-        team: Belong             !   ?   yes yes yes yes yes -   -   -   -   -   -   yes
-        team: SeeTeam            !   ?   yes yes yes yes yes yes -   yes yes yes yes yes
-        team: SeeProgress        !   ?   yes yes yes yes yes yes yes yes yes yes yes yes
-        team: ReadTeam           !   ?   -   yes yes -   -   yes -   yes yes yes yes yes
-        team: ReadAudit          !   ?   -   yes yes -   -   -   yes -   -   yes yes yes
-        team: ManageTeam         !   ?   -   -   yes -   -   -   -   yes -   yes yes yes
-        team: ReadCredentials    !   ?   -   -   -   yes yes yes -   yes yes yes yes yes
-        team: ReadLogs           !   ?   -   -   -   yes yes yes yes yes yes yes yes yes
-        team: ManageCredentials  !   ?   -   -   -   -   yes -   -   -   -   -   -   yes
-        team: EndCredentials     !   ?   -   -   -   -   yes -   -   yes -   yes yes yes
-        team: AdjustSubscription !   ?   -   -   -   -   yes -   -   yes -   yes yes yes
+        Own                      !   2   yes yes yes yes yes yes yes yes yes yes yes yes yes yes yes
+        BeStaff                  !   2   2   2   -   -   -   -   -   -   yes yes yes yes yes yes yes
+        Read                     !   2   2   2   -   -   -   -   -   -   yes -   yes yes yes yes yes
+        ReadLogs                 !   2   2   2   -   -   -   -   -   -   yes yes yes yes yes yes yes
+        ReadAudit                !   2   2   2   -   -   -   -   -   -   -   yes -   -   yes yes yes
+        Edit                     !   2   2   2   -   -   -   -   -   -   -   -   yes -   yes yes yes
+        Review                   !   2   2   2   -   -   -   -   -   -   -   -   -   yes yes yes yes
+        ManagePortal             !   2   2   2   -   -   -   -   -   -   -   -   -   -   yes yes yes
+        ManageStaff              !   2   2   2   -   -   -   -   -   -   -   -   -   -   yes yes yes
+        ManageOwners             !   2   2   2   -   -   -   -   -   -   -   -   -   -   -   yes yes
+        team: Belong             !   2   2   yes ?   yes yes yes yes yes -   -   -   -   -   -   yes
+        team: SeeTeam            !   2   2   yes ?   yes yes yes yes yes yes -   yes yes yes yes yes
+        team: SeeProgress        !   2   2   yes ?   yes yes yes yes yes yes yes yes yes yes yes yes
+        team: ReadTeam           !   2   2   2   ?   -   yes yes -   -   yes -   yes yes yes yes yes
+        team: ReadAudit          !   2   2   2   ?   -   yes yes -   -   -   yes -   -   yes yes yes
+        team: ManageTeam         !   2   2   2   ?   -   -   yes -   -   -   -   yes -   yes yes yes
+        team: ReadCredentials    !   2   2   yes ?   -   -   -   yes yes yes -   yes yes yes yes yes
+        team: ReadLogs           !   2   2   yes ?   -   -   -   yes yes yes yes yes yes yes yes yes
+        team: ManageCredentials  !   2   2   yes ?   -   -   -   -   yes -   -   -   -   -   -   yes
+        team: EndCredentials     !   2   2   yes ?   -   -   -   -   yes -   -   yes -   yes yes yes
+        team: AdjustSubscription !   2   2   yes ?   -   -   -   -   yes -   -   yes -   yes yes yes
         ");
     }
 

@@ -1,11 +1,16 @@
-//! What a change of somebody's role on the provider's side needs.
+//! What a change of somebody's role on the provider's side, or of how they sign in, needs.
 
 use entities::enums::StaffRole;
 
 use super::policy::StaffRight;
 use crate::{Problem, ProblemCode};
 
-/// The right to make this change: owners are the owners' own affair.
+/// The right to change something of who has this role: owners are the owners' own affair.
+pub fn right_over(role: Option<StaffRole>) -> StaffRight {
+    right(role, role)
+}
+
+/// The right to change the role itself.
 pub fn right(before: Option<StaffRole>, after: Option<StaffRole>) -> StaffRight {
     match [before, after].contains(&Some(StaffRole::Owner)) {
         true => StaffRight::ManageOwners,

@@ -10,6 +10,7 @@ pub enum Outcome {
     Forbidden,
     NotFound,
     Unauthenticated,
+    SecondFactor,
 }
 
 impl Outcome {
@@ -20,6 +21,7 @@ impl Outcome {
             Self::Forbidden => "-",
             Self::NotFound => "?",
             Self::Unauthenticated => "!",
+            Self::SecondFactor => "2",
         }
     }
 }
@@ -29,6 +31,7 @@ pub fn outcome(field: &str, answer: &Value) -> Outcome {
     if let Some(error) = answer["errors"].get(0) {
         return match error["extensions"]["code"].as_str() {
             Some("UNAUTHENTICATED") => Outcome::Unauthenticated,
+            Some("SECOND_FACTOR_REQUIRED") => Outcome::SecondFactor,
             Some("FORBIDDEN") => Outcome::Forbidden,
             Some("NOT_FOUND") => Outcome::NotFound,
             Some("RATE_LIMITED") => Outcome::Refused,

@@ -20,10 +20,16 @@ const LEVELS: usize = 2;
 /// Mutations that are anybody's who is signed in: about themselves, or what a link's bearer may. In the order they are tried.
 const FOR_ALL: &[&str] = &[
     "acceptInvitation",
+    "beginSecondFactor",
+    "confirmSecondFactor",
     "createAccessToken",
     "createTeam",
     "markNotificationsRead",
+    "proveSecondFactor",
+    "regenerateRecoveryCodes",
+    "removeSecondFactor",
     "requestMagicLink",
+    "revokeOtherSessions",
     "signInWithMagicLink",
     "updateViewer",
     "signOut",

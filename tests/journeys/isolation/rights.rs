@@ -13,7 +13,7 @@ use super::{
     answers::{Outcome, is_filled, outcome},
     sdl::name_of,
     values::{Given, Maker},
-    world::{Asker, Ids, World, of},
+    world::{Asker, Ids, UNPROVEN, World, of},
 };
 use crate::socket::Socket;
 
@@ -25,19 +25,23 @@ pub async fn refusal(socket: &mut Socket) -> Option<Value> {
     tokio::time::timeout(REFUSED_WITHIN, socket.next()).await.ok().map(|(_, answer)| answer)
 }
 
-const COLUMNS: &str = "! sign in first   ? does not exist for them   - forbidden, or empty for them   yes: may
+const COLUMNS: &str =
+    "! sign in first   2 second factor first   ? does not exist for them   - forbidden, or empty for them   yes: may
 
 stranger          nobody signed in
+unproven          a member with FULL access to all areas and an OWNER, who has not given their second factor
 outsider          a member of another team
 none              a member without access to any area
 t:R t:F           a member with READ, FULL access to the team area alone
 c:R c:F b:R b:F   so to the credentials area, to the billing area
 founder           a member with FULL access to all areas, whose own things are asked for
+withheld          an OWNER without the second factor that staff have to have
 VIE to OWN        the roles of the provider's staff
 ";
 
-const WIDTHS: [&str; 16] = [
-    "stranger", "outsider", "none", "t:R", "t:F", "c:R", "c:F", "b:R", "b:F", "founder", "VIE", "AUD", "EDI", "REV", "ADM", "OWN",
+const WIDTHS: [&str; 18] = [
+    "stranger", "unproven", "outsider", "none", "t:R", "t:F", "c:R", "c:F", "b:R", "b:F", "founder", "withheld", "VIE", "AUD",
+    "EDI", "REV", "ADM", "OWN",
 ];
 
 /// A line a row, under the askers' names.
@@ -79,7 +83,7 @@ impl World {
             ("deletePolicy", _) => {
                 ids.insert("Policy", made(admin, "createPolicy", "policy", "policy").await);
             }
-            ("revokeAccessToken", Some(_)) => {
+            ("revokeAccessToken", Some(_)) if asker.name != UNPROVEN => {
                 ids.insert("AccessToken", made(asker, "createAccessToken", "accessToken", "accessToken").await);
             }
             ("revokeSession", Some(person)) => {
@@ -124,6 +128,10 @@ async fn who_may_do_what() {
     }
     let nobodys: Vec<_> = rows.iter().filter(|(_, cells)| !cells.contains(&"yes")).map(|(field, _)| field).collect();
     assert!(nobodys.is_empty(), "nobody may, so nothing is known of who may not: give them something that is there: {nobodys:?}");
+    for (field, cells) in &rows {
+        let open = cells[0] == "yes" || field == "proveSecondFactor";
+        assert_eq!(cells[1], if open { "yes" } else { "2" }, "{field} before the second factor is given");
+    }
     insta::assert_snapshot!("who_may_do_what", table(&rows));
 }
 
@@ -186,6 +194,7 @@ impl World {
                 let code = errors.into_iter().find(|error| error["path"][0] == key)?["extensions"]["code"].as_str();
                 Some(match code {
                     Some("UNAUTHENTICATED") => "!",
+                    Some("SECOND_FACTOR_REQUIRED") => "2",
                     Some("FORBIDDEN") => "-",
                     _ => panic!("{query}: {answer}"),
                 })

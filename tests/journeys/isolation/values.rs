@@ -48,6 +48,8 @@ fn named(name: &str) -> Option<Value> {
         "basePath" | "slug" => json!("harmless"),
         "document" => json!("not a document"),
         "body" | "name" | "notes" | "reason" | "subject" | "summary" | "teamName" | "title" | "label" => json!("Harmless"),
+        // A recovery code of nobody's: no app shows one by chance.
+        "code" => json!("abcd-efgh-2345-6724"),
         "first" => json!(3),
         "from" => json!("2026-01-01T00:00:00Z"),
         "scope" => json!("ship:write"),

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use entities::{
     enums::{AccessLevel, JoinMethod, SignInMethod, StaffRole},
     id::{TypedId, UserId, uuid_of},
-    membership, session,
+    membership, portal, second_factor, session,
 };
-use sea_orm::{ActiveValue::Set, EntityTrait};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use serde_json::{Value, json};
 
 use super::sdl::Sdl;
@@ -26,6 +26,9 @@ pub struct Asker {
     pub name: &'static str,
     pub person: Option<Person>,
 }
+
+/// Somebody who has signed in by a link, and not given their second factor.
+pub const UNPROVEN: &str = "unproven";
 
 /// Ids by what they are ids of: the types that implement `Node`, and what else `values::IDS` names.
 pub type Ids = BTreeMap<&'static str, Value>;
@@ -76,8 +79,13 @@ impl World {
         let app = TestApp::start_without_gateway().await;
         let mut staff = Vec::new();
         for (name, role) in STAFF {
-            staff.push(Asker { name, person: Some(app.staff(role).await) });
+            let person = app.staff(role).await;
+            has_second_factor(&app, person.id).await;
+            proves_it(&app, person.id).await;
+            staff.push(Asker { name, person: Some(person) });
         }
+        let row = portal::ActiveModel { id: Set(1), staff_second_factor: Set(true), ..Default::default() };
+        portal::Entity::update(row).exec(&app.domain().db).await.expect("the portal");
         let of = |name: &str| staff.iter().find(|asker| asker.name == name).and_then(|asker| asker.person.clone());
         let admin = of("ADMIN").expect("an admin");
         let reviewer = of("REVIEWER").expect("a reviewer");
@@ -89,25 +97,38 @@ impl World {
 
     /// Everybody whose rights differ; members of the first team are made by this.
     pub async fn askers(&self) -> Vec<Asker> {
-        let mut askers =
-            vec![Asker { name: "stranger", person: None }, Asker { name: "outsider", person: Some(self.other.clone()) }];
+        let unproven = self.app.person(&format!("unproven@{MARK}.example"), Some(StaffRole::Owner)).await;
+        self.join(unproven.id, [AccessLevel::Full; 3]).await;
+        has_second_factor(&self.app, unproven.id).await;
+        let mut askers = vec![
+            Asker { name: "stranger", person: None },
+            Asker { name: UNPROVEN, person: Some(unproven) },
+            Asker { name: "outsider", person: Some(self.other.clone()) },
+        ];
         for (name, access) in MEMBERS {
             let person = self.member(&format!("{}@{MARK}.example", name.replace(' ', ".").to_lowercase()), access).await;
             askers.push(Asker { name, person: Some(person) });
         }
         askers.push(Asker { name: "founder", person: Some(self.dev.clone()) });
+        let withheld = self.app.person("withheld@provider.example", Some(StaffRole::Owner)).await;
+        askers.push(Asker { name: "withheld", person: Some(withheld) });
         askers.extend(self.staff.iter().map(|asker| Asker { name: asker.name, person: asker.person.clone() }));
         askers
     }
 
     /// Somebody in the first team.
-    pub async fn member(&self, email: &str, [team, credentials, billing]: [AccessLevel; 3]) -> Person {
+    pub async fn member(&self, email: &str, access: [AccessLevel; 3]) -> Person {
         let person = self.app.person(email, None).await;
+        self.join(person.id, access).await;
+        person
+    }
+
+    async fn join(&self, user: UserId, [team, credentials, billing]: [AccessLevel; 3]) {
         let domain = self.app.domain();
         let row = membership::ActiveModel {
             id: Set(domain.env.id()),
             team_id: Set(team_id(&self.theirs["Team"])),
-            user_id: Set(person.id),
+            user_id: Set(user),
             access_team: Set(team),
             access_credentials: Set(credentials),
             access_billing: Set(billing),
@@ -115,7 +136,6 @@ impl World {
             joined_at: Set(domain.now()),
         };
         membership::Entity::insert(row).exec_without_returning(&domain.db).await.expect("a member");
-        person
     }
 
     /// Another session of theirs, to be ended.
@@ -133,6 +153,8 @@ impl World {
             last_seen_at: Set(now),
             expires_at: Set(now + chrono::TimeDelta::days(1)),
             revoked_at: Set(None),
+            second_factor_at: Set(None),
+            second_factor_failures: Set(0),
         };
         session::Entity::insert(row).exec_without_returning(&domain.db).await.expect("a session");
         json!(id.to_string())
@@ -163,6 +185,28 @@ impl World {
         rows.sort();
         rows
     }
+}
+
+/// From now on their sessions have to prove it.
+async fn has_second_factor(app: &TestApp, user: UserId) {
+    let (db, now) = (&app.domain().db, app.domain().now());
+    let row = second_factor::ActiveModel {
+        user_id: Set(user),
+        // No code of it is given here.
+        sealed: Set(String::new()),
+        created_at: Set(now),
+        enabled_at: Set(Some(now)),
+        last_step: Set(None),
+        failures: Set(0),
+        failed_at: Set(None),
+    };
+    second_factor::Entity::insert(row).exec_without_returning(db).await.expect("a second factor");
+}
+
+async fn proves_it(app: &TestApp, user: UserId) {
+    let own = session::Entity::update_many().filter(session::Column::UserId.eq(user));
+    let proven = own.col_expr(session::Column::SecondFactorAt, Expr::value(app.domain().now()));
+    proven.exec(&app.domain().db).await.expect("a session");
 }
 
 fn upstream_secret(name: &str) -> String {

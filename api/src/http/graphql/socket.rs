@@ -67,10 +67,7 @@ pub async fn upgrade(
 /// What a stranger's connection takes; who comes with a session takes none.
 async fn seat(state: &AppState, exchange: &Exchange, headers: &HeaderMap) -> Result<Option<Seat>, DomainError> {
     let caller = auth::admitted(&state.domain, &state.strangers, headers, exchange.ip, None).await?;
-    match caller.signed_in {
-        Some(_) => Ok(None),
-        None => state.strangers.seat(exchange.ip).map(Some),
-    }
+    caller.is_stranger().then(|| state.strangers.seat(exchange.ip)).transpose()
 }
 
 fn not_opened(error: &DomainError) -> Response {
@@ -121,7 +118,7 @@ impl Host for Visitor {
 
     async fn attach(&self, prepared: Prepared, authorization: Option<&str>) -> Result<(Prepared, Who), DomainError> {
         let caller = self.caller(authorization).await?;
-        if caller.signed_in.is_none() {
+        if caller.is_stranger() {
             self.state.strangers.admit(self.exchange.ip)?;
         }
         let who = caller.actor.who;

@@ -5,6 +5,7 @@ mod invitation;
 mod magic_link;
 mod notification;
 mod page;
+mod second_factor;
 mod session;
 
 use axum::{
@@ -32,6 +33,7 @@ pub fn routes(state: AppState) -> Router<AppState> {
     Router::new()
         .route("/auth/magic-link", get(magic_link::show).post(magic_link::redeem))
         .route("/auth/invitation", get(invitation::show).post(invitation::accept))
+        .route("/auth/second-factor", get(second_factor::show).post(second_factor::prove))
         .route("/auth/sign-in", get(session::form).post(session::request))
         .route("/auth/signed-in", get(session::signed_in))
         .route("/auth/sign-out", axum::routing::post(session::sign_out))
