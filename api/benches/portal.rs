@@ -96,6 +96,7 @@ async fn measure(teams: usize) -> Outcome<Times> {
         data_dir: data.path().to_owned(),
         database_url: database(teams).await?.map(Into::into),
         listen: ([127, 0, 0, 1], 0).into(),
+        stranger_requests: 0,
         secret_key: Some("a-key-for-benchmarks-of-thirty-two".to_owned().into()),
         ..Config::default()
     };

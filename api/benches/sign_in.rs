@@ -35,6 +35,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config {
         data_dir: data.path().to_owned(),
         listen: ([127, 0, 0, 1], 0).into(),
+        stranger_requests: 0,
         gateway_listen: ([127, 0, 0, 1], 0).into(),
         ..Config::default()
     };

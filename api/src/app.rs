@@ -31,6 +31,7 @@ use secure::Secure;
 use staff_sso::staff_sso;
 
 use crate::{
+    auth::strangers::Strangers,
     config::Config,
     dns,
     explorer::Explorer,
@@ -136,6 +137,7 @@ impl App {
             let state = http::AppState {
                 graphql: graphql::engine(config.introspection),
                 origins: Origins::new(&site.base_url, &config.allowed_origins),
+                strangers: Arc::new(Strangers::new(config.stranger_requests)),
                 metrics,
                 explorer: Arc::new(explorer),
                 calls,

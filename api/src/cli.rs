@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use domain::{
     Domain, DomainError,
     env::Env,
-    ops::{access_tokens, staff},
+    ops::{access_tokens, second_factor, staff},
     queue,
 };
 use entities::{enums::StaffRole, id::JobId};
@@ -85,6 +85,8 @@ enum Staff {
         #[arg(value_parser = role)]
         role: StaffRole,
     },
+    /// Take away the second factor of somebody who has lost it, and end their sessions.
+    ResetSecondFactor { email: String },
 }
 
 #[derive(Subcommand)]
@@ -143,6 +145,11 @@ fn execute_configured(command: Command) -> Result<ExitCode, StartError> {
             let cmd = staff::SetStaffRole { email, role: Some(role) };
             let user = staff::set_role(domain, &domain::Actor::system(), cmd).await?;
             println!("{} is {}", user.email, word(&role));
+            Ok(())
+        })?,
+        Command::Staff { what: Staff::ResetSecondFactor { email } } => in_domain(&config, async |domain| {
+            let user = second_factor::reset_for(domain, &email).await?;
+            println!("{} signs in without a second factor", user.email);
             Ok(())
         })?,
         Command::Token { email, name } => in_domain(&config, async |domain| {

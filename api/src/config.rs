@@ -35,6 +35,8 @@ pub struct Config {
     pub graphiql: bool,
     pub introspection: bool,
     pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// Requests that are taken within a minute from one source that nobody is signed in at; 0: any number.
+    pub stranger_requests: u32,
     /// Whether what people outside name may be this machine, a private network or plain http.
     pub outgoing_private: bool,
     /// Who is asked for the records of mail domains; none: the system's.
@@ -92,6 +94,7 @@ impl Default for Config {
             graphiql: true,
             introspection: true,
             trusted_proxies: Vec::new(),
+            stranger_requests: 1_200,
             outgoing_private: false,
             dns_servers: Vec::new(),
             staff_sso: StaffSsoSettings::default(),

@@ -25,6 +25,7 @@ pub fn outside(error: &DomainError) -> Outside {
     let (code, status, fault) = match error {
         DomainError::Refused(_) => (BAD_USER_INPUT, StatusCode::BAD_REQUEST, false),
         DomainError::Unauthenticated => (UNAUTHENTICATED, StatusCode::UNAUTHORIZED, false),
+        DomainError::SecondFactorRequired(_) => ("SECOND_FACTOR_REQUIRED", StatusCode::UNAUTHORIZED, false),
         DomainError::Forbidden(_) => (FORBIDDEN, StatusCode::FORBIDDEN, false),
         DomainError::NotFound(_) => ("NOT_FOUND", StatusCode::NOT_FOUND, false),
         DomainError::RateLimited { .. } => ("RATE_LIMITED", StatusCode::TOO_MANY_REQUESTS, false),
@@ -63,6 +64,7 @@ mod tests {
         let all = [
             DomainError::Refused(Vec::new()),
             DomainError::Unauthenticated,
+            DomainError::SecondFactorRequired("prove it"),
             DomainError::Forbidden("a right"),
             DomainError::NotFound("team"),
             DomainError::RateLimited { retry_after: 7 },
@@ -80,6 +82,7 @@ mod tests {
         insta::assert_snapshot!(table, @r"
         BAD_USER_INPUT 400 - 
         UNAUTHENTICATED 401 - sign in first
+        SECOND_FACTOR_REQUIRED 401 - prove it
         FORBIDDEN 403 - this needs a right
         NOT_FOUND 404 - no such team
         RATE_LIMITED 429 - too many requests: try again in 7 s

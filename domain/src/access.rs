@@ -9,36 +9,22 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
 use crate::{
     Actor, DomainError, Result,
-    actor::Who,
-    rules::{
-        policy::{self, Access, MemberRight, StaffRight},
-        review::{self, Group},
-    },
+    rules::policy::{self, Access, Action, Facts, Group, MemberRight, StaffRight, Verdict},
 };
 
 /// Refuses who has no staff role with this right. The program itself may everything.
 pub fn require_staff(actor: &Actor, right: StaffRight) -> Result<()> {
-    match actor.who {
-        Who::System => Ok(()),
-        Who::Nobody => Err(DomainError::Unauthenticated),
-        Who::User { staff, .. } if staff.is_some_and(|role| policy::staff_may(role, right)) => Ok(()),
-        Who::User { .. } => Err(DomainError::Forbidden(right.needs())),
-    }
+    refuse(policy::may(actor.asker(), Action::Staff(right), Facts::default()))
 }
 
 /// Refuses who is not signed in, before anything is looked up for them.
 pub fn require_somebody(actor: &Actor) -> Result<()> {
-    match actor.who {
-        Who::Nobody => Err(DomainError::Unauthenticated),
-        Who::User { .. } | Who::System => Ok(()),
-    }
+    refuse(policy::may(actor.asker(), Action::Own, Facts::default()))
 }
 
 /// Whether an actor may do this for a team, given their membership in it.
 pub fn may(actor: &Actor, membership: Option<&membership::Model>, right: MemberRight) -> bool {
-    actor.who == Who::System
-        || actor.staff_role().is_some_and(|role| policy::staff_may_for_team(role, right))
-        || membership.is_some_and(|member| policy::member_may(policy::Access::of(member), right))
+    policy::may(actor.asker(), Action::Team(right), Facts::of(membership)).allowed()
 }
 
 /// The actor's membership in a team, if any.
@@ -47,30 +33,23 @@ pub async fn membership(db: &impl ConnectionTrait, actor: &Actor, team: TeamId) 
     Ok(membership::Entity::for_team(team).filter(membership::Column::UserId.eq(user)).one(db).await?)
 }
 
-/// Refuses who may not do this for this team: outsiders with `NotFound`, members with `Forbidden`.
-/// Staff may where the right has a staff counterpart.
+/// Refuses who may not do this for this team: outsiders with `NotFound`, members and staff with `Forbidden`; who lacks a second
+/// factor hears so.
 pub async fn require_member(db: &impl ConnectionTrait, actor: &Actor, team: TeamId, right: MemberRight) -> Result<()> {
-    if actor.who == Who::System {
-        return Ok(());
-    }
-    if actor.who == Who::Nobody {
-        return Err(DomainError::Unauthenticated);
-    }
-    if actor.staff_role().is_some_and(|role| policy::staff_may_for_team(role, right)) {
-        return Ok(());
-    }
-    match membership(db, actor, team).await? {
-        Some(member) if policy::member_may(policy::Access::of(&member), right) => Ok(()),
-        Some(_) => Err(DomainError::Forbidden(right.needs())),
-        None if actor.staff_role().is_some() => Err(DomainError::Forbidden(right.needs())),
-        None => Err(DomainError::NotFound("team")),
+    let (asker, action) = (actor.asker(), Action::Team(right));
+    // Who may, or must sign in, without being a member: nothing has to be looked up.
+    match policy::may(asker, action, Facts::default()) {
+        Verdict::Forbidden(_) | Verdict::Unknown | Verdict::SecondFactor(_) => {
+            let member = membership(db, actor, team).await?;
+            refuse(policy::may(asker, action, Facts::of(member.as_ref())))
+        }
+        decided => refuse(decided),
     }
 }
 
 /// What the actor holds in a team, and so may give: staff who may manage teams hold everything.
 pub async fn held(db: &impl ConnectionTrait, actor: &Actor, team: TeamId) -> Result<Access> {
-    let for_the_provider = |role| policy::staff_may_for_team(role, MemberRight::ManageTeam);
-    if actor.who == Who::System || actor.staff_role().is_some_and(for_the_provider) {
+    if may(actor, None, MemberRight::ManageTeam) {
         return Ok(Access::FULL);
     }
     membership(db, actor, team).await?.map(|member| Access::of(&member)).ok_or(DomainError::NotFound("team"))
@@ -80,7 +59,12 @@ pub async fn held(db: &impl ConnectionTrait, actor: &Actor, team: TeamId) -> Res
 pub async fn allowed(db: &impl ConnectionTrait, actor: &Actor, team: TeamId, right: MemberRight) -> Result<bool> {
     match require_member(db, actor, team, right).await {
         Ok(()) => Ok(true),
-        Err(DomainError::NotFound(_) | DomainError::Forbidden(_) | DomainError::Unauthenticated) => Ok(false),
+        Err(
+            DomainError::NotFound(_)
+            | DomainError::Forbidden(_)
+            | DomainError::Unauthenticated
+            | DomainError::SecondFactorRequired(_),
+        ) => Ok(false),
         Err(other) => Err(other),
     }
 }
@@ -102,7 +86,24 @@ pub async fn require_reviewer(
             if member.one(db).await?.is_some() { Group::Member } else { Group::Outsider }
         }
     };
-    let own_team = membership(db, actor, team).await?.is_some();
-    review::may_decide(actor.staff_role(), group, own_team).map_err(DomainError::Forbidden)?;
+    let member = membership(db, actor, team).await?;
+    refuse(policy::may(actor.asker(), Action::Decide, Facts { group, ..Facts::of(member.as_ref()) }))?;
     Ok(user)
+}
+
+/// Whether the actor decides on what is bound to this group. `own_team`: they are a member of the team that asks.
+pub fn decides(actor: &Actor, group: Group, own_team: bool) -> bool {
+    // Any access will do: what counts is that they are in the team.
+    let member = own_team.then_some(Access::DEVELOPER);
+    policy::may(actor.asker(), Action::Decide, Facts { member, group }).allowed()
+}
+
+fn refuse(verdict: Verdict) -> Result<()> {
+    match verdict {
+        Verdict::Allowed => Ok(()),
+        Verdict::Unauthenticated => Err(DomainError::Unauthenticated),
+        Verdict::SecondFactor(how) => Err(DomainError::SecondFactorRequired(how)),
+        Verdict::Forbidden(needs) => Err(DomainError::Forbidden(needs)),
+        Verdict::Unknown => Err(DomainError::NotFound("team")),
+    }
 }

@@ -36,8 +36,15 @@ actions! {
     SignInFailed "session.sign_in_failed"
     SignedOut "session.signed_out"
     SessionRevoked "session.revoked"
+    OtherSessionsRevoked "session.others_revoked"
     AccessTokenCreated "access_token.created"
     AccessTokenRevoked "access_token.revoked"
+    SecondFactorEnabled "second_factor.enabled"
+    SecondFactorProven "second_factor.proven"
+    SecondFactorFailed "second_factor.failed"
+    SecondFactorDisabled "second_factor.disabled"
+    SecondFactorReset "second_factor.reset"
+    RecoveryCodesMade "second_factor.recovery_codes_made"
     UserUpdated "user.updated"
     StaffRoleSet "staff.role_set"
     PortalUpdated "portal.updated"
@@ -185,7 +192,7 @@ impl Audit {
         let mut row = audit_event::Model {
             id: ctx.env.id::<AuditEventId>(),
             at: ctx.now(),
-            actor_id: self.actor.user_id(),
+            actor_id: self.actor.person(),
             actor_kind: self.actor.kind(),
             action: self.action.as_str().to_owned(),
             subject_type: self.subject_type.to_owned(),

@@ -12,6 +12,9 @@ pub enum DomainError {
     Refused(Vec<Problem>),
     #[error("sign in first")]
     Unauthenticated,
+    /// Signed in, but a second factor has to be proven or set up first; the text says how.
+    #[error("{0}")]
+    SecondFactorRequired(&'static str),
     /// A member or a staff member without the right; outsiders get `NotFound`.
     #[error("this needs {0}")]
     Forbidden(&'static str),

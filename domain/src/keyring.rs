@@ -32,6 +32,7 @@ pub enum Purpose {
     Cursor,
     AuditChain,
     SingleSignOn,
+    SecondFactor,
 }
 
 impl Purpose {
@@ -47,6 +48,7 @@ impl Purpose {
             Self::Cursor => "cursor",
             Self::AuditChain => "audit-chain",
             Self::SingleSignOn => "single-sign-on",
+            Self::SecondFactor => "second-factor",
         }
     }
 }

@@ -75,6 +75,8 @@ pub enum Unaudited {
     TokenRevoked,
     /// Keys of our own, which nobody holds.
     SigningKeys,
+    /// A second factor that is not asked for until a code of it was given.
+    SecondFactorBegun,
     /// A request that found everything as it asked for.
     NothingChanged,
 }

@@ -19,6 +19,8 @@ pub struct Model {
     pub last_used_at: Option<DateTimeUtc>,
     pub expires_at: Option<DateTimeUtc>,
     pub revoked_at: Option<DateTimeUtc>,
+    /// Whether it was made in a session that had proven a second factor, or from the command line.
+    pub second_factor: bool,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

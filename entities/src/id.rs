@@ -145,6 +145,7 @@ typed_id! {
     ProductId "prod"
     ProfileId "prof"
     QueueItemId "queue"
+    RecoveryCodeId "recovery"
     RequestId "req"
     RequestLogId "log"
     RotationRequestId "rotation"

@@ -13,6 +13,7 @@ pub struct Model {
     pub redirect_to: Option<String>,
     /// Accepted together with the sign-in.
     pub invitation_id: Option<InvitationId>,
+    /// Where it was asked from, as requests are counted: an address, or a /64.
     pub requested_ip: Option<String>,
     pub created_at: DateTimeUtc,
     pub expires_at: DateTimeUtc,

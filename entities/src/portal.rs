@@ -18,6 +18,10 @@ pub struct Model {
     pub registration_needs_approval: bool,
     pub magic_link_minutes: i32,
     pub session_hours: i32,
+    /// How long a session may lie unused; `None`: as long as it lasts.
+    pub session_idle_hours: Option<i32>,
+    /// Whether staff roles work in sessions alone that have proven a second factor.
+    pub staff_second_factor: bool,
     pub invitation_days: i32,
     pub request_log_days: i32,
     /// `None`: for ever.

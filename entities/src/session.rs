@@ -16,12 +16,17 @@ pub struct Model {
     /// SHA-256 of the cookie's value.
     pub token_hash: Vec<u8>,
     pub method: SignInMethod,
+    /// Of the latest use, as the user agent.
     pub ip: Option<String>,
     pub user_agent: Option<String>,
     pub created_at: DateTimeUtc,
     pub last_seen_at: DateTimeUtc,
     pub expires_at: DateTimeUtc,
     pub revoked_at: Option<DateTimeUtc>,
+    /// When its person proved the second factor in it.
+    pub second_factor_at: Option<DateTimeUtc>,
+    /// Wrong codes since then.
+    pub second_factor_failures: i32,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

@@ -29,9 +29,11 @@ impl From<DomainError> for Failure {
                 Self::Retry("a fault of ours or of the database: the log has it".to_owned())
             }
             DomainError::Conflict | DomainError::RateLimited { .. } => Self::Retry(error.to_string()),
-            DomainError::Refused(_) | DomainError::Unauthenticated | DomainError::Forbidden(_) | DomainError::NotFound(_) => {
-                Self::Park(error.to_string())
-            }
+            DomainError::Refused(_)
+            | DomainError::Unauthenticated
+            | DomainError::SecondFactorRequired(_)
+            | DomainError::Forbidden(_)
+            | DomainError::NotFound(_) => Self::Park(error.to_string()),
         }
     }
 }

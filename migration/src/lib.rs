@@ -21,6 +21,7 @@ mod m0011_credential_kinds;
 mod m0012_leaks;
 mod m0013_audit_chain;
 mod m0014_domains;
+mod m0015_sessions;
 mod shape;
 
 pub struct Migrator;
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0012_leaks::Migration),
             Box::new(m0013_audit_chain::Migration),
             Box::new(m0014_domains::Migration),
+            Box::new(m0015_sessions::Migration),
         ]
     }
 }

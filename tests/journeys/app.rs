@@ -21,7 +21,7 @@ use domain::{
 use entities::{
     enums::{SignInMethod, StaffRole},
     id::{InvitationId, SessionId, UserId},
-    invitation, magic_link, session, user,
+    invitation, magic_link, portal, session, user,
 };
 use jobs::mail::{Delivery, SentMail, SentMails};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
@@ -110,6 +110,9 @@ impl TestApp {
         let sent = SentMails::default();
         let parts = Parts { gateway, worker: false, delivery: Some(Delivery::Memory(sent.clone())), ..Parts::of(Role::All) };
         let app = App::start_with(config, env, parts).await.expect("the instance starts");
+        // Days pass in a moment here: nobody is signed out by it, but where a test sets the limit.
+        let row = portal::ActiveModel { id: Set(1), session_idle_hours: Set(None), ..Default::default() };
+        portal::Entity::update(row).exec(&app.domain.db).await.expect("the portal");
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(Duration::from_secs(20))
@@ -156,6 +159,8 @@ impl TestApp {
             last_seen_at: Set(now),
             expires_at: Set(now + TimeDelta::days(30)),
             revoked_at: Set(None),
+            second_factor_at: Set(None),
+            second_factor_failures: Set(0),
         };
         session::Entity::insert(row).exec(&domain.db).await.expect("a session");
         Person { id, email: email.to_owned(), session: token }

@@ -97,6 +97,21 @@ fn rules_are_pure() {
     }
 }
 
+/// Files that show somebody's role, or put together who asks; none of them decides by it.
+const NAME_ROLES: [&str; 2] = ["api/src/graphql/provider.rs", "api/src/graphql/viewer.rs"];
+
+#[test]
+fn permission_is_decided_by_the_policy_alone() {
+    for folder in ["domain/src/ops", "domain/src/read", "api/src/graphql", "api/src/http"] {
+        for (file, code) in sources(&root().join(folder)) {
+            let place = file.strip_prefix(root()).expect("below the root").to_string_lossy().into_owned();
+            let asks = [".staff_role()", "Who::User", "Who::Unproven", "Who::Nobody", "Asker::", "== StaffRole::"];
+            let by_itself = asks.into_iter().find(|asks| code.contains(asks) && !NAME_ROLES.contains(&place.as_str()));
+            assert_eq!(by_itself, None, "{place} must ask `domain::access`, which asks `rules::policy`");
+        }
+    }
+}
+
 #[test]
 fn modules_form_no_circle() {
     for (name, ..) in CRATES {

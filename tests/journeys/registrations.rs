@@ -74,6 +74,21 @@ async fn a_team_waits_in_the_queue_until_a_reviewer_lets_it_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn ten_teams_a_day_are_founded_by_one_person() {
+    let app = TestApp::start().await;
+    let ada = app.person("ada@acme.example", None).await;
+    let found = async || app.refused(Some(&ada), "createTeam", "CreateTeamInput", json!({ "name": "Acme" })).await;
+    for _ in 0..10 {
+        assert_eq!(found().await, "");
+    }
+    assert_eq!(found().await, "LIMIT_REACHED");
+    let eve = app.person("eve@acme.example", None).await;
+    assert_eq!(app.refused(Some(&eve), "createTeam", "CreateTeamInput", json!({ "name": "Acme" })).await, "");
+    app.clock.advance(chrono::TimeDelta::days(1));
+    assert_eq!(found().await, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_is_let_in_holds_what_comes_by_itself_and_who_is_not_holds_nothing() {
     let app = TestApp::start().await;
     let admin = gate(&app).await;

@@ -83,9 +83,14 @@ impl Socket {
 
     /// Starts a subscription; what follows is told from when the server has come to it.
     pub async fn subscribe(&mut self, query: &str) -> String {
+        self.begin(&json!({ "query": query })).await
+    }
+
+    /// As `subscribe`, with variables.
+    pub async fn begin(&mut self, payload: &Value) -> String {
         self.operations += 1;
         let id = self.operations.to_string();
-        self.say(&json!({ "type": "subscribe", "id": id, "payload": { "query": query } })).await;
+        self.say(&json!({ "type": "subscribe", "id": id, "payload": payload })).await;
         id
     }
 

@@ -141,6 +141,7 @@ async fn a_version_takes_anothers_place_at_one_moment_and_a_renamed_parameter_lo
     // From the sandbox to production, while a partner calls: never neither, never both.
     let before = json!({ "specId": old, "status": "CURRENT", "servedBy": ["PRODUCTION"] });
     assert_eq!(shop.app.refusal(Some(&shop.editor), "setSpecStatus", "SetSpecStatusInput", before).await, "fine : ");
+    shop.call(&production, "/t/things/1", "200 /things/1").await;
     let everywhere = json!({ "specId": new, "status": "CURRENT", "servedBy": ["SANDBOX", "PRODUCTION"] });
     let calls = async {
         for _ in 0..40 {

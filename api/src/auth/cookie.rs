@@ -13,7 +13,9 @@ const PATH_BACK: &str = "/auth/sso/callback";
 
 /// `Set-Cookie` for a session: out of reach of scripts, not sent along from other sites but when a link is followed.
 pub fn set(session: &NewSession, site: &Site) -> String {
-    let seconds = (session.row.expires_at - session.row.created_at).num_seconds();
+    // A session gets its token when it is opened, and another when a second factor is proven in it.
+    let since = session.row.second_factor_at.unwrap_or(session.row.created_at);
+    let seconds = (session.row.expires_at - since).num_seconds();
     let (token, secure) = (session.token.expose_secret(), secure(site));
     format!("{SESSION_COOKIE}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}")
 }

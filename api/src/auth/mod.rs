@@ -2,6 +2,7 @@
 
 pub mod cookie;
 pub mod origin;
+pub mod strangers;
 
 use std::net::IpAddr;
 
@@ -11,14 +12,17 @@ use axum::http::{
 };
 use domain::{
     Actor, Domain, Result,
-    actor::Origin,
+    actor::{Origin, SignedBy},
     ops::{
         access_tokens,
         sessions::{self, NewSession},
     },
     read::sign_in::{self, Proof, SignedIn},
-    rules::access_token,
+    rules::{access_token, second_factor::Standing},
 };
+use entities::session;
+
+use self::strangers::Strangers;
 
 /// The session cookie's name.
 pub const SESSION_COOKIE: &str = "portico_session";
@@ -27,15 +31,43 @@ pub const SESSION_COOKIE: &str = "portico_session";
 #[derive(Debug, Clone)]
 pub struct Caller {
     pub actor: Actor,
-    /// How the request was signed; `None` when nobody is signed in.
+    /// How the request was signed; `None` when nobody is signed in, or only so far as to prove a second factor.
     pub signed_in: Option<SignedIn>,
+    /// Who has to prove a second factor before they are signed in.
+    pub unproven: Option<SignedIn>,
 }
 
 impl Caller {
     /// Who just signed in, from where the request came.
     pub fn of(session: &NewSession, by: &Actor) -> Self {
-        let signed_in = SignedIn { user: session.user.clone(), by: Proof::Session(session.row.clone()) };
-        Self { actor: session.actor(by), signed_in: Some(signed_in) }
+        let (user, by_session) = (session.user.clone(), Proof::Session(session.row.clone()));
+        Self::by(SignedIn { user, by: by_session, standing: session.standing }, by.origin.clone())
+    }
+
+    /// A person, as far as what they have proven goes.
+    pub fn by(proven: SignedIn, mut origin: Origin) -> Self {
+        origin.signed_by = Some(match &proven.by {
+            Proof::Session(session) => SignedBy::Session(session.id),
+            Proof::AccessToken(token) => SignedBy::AccessToken(token.id),
+        });
+        let actor = Actor::standing(&proven.user, proven.standing, origin);
+        match proven.standing {
+            Standing::Unproven => Self { actor, signed_in: None, unproven: Some(proven) },
+            Standing::Full | Standing::WithoutRole => Self { actor, signed_in: Some(proven), unproven: None },
+        }
+    }
+
+    /// Whether nobody is signed in, not even so far as to prove a second factor.
+    pub fn is_stranger(&self) -> bool {
+        self.actor.person().is_none()
+    }
+
+    /// The session of this request, whatever was proven in it.
+    pub fn session(&self) -> Option<&session::Model> {
+        match &self.signed_in.as_ref().or(self.unproven.as_ref())?.by {
+            Proof::Session(session) => Some(session),
+            Proof::AccessToken(_) => None,
+        }
     }
 }
 
@@ -49,20 +81,39 @@ pub async fn caller(domain: &Domain, headers: &HeaderMap, ip: IpAddr, request_id
         (None, Some(token)) => sign_in::by_session(domain, token).await?,
         (None, None) => None,
     };
-    if let Some(SignedIn { by, .. }) = &signed_in {
-        mark(domain, by.clone());
+    Ok(match signed_in {
+        Some(proven) => {
+            mark(domain, proven.by.clone(), origin.clone());
+            Caller::by(proven, origin)
+        }
+        None => Caller { actor: Actor::nobody(origin), signed_in: None, unproven: None },
+    })
+}
+
+/// As `caller`; strangers who ask too often are refused.
+pub async fn admitted(
+    domain: &Domain,
+    strangers: &Strangers,
+    headers: &HeaderMap,
+    ip: IpAddr,
+    request_id: Option<String>,
+) -> Result<Caller> {
+    let caller = caller(domain, headers, ip, request_id).await?;
+    if caller.is_stranger() {
+        strangers.admit(ip)?;
     }
-    let actor = match &signed_in {
-        Some(who) => Actor::user(who.user.id, who.user.staff_role, origin),
-        None => Actor::nobody(origin),
-    };
-    Ok(Caller { actor, signed_in })
+    Ok(caller)
 }
 
 /// Where a request came from, for the audit log.
 pub fn origin(headers: &HeaderMap, ip: IpAddr, request_id: Option<String>) -> Origin {
     let agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
-    Origin { ip: Some(ip.to_string()), user_agent: agent.map(|agent| agent.chars().take(256).collect()), request_id }
+    Origin {
+        ip: Some(ip.to_string()),
+        user_agent: agent.map(|agent| agent.chars().take(256).collect()),
+        request_id,
+        signed_by: None,
+    }
 }
 
 /// Whether a request is signed by a cookie, which a browser sends for whatever page asks.
@@ -72,7 +123,7 @@ pub fn by_cookie(headers: &HeaderMap) -> bool {
 }
 
 /// "Last seen" and "last used" are written beside the request: it never waits for a writer.
-fn mark(domain: &Domain, proof: Proof) {
+fn mark(domain: &Domain, proof: Proof, origin: Origin) {
     let due = match &proof {
         Proof::Session(session) => sessions::is_mark_due(domain, session),
         Proof::AccessToken(token) => access_tokens::is_mark_due(domain, token),
@@ -83,7 +134,7 @@ fn mark(domain: &Domain, proof: Proof) {
     let domain = domain.clone();
     tokio::spawn(async move {
         let marked = match &proof {
-            Proof::Session(session) => sessions::mark_seen(&domain, session).await,
+            Proof::Session(session) => sessions::mark_seen(&domain, session, &origin).await,
             Proof::AccessToken(token) => access_tokens::mark_used(&domain, token).await,
         };
         if let Err(error) = marked {

@@ -32,7 +32,7 @@ const fn secret(name: &'static str, takes: &'static str, set: fn(&mut Config, &s
     Setting { name, secret: true, takes, set }
 }
 
-pub const SETTINGS: [Setting; 28] = [
+pub const SETTINGS: [Setting; 29] = [
     secret("DATABASE_URL", "sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE", |c, text| {
         let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
         let fine = known && (text.starts_with("sqlite:") || Url::parse(text).is_ok_and(|url| url.has_host()));
@@ -99,6 +99,10 @@ pub const SETTINGS: [Setting; 28] = [
     open("TRUSTED_PROXIES", "addresses and networks with commas, such as 10.0.0.1,172.16.0.0/12", |c, text| {
         c.trusted_proxies =
             list(text, |part| part.parse::<IpNet>().ok().or_else(|| Some(IpNet::from(part.parse::<std::net::IpAddr>().ok()?))))?;
+        Some(())
+    }),
+    open("STRANGER_REQUESTS", "a whole number, such as 1200; 0 for no limit", |c, text| {
+        c.stranger_requests = text.parse().ok()?;
         Some(())
     }),
     open("GATEWAY_TLS_CERT", "a file of certificates in PEM, the gateway's own first", |c, text| {

@@ -2,7 +2,12 @@
 
 use async_graphql::{Context, ID, InputObject, Object};
 use chrono::{DateTime, Utc};
-use domain::{ops::invitations, read, rules::policy::Access};
+use domain::{
+    DomainError,
+    ops::invitations,
+    read,
+    rules::{policy::Access, second_factor::PROVE},
+};
 use entities::invitation;
 
 use crate::{
@@ -155,16 +160,17 @@ impl InvitationMutation {
     }
 
     /// Joins the team as the invited. Signed out, a link that was mailed just now signs in too; after that it answers
-    /// UNAUTHENTICATED: sign in with the invited address first.
+    /// UNAUTHENTICATED: sign in with the invited address first. Who has a second factor hears SECOND_FACTOR_REQUIRED, and accepts
+    /// once it is proven.
     async fn accept_invitation(
         &self,
         ctx: &Context<'_>,
         input: AcceptInvitationInput,
     ) -> async_graphql::Result<Option<TeamPayload>> {
         let accepted = invitations::accept(ctx.op(), ctx.actor(), &input.token).await;
-        payload(accepted.map(|accepted| {
+        payload(accepted.and_then(|accepted| {
             accepted.session.map(|session| ctx.sign_in(session));
-            Team(accepted.team)
+            accepted.team.map(Team).ok_or(DomainError::SecondFactorRequired(PROVE))
         }))
     }
 }

@@ -45,6 +45,7 @@ pub mod review_queue;
 pub mod rotation;
 pub mod scalars;
 pub mod scope;
+pub mod second_factor;
 pub mod session;
 pub mod shape;
 pub mod spec;
@@ -98,7 +99,7 @@ pub struct Mutation(
     spec::SpecMutation,
     endpoint::EndpointMutation,
     category::CategoryMutation,
-    session::SessionMutation,
+    second_factor::SignInMutation,
     viewer::ViewerMutation,
     TeamMutations,
     invitation::InvitationMutation,

@@ -65,7 +65,7 @@ impl Notification {
             Subject::Team(id) if may(ctx, id, MemberRight::SeeTeam).await? => {
                 loaded(ctx.loaders().teams.load_one(id).await)?.map(|row| Node::Team(Team(row)))
             }
-            Subject::Team(_) | Subject::AccessToken(_) => None,
+            Subject::Team(_) | Subject::AccessToken(_) | Subject::Person(_) => None,
             Subject::Product(id) => {
                 one(ctx, SeenProduct { by: ctx.actor().who, id }).await?.map(|row| Node::Product(Product(row)))
             }

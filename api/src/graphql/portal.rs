@@ -93,6 +93,11 @@ pub struct SettingsInput {
     /// From 1 to 30.
     magic_link_minutes: Option<i32>,
     session_hours: Option<i32>,
+    /// From 1 to 8784; null: a session may lie unused for as long as it lasts.
+    #[graphql(default)]
+    session_idle_hours: async_graphql::MaybeUndefined<i32>,
+    /// True: staff roles work in sessions alone that have proven a second factor, at once.
+    staff_second_factor: Option<bool>,
     invitation_days: Option<i32>,
     request_log_days: Option<i32>,
     /// From 1 to 36600; null: for ever.
@@ -117,6 +122,8 @@ impl From<SettingsInput> for portal::Settings {
         Self {
             magic_link_minutes: input.magic_link_minutes,
             session_hours: input.session_hours,
+            session_idle_hours: change(input.session_idle_hours, |hours| hours),
+            staff_second_factor: input.staff_second_factor,
             invitation_days: input.invitation_days,
             request_log_days: input.request_log_days,
             audit_days: change(input.audit_days, |days| days),

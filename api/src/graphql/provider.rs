@@ -39,6 +39,10 @@ pub struct Provider(
 pub struct Settings {
     magic_link_minutes: i32,
     session_hours: i32,
+    /// How long a session may lie unused before it ends; null: as long as it lasts.
+    session_idle_hours: Option<i32>,
+    /// Whether staff roles work in sessions alone that have proven a second factor.
+    staff_second_factor: bool,
     invitation_days: i32,
     request_log_days: i32,
     /// Null: for ever.
@@ -93,6 +97,8 @@ impl ProviderPeople {
         Ok(Settings {
             magic_link_minutes: portal.magic_link_minutes,
             session_hours: portal.session_hours,
+            session_idle_hours: portal.session_idle_hours,
+            staff_second_factor: portal.staff_second_factor,
             invitation_days: portal.invitation_days,
             request_log_days: portal.request_log_days,
             audit_days: portal.audit_days,
@@ -111,8 +117,12 @@ pub struct ProviderQuery;
 
 #[Object]
 impl ProviderQuery {
-    /// Null without a staff role.
-    async fn provider(&self, ctx: &Context<'_>) -> Option<Provider> {
-        ctx.actor().staff_role().map(|_| Provider::default())
+    /// Null without a staff role; an error with one that needs a second factor.
+    async fn provider(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Provider>> {
+        match require_staff(ctx.actor(), StaffRight::BeStaff) {
+            Ok(()) => Ok(Some(Provider::default())),
+            Err(lacks @ DomainError::SecondFactorRequired(_)) => Err(to_graphql(lacks)),
+            Err(_) => Ok(None),
+        }
     }
 }

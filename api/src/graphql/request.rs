@@ -4,7 +4,11 @@ use std::sync::{Arc, OnceLock};
 
 use async_graphql::{Context, ID};
 use axum::http::header::SET_COOKIE;
-use domain::{Actor, Domain, DomainError, ops::sessions::NewSession, read::page::PageRequest};
+use domain::{
+    Actor, Domain, DomainError,
+    ops::sessions::NewSession,
+    read::{page::PageRequest, sign_in::SignedIn},
+};
 use entities::id::TypedId;
 use secrecy::SecretString;
 
@@ -25,12 +29,14 @@ pub struct RequestData {
     pub explorer: Arc<Explorer>,
     /// Who signed in by this very request.
     signed_in: OnceLock<Caller>,
+    /// The same, once the second factor was proven or changed by this very request.
+    renewed: OnceLock<Caller>,
 }
 
 impl RequestData {
     pub fn new(domain: &Domain, batches: &Batches, caller: Caller, site: Arc<Site>, explorer: Arc<Explorer>) -> Self {
         let loaders = Loaders::new(domain, batches);
-        Self { loaders, domain: domain.clone(), caller, site, explorer, signed_in: OnceLock::new() }
+        Self { loaders, domain: domain.clone(), caller, site, explorer, signed_in: OnceLock::new(), renewed: OnceLock::new() }
     }
 }
 
@@ -38,6 +44,8 @@ pub trait RequestContext {
     fn data_of_request(&self) -> &RequestData;
     /// From here on the request is this person's, and its answer brings the cookie. Gives the session's token.
     fn sign_in(&self, session: NewSession) -> SecretString;
+    /// From here on the request may what its session has come to.
+    fn renew(&self, now: SignedIn);
     /// The answer takes the cookie away.
     fn drop_cookie(&self);
 
@@ -49,7 +57,7 @@ pub trait RequestContext {
     }
     fn caller(&self) -> &Caller {
         let data = self.data_of_request();
-        data.signed_in.get().unwrap_or(&data.caller)
+        data.renewed.get().or(data.signed_in.get()).unwrap_or(&data.caller)
     }
     fn loaders(&self) -> &Loaders {
         &self.data_of_request().loaders
@@ -72,6 +80,11 @@ impl RequestContext for Context<'_> {
         let caller = Caller::of(&session, self.actor());
         self.data_of_request().signed_in.get_or_init(|| caller);
         session.token
+    }
+
+    fn renew(&self, now: SignedIn) {
+        let caller = Caller::by(now, self.actor().origin.clone());
+        self.data_of_request().renewed.get_or_init(|| caller);
     }
 
     fn drop_cookie(&self) {

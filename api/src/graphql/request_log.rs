@@ -171,7 +171,7 @@ pub async fn log(
     let filter = filter.map(Filter::from).unwrap_or_default();
     match request_log::page(ctx.op(), ctx.actor(), calls, &filter, &page).await {
         Ok(rows) => Ok(Some(RequestLogConnection(rows.map(RequestLogEntry)))),
-        Err(DomainError::Forbidden(_) | DomainError::NotFound(_)) => Ok(None),
+        Err(DomainError::Forbidden(_) | DomainError::NotFound(_) | DomainError::SecondFactorRequired(_)) => Ok(None),
         Err(other) => Err(other).or_graphql(),
     }
 }

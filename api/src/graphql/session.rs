@@ -6,6 +6,7 @@ use domain::{
     DomainError,
     ops::{access_tokens, sessions, sign_in},
     read::sign_in::Proof,
+    rules::device::device,
 };
 use entities::{access_token, session};
 use secrecy::ExposeSecret;
@@ -37,16 +38,20 @@ impl Session {
     async fn last_seen_at(&self) -> DateTime<Utc> {
         self.0.last_seen_at
     }
-    /// When it ends, however much it is used.
+    /// When it ends: at its last moment, or before, when it has lain unused for too long.
     async fn expires_at(&self) -> DateTime<Utc> {
         self.0.expires_at
     }
-    /// Where the sign-in came from.
+    /// Where it was last used from.
     async fn ip(&self) -> Option<&str> {
         self.0.ip.as_deref()
     }
     async fn user_agent(&self) -> Option<&str> {
         self.0.user_agent.as_deref()
+    }
+    /// What it was last used on, as "Firefox on Linux"; null where the user agent does not say.
+    async fn device(&self) -> Option<String> {
+        self.0.user_agent.as_deref().and_then(device)
     }
     async fn method(&self) -> SignInMethod {
         self.0.method.into()
@@ -123,17 +128,20 @@ pub struct SignInPayload {
     session_token: Option<String>,
     /// What the request for the link asked for.
     redirect_to: Option<String>,
+    /// The session may do no more than `proveSecondFactor` until then; `viewer` is null.
+    second_factor_required: bool,
     user_errors: Vec<UserError>,
 }
 
 impl Payload for SignInPayload {
-    /// Viewer, session token, return address.
+    /// Viewer, where no second factor has to be proven; session token, return address.
     type Done = (Option<Viewer>, String, Option<String>);
     fn done((viewer, session_token, redirect_to): Self::Done) -> Self {
-        Self { viewer, session_token: Some(session_token), redirect_to, user_errors: Vec::new() }
+        let second_factor_required = viewer.is_none();
+        Self { viewer, session_token: Some(session_token), redirect_to, second_factor_required, user_errors: Vec::new() }
     }
     fn refused(user_errors: Vec<UserError>) -> Self {
-        Self { viewer: None, session_token: None, redirect_to: None, user_errors }
+        Self { viewer: None, session_token: None, redirect_to: None, second_factor_required: false, user_errors }
     }
 }
 
@@ -163,6 +171,8 @@ pub struct RevokeAccessTokenInput {
 
 payload_type! {
     RevokeSessionPayload { viewer: Viewer }
+    /// `revoked`: how many sessions those were.
+    RevokeOtherSessionsPayload { viewer: Viewer, revoked: i32 }
     /// The secret is shown this once.
     CreateAccessTokenPayload { access_token: AccessToken, secret: String }
     RevokeAccessTokenPayload { viewer: Viewer }
@@ -203,7 +213,7 @@ impl SessionMutation {
     /// Ends the session of this request and takes its cookie away.
     async fn sign_out(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<SignOutPayload>> {
         ctx.drop_cookie();
-        let Some(Proof::Session(session)) = ctx.caller().signed_in.as_ref().map(|who| &who.by) else {
+        let Some(session) = ctx.caller().session() else {
             return Ok(Some(SignOutPayload { signed_out: false }));
         };
         sessions::sign_out(ctx.op(), ctx.actor(), session.id).await.or_graphql()?;
@@ -223,6 +233,17 @@ impl SessionMutation {
         payload(revoked.await)
     }
 
+    /// Ends all of your sessions but the one that asks, at once.
+    async fn revoke_other_sessions(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<RevokeOtherSessionsPayload>> {
+        let revoked = async {
+            let revoked = sessions::revoke_others(ctx.op(), ctx.actor()).await?;
+            let viewer = Viewer::of(ctx.caller()).ok_or(DomainError::Unauthenticated)?;
+            Ok((viewer, i32::try_from(revoked).unwrap_or(i32::MAX)))
+        };
+        payload(revoked.await)
+    }
+
+    /// Needs a session: an access token makes no other tokens.
     async fn create_access_token(
         &self,
         ctx: &Context<'_>,
@@ -233,7 +254,7 @@ impl SessionMutation {
         payload(made.map(|made| (AccessToken(made.row), made.secret.expose_secret().to_owned())))
     }
 
-    /// Ends one of your access tokens, at once.
+    /// Ends one of your access tokens, at once. An access token may end itself alone.
     async fn revoke_access_token(
         &self,
         ctx: &Context<'_>,

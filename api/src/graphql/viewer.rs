@@ -16,6 +16,7 @@ use crate::{
         notification::{MarkNotificationsReadInput, Notification, NotificationConnection, NotificationsPayload},
         payload::{UserError, payload},
         request::{OrGraphql, RequestContext, id_of, page},
+        second_factor::SecondFactor,
         session::{AccessToken, Session},
         team::Team,
         user::User,
@@ -88,6 +89,10 @@ impl Viewer {
         let rows = read::notifications::of_user(ctx.op(), self.user.id, unread, &page).await.or_graphql()?;
         Ok(NotificationConnection(rows.map(Notification)))
     }
+    /// Their authenticator app.
+    async fn second_factor(&self, ctx: &Context<'_>) -> async_graphql::Result<SecondFactor> {
+        read::second_factor::of_user(ctx.op(), self.user.id).await.map(SecondFactor::from).or_graphql()
+    }
     /// Their role on the provider's side, if any.
     async fn staff_role(&self) -> Option<StaffRole> {
         self.user.staff_role.map(StaffRole::from)
@@ -99,9 +104,12 @@ pub struct ViewerQuery;
 
 #[Object]
 impl ViewerQuery {
-    /// Null when signed out.
-    async fn viewer(&self, ctx: &Context<'_>) -> Option<Viewer> {
-        Viewer::of(ctx.caller())
+    /// Null when signed out; SECOND_FACTOR_REQUIRED where this session has to prove one first.
+    async fn viewer(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Viewer>> {
+        match ctx.caller().unproven {
+            Some(_) => ctx.actor().signed_in().map(|_| None).or_graphql(),
+            None => Ok(Viewer::of(ctx.caller())),
+        }
     }
 }
 

@@ -53,7 +53,7 @@ pub async fn export(
 }
 
 async fn answer(state: &AppState, exchange: &Exchange, asked: Asked, headers: &HeaderMap) -> Result<Response> {
-    let caller = auth::caller(&state.domain, headers, exchange.ip, None).await?;
+    let caller = auth::admitted(&state.domain, &state.strangers, headers, exchange.ip, None).await?;
     let team = asked.team.filter(|team| !team.is_empty());
     let filter = Filter {
         from: time("from", asked.from.as_deref())?,

@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{metrics::Metrics, origin::Origins};
 use crate::{
+    auth::strangers::Strangers,
     config::Config,
     explorer::Explorer,
     gateway::Counts,
@@ -40,6 +41,7 @@ pub struct AppState {
     pub site: Arc<Site>,
     pub graphql: Engine<PorticoSchema>,
     pub origins: Origins,
+    pub strangers: Arc<Strangers>,
     pub metrics: Arc<Metrics>,
     pub explorer: Arc<Explorer>,
     /// The gateway's calls, where this process runs one.

@@ -3,17 +3,19 @@
 use chrono::TimeDelta;
 use entities::{
     access_token,
-    id::{AccessTokenId, UserId},
-    user,
+    id::{AccessTokenId, SessionId, UserId},
+    session, user,
 };
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     Actor, Domain, DomainError, ProblemCode, Result, Tx,
+    actor::SignedBy,
     audit::{Action, Audit},
     error::Problems,
     keyring::sha256,
+    read::second_factor::enabled_at,
     rules::{
         access_token::{MAX_DAYS, issue},
         text,
@@ -37,18 +39,26 @@ pub struct NewAccessToken {
     pub secret: SecretString,
 }
 
-/// Makes a token that may what the actor may.
+/// Makes a token that may what the actor may, at each moment. A token makes no other tokens.
 pub async fn create(ctx: &Domain, actor: &Actor, cmd: CreateAccessToken) -> Result<NewAccessToken> {
-    insert(ctx, actor, actor.signed_in()?, cmd).await
+    let (owner, session) = (actor.signed_in()?, actor.session()?);
+    insert(ctx, actor, owner, Some(session), cmd).await
 }
 
 /// Makes a token for somebody, from the command line.
 pub async fn create_for(ctx: &Domain, email: &str, cmd: CreateAccessToken) -> Result<NewAccessToken> {
     let owner = user::Entity::by_email(email).one(&ctx.db).await?.ok_or(DomainError::NotFound("person"))?;
-    insert(ctx, &Actor::system(), owner.id, cmd).await
+    insert(ctx, &Actor::system(), owner.id, None, cmd).await
 }
 
-async fn insert(ctx: &Domain, actor: &Actor, owner: UserId, cmd: CreateAccessToken) -> Result<NewAccessToken> {
+/// `session`: the one in which it is made; `None` from the command line, which proves as much as a second factor.
+async fn insert(
+    ctx: &Domain,
+    actor: &Actor,
+    owner: UserId,
+    session: Option<SessionId>,
+    cmd: CreateAccessToken,
+) -> Result<NewAccessToken> {
     let mut problems = Problems::default();
     let name = problems.take(text::name("name", &cmd.name, 80));
     if cmd.expires_in_days.is_some_and(|days| !(1..=MAX_DAYS).contains(&days)) {
@@ -67,6 +77,10 @@ async fn insert(ctx: &Domain, actor: &Actor, owner: UserId, cmd: CreateAccessTok
         last_used_at: None,
         expires_at: cmd.expires_in_days.map(|days| tx.now() + TimeDelta::days(days.into())),
         revoked_at: None,
+        second_factor: match session {
+            Some(session) => is_proven(&tx, owner, session).await?,
+            None => true,
+        },
     };
     access_token::Entity::insert(access_token::ActiveModel::from(row.clone())).exec_without_returning(tx.db()).await?;
     let entry = Audit::of(actor, Action::AccessTokenCreated, row.id)
@@ -77,8 +91,19 @@ async fn insert(ctx: &Domain, actor: &Actor, owner: UserId, cmd: CreateAccessTok
     Ok(NewAccessToken { row, secret })
 }
 
-/// Ends one of the actor's own tokens, at once. One that has ended already stays so.
+/// Whether the second factor that the owner has was proven in this session.
+async fn is_proven(tx: &Tx<'_>, owner: UserId, session: SessionId) -> Result<bool> {
+    let since = enabled_at(tx.db(), owner).await?;
+    let made_in = session::Entity::for_user(owner).filter(session::Column::Id.eq(session)).one(tx.db()).await?;
+    let proven_at = made_in.and_then(|session| session.second_factor_at);
+    Ok(since.is_some_and(|since| proven_at.is_some_and(|at| at >= since)))
+}
+
+/// Ends one of the actor's own tokens, at once; a token itself alone. One that has ended already stays so.
 pub async fn revoke(ctx: &Domain, actor: &Actor, token: AccessTokenId) -> Result<()> {
+    if actor.origin.signed_by != Some(SignedBy::AccessToken(token)) {
+        actor.session()?;
+    }
     let owner = actor.signed_in()?;
     let tx = Tx::begin(ctx).await?;
     let own = access_token::Entity::for_user(owner).filter(access_token::Column::Id.eq(token)).one(tx.db()).await?;

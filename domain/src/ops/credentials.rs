@@ -26,14 +26,14 @@ use super::{
 };
 use crate::{
     Actor, Domain, DomainError, Problem, ProblemCode, Result, Tx,
-    access::{require_member, require_somebody, require_staff},
+    access::{require_member, require_somebody},
     audit::{Action, Audit},
     error::Problems,
     read::lanes::standing,
     rules::{
         credential::{self, RANDOM_BYTES, SecretKind},
         expiry,
-        policy::{MemberRight, StaffRight},
+        policy::MemberRight,
         profile::MAX_LIVE_CREDENTIALS,
         subscription::may_issue,
         text,
@@ -130,10 +130,8 @@ pub async fn revoke(ctx: &Domain, actor: &Actor, id: CredentialId) -> Result<Mod
 pub(super) async fn of_member_or_staff(tx: &Tx<'_>, actor: &Actor, id: CredentialId) -> Result<Model> {
     require_somebody(actor)?;
     let row = Entity::find_by_id(id).one(tx.db()).await?.ok_or(DomainError::NotFound("credential"))?;
-    if require_staff(actor, StaffRight::Edit).is_err() {
-        let told = require_member(tx.db(), actor, row.team_id, MemberRight::ManageCredentials).await;
-        told.map_err(|error| named(error, "credential"))?;
-    }
+    let allowed = require_member(tx.db(), actor, row.team_id, MemberRight::EndCredentials).await;
+    allowed.map_err(|error| named(error, "credential"))?;
     Ok(row)
 }
 

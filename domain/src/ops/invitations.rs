@@ -11,11 +11,13 @@ use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect, QueryTrait, Select,
     sea_query::Expr,
 };
+use secrecy::ExposeSecret;
 
 use crate::{
     Actor, Domain, DomainError, ProblemCode, Result, Tx,
     access::{held, require_member},
     audit::{Action, Audit},
+    keyring::Purpose,
     ops::{members, onboarding_stages, sessions::NewSession, sign_in, teams},
     outbox::SendInvitation,
     read,
@@ -46,7 +48,8 @@ pub(crate) struct NewInvitation {
 
 /// A team joined, and the session that was opened on the way where nobody was signed in.
 pub struct Accepted {
-    pub team: team::Model,
+    /// `None` where that session has to prove a second factor first: the invitation waits.
+    pub team: Option<team::Model>,
     pub session: Option<NewSession>,
 }
 
@@ -197,14 +200,17 @@ async fn step(tx: &Tx<'_>, before: &invitation::Model, mut change: invitation::A
 }
 
 /// Accepts by the mailed token. Who is signed in must be the invited; where nobody is, the link itself signs in, once and for
-/// a short time. After that: `Unauthenticated`.
+/// a short time. After that: `Unauthenticated`, or `SecondFactorRequired` in a session that has to prove one.
 pub async fn accept(ctx: &Domain, actor: &Actor, token: &str) -> Result<Accepted> {
     let row = waiting(ctx, actor, token).await?;
     if actor.user_id().is_some() {
-        return Ok(Accepted { team: accept_by_id(ctx, actor, row.id).await?, session: None });
+        return Ok(Accepted { team: Some(accept_by_id(ctx, actor, row.id).await?), session: None });
     }
     let opened = retrying(async || sign_in_by_link(ctx, actor, &row).await).await?;
-    let session = opened.ok_or(DomainError::Unauthenticated)?;
+    let session = opened.ok_or_else(|| actor.signed_in().err().unwrap_or(DomainError::Unauthenticated))?;
+    if session.is_unproven() {
+        return Ok(Accepted { team: None, session: Some(session) });
+    }
     let team = match accept_by_id(ctx, &session.actor(actor), row.id).await {
         // A member by another way: the session stands.
         Err(DomainError::Refused(_)) if members::find(&ctx.db, row.team_id, session.user.id).await?.is_some() => {
@@ -212,7 +218,7 @@ pub async fn accept(ctx: &Domain, actor: &Actor, token: &str) -> Result<Accepted
         }
         other => other?,
     };
-    Ok(Accepted { team, session: Some(session) })
+    Ok(Accepted { team: Some(team), session: Some(session) })
 }
 
 /// The invitation that a token is for, if it can be accepted; what cannot is a failed sign-in, where nobody is signed in.
@@ -259,6 +265,7 @@ async fn sign_in_by_link(ctx: &Domain, actor: &Actor, row: &invitation::Model) -
         .team(row.team_id)
         .set("method", SignInMethod::MagicLink)
         .set("invitation", row.id)
+        .set("replacedSession", opened.session.replaced)
         .change("registered", false, opened.registered)
         .change("joinedTeams", Vec::<TeamId>::new(), opened.joined);
     tx.commit(entry).await?;
@@ -293,6 +300,13 @@ pub(crate) async fn accept_by_id(ctx: &Domain, actor: &Actor, id: InvitationId) 
         Ok(team)
     })
     .await
+}
+
+/// Where the page of an invitation is, with the token that its latest mail has.
+pub(crate) async fn path(ctx: &Domain, id: InvitationId) -> Result<Option<String>> {
+    let Some(row) = invitation::Entity::find_by_id(id).one(&ctx.db).await? else { return Ok(None) };
+    let token = ctx.keys.link_token(Purpose::Invitation, id, row.generation);
+    Ok(Some(format!("/auth/invitation?token={}", token.expose_secret())))
 }
 
 /// Mails a sign-in link to the invited address, for a link that no longer signs in itself; using it accepts too. Answers with

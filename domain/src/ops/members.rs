@@ -82,7 +82,7 @@ pub async fn set_access(ctx: &Domain, actor: &Actor, cmd: SetMemberAccess) -> Re
 /// with it; to who was put out, so does the team's domain.
 pub async fn remove(ctx: &Domain, actor: &Actor, team: TeamId, user: UserId) -> Result<team::Model> {
     let tx = Tx::begin(ctx).await?;
-    let right = if actor.user_id() == Some(user) { MemberRight::SeeTeam } else { MemberRight::ManageTeam };
+    let right = if actor.user_id() == Some(user) { MemberRight::Belong } else { MemberRight::ManageTeam };
     require_member(tx.db(), actor, team, right).await?;
     let row = teams::find(tx.db(), team).await?;
     let (member, others) = member_and_other_admins(&tx, team, user).await?;

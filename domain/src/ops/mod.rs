@@ -43,6 +43,7 @@ pub mod reviews;
 pub mod rotation;
 pub mod rotation_requests;
 pub mod scopes;
+pub mod second_factor;
 pub mod sessions;
 pub mod sign_in;
 pub mod signing_keys;

@@ -23,6 +23,8 @@ use crate::{
     tx::{Touch, Unaudited},
 };
 
+/// A year.
+const MOST_SESSION_HOURS: i32 = 366 * 24;
 /// A hundred years.
 const MOST_AUDIT_DAYS: i32 = 36_600;
 /// A gateway says every two seconds that it lives: a few of these may go missing.
@@ -54,6 +56,9 @@ pub struct Settings {
     pub formal_review_days: Option<i32>,
     pub magic_link_minutes: Option<i32>,
     pub session_hours: Option<i32>,
+    /// `Some(None)`: a session may lie unused for as long as it lasts.
+    pub session_idle_hours: Option<Option<i32>>,
+    pub staff_second_factor: Option<bool>,
     pub invitation_days: Option<i32>,
     pub request_log_days: Option<i32>,
     /// `Some(None)`: for ever.
@@ -106,6 +111,8 @@ pub async fn update(ctx: &Domain, actor: &Actor, cmd: UpdatePortal) -> Result<Mo
         .change("registrationNeedsApproval", before.registration_needs_approval, after.registration_needs_approval)
         .change("magicLinkMinutes", before.magic_link_minutes, after.magic_link_minutes)
         .change("sessionHours", before.session_hours, after.session_hours)
+        .change("sessionIdleHours", before.session_idle_hours, after.session_idle_hours)
+        .change("staffSecondFactor", before.staff_second_factor, after.staff_second_factor)
         .change("invitationDays", before.invitation_days, after.invitation_days)
         .change("timeZone", &before.time_zone, &after.time_zone)
         .change("businessHours", &before.business_hours, &after.business_hours)
@@ -171,17 +178,21 @@ fn apply_settings(row: &mut ActiveModel, settings: &Settings, problems: &mut Pro
     };
     // A link in a mailbox is a key under the mat: half an hour at most.
     set(&mut row.magic_link_minutes, "magicLinkMinutes", settings.magic_link_minutes, 30);
-    set(&mut row.session_hours, "sessionHours", settings.session_hours, 366 * 24);
+    set(&mut row.session_hours, "sessionHours", settings.session_hours, MOST_SESSION_HOURS);
     set(&mut row.invitation_days, "invitationDays", settings.invitation_days, 366);
     set(&mut row.standard_review_hours, "standardReviewHours", settings.standard_review_hours, 1000);
     set(&mut row.formal_review_days, "formalReviewDays", settings.formal_review_days, 366);
     set(&mut row.request_log_days, "requestLogDays", settings.request_log_days, 3660);
-    match settings.audit_days {
-        Some(days) if days.is_none_or(|days| (1..=MOST_AUDIT_DAYS).contains(&days)) => row.audit_days = Set(days),
-        Some(_) => {
-            problems.add(ProblemCode::Invalid, "settings.auditDays", format!("must be from 1 to {MOST_AUDIT_DAYS}, or null"))
-        }
+    let mut set_or_clear = |column: &mut ActiveValue<Option<i32>>, name: &str, value: Option<Option<i32>>, most: i32| match value
+    {
+        Some(value) if value.is_none_or(|value| (1..=most).contains(&value)) => *column = Set(value),
+        Some(_) => problems.add(ProblemCode::Invalid, &format!("settings.{name}"), format!("must be from 1 to {most}, or null")),
         None => {}
+    };
+    set_or_clear(&mut row.audit_days, "auditDays", settings.audit_days, MOST_AUDIT_DAYS);
+    set_or_clear(&mut row.session_idle_hours, "sessionIdleHours", settings.session_idle_hours, MOST_SESSION_HOURS);
+    if let Some(needed) = settings.staff_second_factor {
+        row.staff_second_factor = Set(needed);
     }
     if let Some(closed) = settings.gateway_fail_closed {
         row.gateway_fail_closed = Set(closed);

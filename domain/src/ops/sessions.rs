@@ -3,36 +3,60 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use chrono::TimeDelta;
 use entities::{enums::SignInMethod, id::SessionId, session, user};
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, Condition, EntityTrait, QueryFilter,
+    sea_query::{Expr, IntoCondition},
+};
 use secrecy::SecretString;
 
 use crate::{
     Actor, Domain, DomainError, Result, Tx,
+    actor::{Origin, SignedBy},
     audit::{Action, Audit},
     keyring::sha256,
-    read::portal,
+    read::{portal, second_factor::enabled_at},
+    rules::{
+        second_factor::{self, Facts, Standing},
+        session::MARK_EVERY,
+    },
     tx::Unaudited,
 };
 
-/// A session just opened. Its token is shown this once.
+/// A session just opened, or given a new token. The token is shown this once.
 pub struct NewSession {
     pub user: user::Model,
     pub row: session::Model,
     pub token: SecretString,
+    /// The session that it takes the place of in the browser that signed in; it has ended.
+    pub replaced: Option<SessionId>,
+    /// What its person may do by it: where they have a second factor, no more than prove it.
+    pub standing: Standing,
 }
 
 impl NewSession {
     /// The person it stands for, from where the sign-in came.
     pub fn actor(&self, by: &Actor) -> Actor {
-        Actor::user(self.user.id, self.user.staff_role, by.origin.clone())
+        let origin = Origin { signed_by: Some(SignedBy::Session(self.row.id)), ..by.origin.clone() };
+        Actor::standing(&self.user, self.standing, origin)
+    }
+
+    pub fn is_unproven(&self) -> bool {
+        self.standing == Standing::Unproven
     }
 }
 
-/// How much older a "last seen" may be than the truth.
-const MARK_EVERY: TimeDelta = TimeDelta::minutes(1);
-
+/// Opens a session. The one that the same browser had ends with it, whoever's it was: nothing is left behind that could sign a
+/// request.
 pub(crate) async fn insert(tx: &Tx<'_>, actor: &Actor, user: user::Model, method: SignInMethod) -> Result<NewSession> {
-    let hours = portal::load_from(tx.db()).await?.session_hours;
+    let replaced = end_replaced(tx, actor).await?;
+    let portal = portal::load_from(tx.db()).await?;
+    let standing = second_factor::of_session(Facts {
+        enabled_at: enabled_at(tx.db(), user.id).await?,
+        proven_at: None,
+        is_staff: user.staff_role.is_some(),
+        staff_needs_it: portal.staff_second_factor,
+    });
     let token = BASE64.encode(tx.ctx().env.random::<32>());
     let row = session::Model {
         id: tx.ctx().env.id(),
@@ -43,25 +67,68 @@ pub(crate) async fn insert(tx: &Tx<'_>, actor: &Actor, user: user::Model, method
         user_agent: actor.origin.user_agent.clone(),
         created_at: tx.now(),
         last_seen_at: tx.now(),
-        expires_at: tx.now() + TimeDelta::hours(hours.into()),
+        expires_at: tx.now() + TimeDelta::hours(portal.session_hours.into()),
         revoked_at: None,
+        second_factor_at: None,
+        second_factor_failures: 0,
     };
     session::Entity::insert(session::ActiveModel::from(row.clone())).exec_without_returning(tx.db()).await?;
-    Ok(NewSession { user, row, token: token.into() })
+    Ok(NewSession { user, row, token: token.into(), replaced, standing })
 }
 
-/// Ends the session that asks.
+/// Gives a session whose person has just proven a second factor a new token; the one before opens nothing any more.
+pub(crate) async fn renew(tx: &Tx<'_>, user: user::Model, session: SessionId) -> Result<NewSession> {
+    let token = BASE64.encode(tx.ctx().env.random::<32>());
+    let row = session::ActiveModel { id: Set(session), token_hash: Set(sha256(&token).to_vec()), ..Default::default() };
+    let row = session::Entity::update(row).exec(tx.db()).await?;
+    Ok(NewSession { user, row, token: token.into(), replaced: None, standing: Standing::Full })
+}
+
+async fn end_replaced(tx: &Tx<'_>, actor: &Actor) -> Result<Option<SessionId>> {
+    let Some(SignedBy::Session(id)) = actor.origin.signed_by else { return Ok(None) };
+    let ended = end_all(tx, session::Column::Id.eq(id)).await?;
+    Ok((ended > 0).then_some(id))
+}
+
+/// Ends those that have not ended yet, and says how many.
+pub(crate) async fn end_all(tx: &Tx<'_>, which: impl IntoCondition) -> Result<u64> {
+    let ended = session::Entity::update_many()
+        .col_expr(session::Column::RevokedAt, Expr::value(tx.now()))
+        .filter(which)
+        .filter(session::Column::RevokedAt.is_null())
+        .filter(session::Column::ExpiresAt.gt(tx.now()))
+        .exec(tx.db())
+        .await?;
+    Ok(ended.rows_affected)
+}
+
+/// Ends the session that asks, whatever was proven in it.
 pub async fn sign_out(ctx: &Domain, actor: &Actor, session: SessionId) -> Result<()> {
     end(ctx, actor, session, Action::SignedOut).await
 }
 
 /// Ends one of the actor's own sessions. One that has ended already stays so.
 pub async fn revoke(ctx: &Domain, actor: &Actor, session: SessionId) -> Result<()> {
+    actor.session()?;
     end(ctx, actor, session, Action::SessionRevoked).await
 }
 
+/// Ends all of the actor's sessions but the one that asks, and says how many those were.
+pub async fn revoke_others(ctx: &Domain, actor: &Actor) -> Result<u64> {
+    let (user, own) = (actor.signed_in()?, actor.session()?);
+    let tx = Tx::begin(ctx).await?;
+    let others = Condition::all().add(session::Column::UserId.eq(user)).add(session::Column::Id.ne(own));
+    let ended = end_all(&tx, others).await?;
+    if ended == 0 {
+        tx.commit_unaudited(Unaudited::NothingChanged).await?;
+    } else {
+        tx.commit(Audit::of(actor, Action::OtherSessionsRevoked, own).set("revoked", ended)).await?;
+    }
+    Ok(ended)
+}
+
 async fn end(ctx: &Domain, actor: &Actor, session: SessionId, action: Action) -> Result<()> {
-    let user = actor.signed_in()?;
+    let user = actor.person().ok_or(DomainError::Unauthenticated)?;
     let tx = Tx::begin(ctx).await?;
     let own = session::Entity::for_user(user).filter(session::Column::Id.eq(session)).one(tx.db()).await?;
     let before = own.ok_or(DomainError::NotFound("session"))?;
@@ -79,11 +146,13 @@ pub fn is_mark_due(ctx: &Domain, session: &session::Model) -> bool {
     ctx.now() >= session.last_seen_at + MARK_EVERY
 }
 
-/// Notes that a session was used.
-pub async fn mark_seen(ctx: &Domain, session: &session::Model) -> Result<()> {
+/// Notes that a session was used, and from where.
+pub async fn mark_seen(ctx: &Domain, session: &session::Model, origin: &Origin) -> Result<()> {
     let tx = Tx::begin(ctx).await?;
     session::Entity::update_many()
         .col_expr(session::Column::LastSeenAt, Expr::value(tx.now()))
+        .col_expr(session::Column::Ip, Expr::value(origin.ip.clone()))
+        .col_expr(session::Column::UserAgent, Expr::value(origin.user_agent.clone()))
         .filter(session::Column::Id.eq(session.id))
         .filter(session::Column::LastSeenAt.lt(tx.now()))
         .exec(tx.db())

@@ -7,7 +7,9 @@ use entities::{
     id::{InvitationId, MagicLinkId, TeamId},
     magic_link, user,
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, Select, sea_query::Expr};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select, sea_query::Expr,
+};
 
 use crate::{
     Actor, Domain, DomainError, Problem, Result, Tx,
@@ -26,10 +28,14 @@ use crate::{
         policy::Access,
         return_url,
         sign_in::{self, Asked, Refusal},
+        source::Source,
         text,
     },
     tx::{Unaudited, retrying},
 };
+
+/// Failures of one neighbourhood of addresses that are looked through for those of one source.
+const LOOKED_AT: u64 = 1_000;
 
 /// Asks for a sign-in link.
 #[derive(Debug, Clone)]
@@ -47,8 +53,8 @@ pub struct SignIn {
     pub redirect_to: Option<String>,
 }
 
-/// Succeeds whether or not the address is known, with the same work; the job decides whether a mail follows. Beyond ten links
-/// an hour for an address, or thirty from a source, nothing happens, and the answer is still the same.
+/// Succeeds whether or not the address is known, with the same work; the job decides whether a mail follows. Beyond what
+/// `rules::sign_in` allows an address and a source, nothing happens, and the answer is still the same.
 pub async fn request_magic_link(ctx: &Domain, actor: &Actor, cmd: RequestMagicLink) -> Result<()> {
     let mut problems = Problems::default();
     let email = problems.take(text::email("email", &cmd.email));
@@ -67,19 +73,19 @@ pub(crate) async fn request(
     invitation: Option<InvitationId>,
 ) -> Result<()> {
     let tx = Tx::begin(ctx).await?;
-    if !sign_in::may_ask(asked(&tx, actor, email).await?) {
+    let life = TimeDelta::minutes(crate::read::portal::load_from(tx.db()).await?.magic_link_minutes.into());
+    if !sign_in::may_ask(asked(&tx, actor, email).await?, life) {
         return tx.commit_unaudited(Unaudited::NothingChanged).await;
     }
-    let life = crate::read::portal::load_from(tx.db()).await?.magic_link_minutes;
     let id: MagicLinkId = ctx.env.id();
     let row = magic_link::ActiveModel {
         id: Set(id),
         email: Set(email.to_owned()),
         redirect_to: Set(redirect_to),
         invitation_id: Set(invitation),
-        requested_ip: Set(actor.origin.ip.clone()),
+        requested_ip: Set(actor.origin.source().map(|source| source.to_string())),
         created_at: Set(tx.now()),
-        expires_at: Set(tx.now() + TimeDelta::minutes(life.into())),
+        expires_at: Set(tx.now() + life),
         used_at: Set(None),
     };
     magic_link::Entity::insert(row).exec_without_returning(tx.db()).await?;
@@ -92,15 +98,17 @@ async fn asked(tx: &Tx<'_>, actor: &Actor, email: &str) -> Result<Asked> {
     let count = async |list: Select<magic_link::Entity>| list.count(tx.db()).await;
     // Without this, requests at the same moment would not count each other.
     tx.alone("links for", email).await?;
-    let for_address = count(recent().filter(magic_link::Column::Email.eq(email))).await?;
-    let from_source = match &actor.origin.ip {
-        Some(ip) => {
-            tx.alone("links from", ip).await?;
-            count(recent().filter(magic_link::Column::RequestedIp.eq(ip))).await?
+    let of_address = || recent().filter(magic_link::Column::Email.eq(email));
+    let for_address = count(of_address()).await?;
+    let last = of_address().order_by_desc(magic_link::Column::CreatedAt).one(tx.db()).await?;
+    let from_source = match actor.origin.source() {
+        Some(source) => {
+            tx.alone("links from", source).await?;
+            count(recent().filter(magic_link::Column::RequestedIp.eq(source.to_string()))).await?
         }
         None => 0,
     };
-    Ok(Asked { for_address, from_source })
+    Ok(Asked { for_address, from_source, last: last.map(|link| tx.now() - link.created_at) })
 }
 
 /// What came of a link: done, or which link was refused and why.
@@ -116,14 +124,18 @@ pub async fn redeem_magic_link(ctx: &Domain, actor: &Actor, token: &str) -> Resu
             return Err(failed(ctx, actor, entry, refusal.problem()).await?);
         }
     };
-    if let Some(invitation) = link.invitation_id {
+    let mut redirect_to = link.redirect_to;
+    if let Some(invitation) = link.invitation_id.filter(|_| session.is_unproven()) {
+        // It waits until the second factor is proven: the way leads on to it.
+        redirect_to = invitations::path(ctx, invitation).await?;
+    } else if let Some(invitation) = link.invitation_id {
         // The session stands, whatever became of the invitation meanwhile; its page says what.
         match invitations::accept_by_id(ctx, &session.actor(actor), invitation).await {
             Ok(_) | Err(DomainError::Refused(_)) => {}
             Err(other) => return Err(other),
         }
     }
-    Ok(SignIn { session, redirect_to: link.redirect_to })
+    Ok(SignIn { session, redirect_to })
 }
 
 async fn redeem(ctx: &Domain, actor: &Actor, token: &str) -> Attempt<(NewSession, magic_link::Model)> {
@@ -149,6 +161,7 @@ async fn redeem(ctx: &Domain, actor: &Actor, token: &str) -> Attempt<(NewSession
     let entry = Audit::of(&by, Action::SignedIn, session.row.id)
         .team(opened.joined.first().copied())
         .set("method", SignInMethod::MagicLink)
+        .set("replacedSession", session.replaced)
         .change("registered", false, opened.registered)
         .change("joinedTeams", Vec::<TeamId>::new(), opened.joined);
     let mut entries = vec![entry];
@@ -172,17 +185,22 @@ async fn comes_alone(tx: &Tx<'_>, link: &magic_link::Model) -> Result<bool> {
 /// Audits a sign-in that failed. Whoever tries too many is put off before anything more is written.
 pub(crate) async fn failed(ctx: &Domain, actor: &Actor, entry: Audit, problem: Problem) -> Result<DomainError> {
     let tx = Tx::begin(ctx).await?;
-    let failures = audit_event::Entity::find()
-        .filter(audit_event::Column::Action.eq(Action::SignInFailed.as_str()))
-        .filter(audit_event::Column::At.gt(tx.now() - sign_in::WINDOW))
-        .filter(audit_event::Column::Ip.eq(actor.origin.ip.clone()))
-        .count(tx.db())
-        .await?;
-    if !sign_in::may_fail(failures) {
+    if !sign_in::may_fail(failures_from(&tx, actor.origin.source()).await?) {
         return Ok(DomainError::RateLimited { retry_after: sign_in::WINDOW.num_seconds().unsigned_abs() });
     }
     tx.commit(entry).await?;
     Ok(problem.into())
+}
+
+/// Links from there that did not sign in lately. The log has whole addresses: those of one source are told by their text.
+async fn failures_from(tx: &Tx<'_>, source: Option<Source>) -> Result<u64> {
+    use audit_event::Column::{Action as Done, At, Id, Ip};
+    let failed =
+        audit_event::Entity::find().filter(Done.eq(Action::SignInFailed.as_str())).filter(At.gt(tx.now() - sign_in::WINDOW));
+    let Some(source) = source else { return Ok(failed.filter(Ip.is_null()).count(tx.db()).await?) };
+    let near = failed.filter(Ip.starts_with(source.prefix())).order_by_desc(Id).limit(LOOKED_AT);
+    let near: Vec<String> = near.select_only().column(Ip).into_tuple().all(tx.db()).await?;
+    Ok(near.iter().filter(|ip| source.has(ip)).count() as u64)
 }
 
 /// What signing in brought about.

@@ -206,6 +206,7 @@ async fn sign_in(
         .set("method", SignInMethod::Sso)
         .set("provider", provider.id())
         .set("issuer", provider.issuer())
+        .set("replacedSession", session.replaced)
         .change("registered", false, registered)
         .change("linked", false, known.is_none())
         .change("joinedTeams", Vec::<entities::id::TeamId>::new(), &opened.joined);

@@ -6,14 +6,9 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryF
 use crate::{
     Actor, Domain, Result, Tx,
     access::require_staff,
-    actor::Who,
     audit::{Action, Audit},
     ops::sign_in,
-    rules::{
-        policy::StaffRight,
-        staff::{self, Facts},
-        text,
-    },
+    rules::{policy::StaffRight, staff, text},
     tx::{Unaudited, retrying},
 };
 
@@ -42,8 +37,8 @@ async fn apply(ctx: &Domain, actor: &Actor, email: &str, role: Option<StaffRole>
     tx.alone("staff", "roles").await?;
     let (before, registered) = sign_in::person(&tx, email).await?;
     let owners = user::Entity::find().filter(user::Column::StaffRole.eq(StaffRole::Owner)).count(tx.db()).await?;
-    let by_owner = actor.who == Who::System || actor.staff_role() == Some(StaffRole::Owner);
-    staff::may_set(Facts { by_owner, owners, before: before.staff_role, after: role })?;
+    require_staff(actor, staff::right(before.staff_role, role))?;
+    staff::keeps_an_owner(owners, before.staff_role, role)?;
     if before.staff_role == role && !registered {
         tx.commit_unaudited(Unaudited::NothingChanged).await?;
         return Ok(before);

@@ -192,9 +192,8 @@ pub async fn update(ctx: &Domain, actor: &Actor, id: SubscriptionId, cmd: Update
 
 pub(super) async fn of_member_or_staff(tx: &Tx<'_>, actor: &Actor, id: SubscriptionId, names: bool) -> Result<(Model, Hand)> {
     match of_member(tx, actor, id).await {
-        Err(error) if require_staff(actor, StaffRight::Edit).is_ok() && !names => {
-            let held = Entity::find_by_id(id).one(tx.db()).await?;
-            held.map(|held| (held, Hand::Staff)).ok_or(error)
+        Err(DomainError::Forbidden(_)) if !names => {
+            with_right(tx, actor, id, MemberRight::AdjustSubscription).await.map(|held| (held, Hand::Staff))
         }
         other => other.map(|held| (held, Hand::Team)),
     }
@@ -457,8 +456,11 @@ pub(crate) async fn client_of(db: &impl ConnectionTrait, id: SubscriptionId) -> 
 }
 
 pub(crate) async fn of_member(tx: &Tx<'_>, actor: &Actor, id: SubscriptionId) -> Result<Model> {
+    with_right(tx, actor, id, MemberRight::ManageCredentials).await
+}
+
+async fn with_right(tx: &Tx<'_>, actor: &Actor, id: SubscriptionId, right: MemberRight) -> Result<Model> {
     let row = Entity::find_by_id(id).one(tx.db()).await?.ok_or(DomainError::NotFound("subscription"))?;
-    let allowed = require_member(tx.db(), actor, row.team_id, MemberRight::ManageCredentials).await;
-    allowed.map_err(|error| named(error, "subscription"))?;
+    require_member(tx.db(), actor, row.team_id, right).await.map_err(|error| named(error, "subscription"))?;
     Ok(row)
 }

@@ -7,11 +7,11 @@ use entities::{
     support_request::{Column, Entity, Model},
     team, user,
 };
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use crate::{
     Actor, Domain, DomainError, ProblemCode, Result, Tx,
-    access::membership,
+    access::require_member,
     audit::{Action, Audit},
     error::Problems,
     notices::{To, tell},
@@ -44,7 +44,8 @@ pub async fn contact(ctx: &Domain, actor: &Actor, cmd: ContactSupport) -> Result
 
 async fn contact_once(ctx: &Domain, actor: &Actor, asker: UserId, cmd: &ContactSupport) -> Result<Model> {
     let tx = Tx::begin(ctx).await?;
-    require_own_team(tx.db(), actor, cmd.team).await?;
+    // Staff do not ask themselves.
+    require_member(tx.db(), actor, cmd.team, MemberRight::Belong).await?;
     let (subject, body, request_id) = check(cmd)?;
     tx.alone("support requests of", asker).await?;
     if let Some(retry_after) = support::wait(&sent_lately(&tx, asker).await?, tx.now()) {
@@ -91,15 +92,6 @@ async fn tell_staff(tx: &Tx<'_>, actor: &Actor, row: &Model) -> Result<()> {
         body: row.body.clone(),
     };
     tell(tx, actor, To::Staff(StaffRight::Edit), &notice).await
-}
-
-/// Members only, whatever their access: staff do not ask themselves.
-async fn require_own_team(db: &impl ConnectionTrait, actor: &Actor, team: TeamId) -> Result<()> {
-    match membership(db, actor, team).await? {
-        Some(_) => Ok(()),
-        None if actor.staff_role().is_some() => Err(DomainError::Forbidden(MemberRight::SeeTeam.needs())),
-        None => Err(DomainError::NotFound("team")),
-    }
 }
 
 fn check(cmd: &ContactSupport) -> Result<(String, String, Option<RequestId>)> {

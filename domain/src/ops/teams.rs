@@ -1,6 +1,8 @@
 //! Teams: the partner organisations.
 
+use chrono::TimeDelta;
 use entities::{
+    audit_event,
     enums::{JoinMethod, OnboardingStage, TeamStatus},
     id::{TeamId, TierId, UserId},
     team, tier,
@@ -17,7 +19,7 @@ use crate::{
     read,
     rules::{
         policy::{Access, MemberRight, StaffRight},
-        team::free_slug,
+        team::{free_slug, may_found},
         text,
     },
     tx::{Touch, Unaudited, retrying},
@@ -37,6 +39,8 @@ pub async fn create(ctx: &Domain, actor: &Actor, name: &str) -> Result<team::Mod
     let name = text::name("name", name, 80)?;
     retrying(async || {
         let tx = Tx::begin(ctx).await?;
+        tx.alone("teams of", founder).await?;
+        may_found(founded_lately(&tx, founder).await?)?;
         let (team, entry) = found(&tx, actor, founder, &name).await?;
         tx.commit(entry).await?;
         Ok(team)
@@ -46,7 +50,8 @@ pub async fn create(ctx: &Domain, actor: &Actor, name: &str) -> Result<team::Mod
 
 /// A team with its founder; its name is checked.
 pub(crate) async fn found(tx: &Tx<'_>, actor: &Actor, founder: UserId, name: &str) -> Result<(team::Model, Audit)> {
-    let waits = read::portal::load_from(tx.db()).await?.registration_needs_approval && actor.staff_role().is_none();
+    let waits =
+        read::portal::load_from(tx.db()).await?.registration_needs_approval && require_staff(actor, StaffRight::BeStaff).is_err();
     let status = if waits { TeamStatus::Pending } else { TeamStatus::Active };
     let team = insert(tx, New { name, tier: None, internal: false, status }).await?;
     members::insert(tx, team.id, founder, Access::FULL, JoinMethod::Founder).await?;
@@ -57,6 +62,12 @@ pub(crate) async fn found(tx: &Tx<'_>, actor: &Actor, founder: UserId, name: &st
         entry = entry.set("subscriptions", auto_subscribe::to_all(tx, &team).await?);
     }
     Ok((team, entry))
+}
+
+async fn founded_lately(tx: &Tx<'_>, founder: UserId) -> Result<u64> {
+    use audit_event::Column::{Action as Done, ActorId, At};
+    let founded = audit_event::Entity::find().filter(ActorId.eq(founder)).filter(Done.eq(Action::TeamCreated.as_str()));
+    Ok(founded.filter(At.gt(tx.now() - TimeDelta::days(1))).count(tx.db()).await?)
 }
 
 /// A team that staff make for a partner; its people are invited.

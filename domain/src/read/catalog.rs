@@ -18,9 +18,9 @@ use super::{
 };
 use crate::{
     Actor, Domain, Result,
-    actor::Who,
+    access::{require_somebody, require_staff},
     rules::{
-        policy::{StaffRight, staff_may},
+        policy::StaffRight,
         visibility::{Onlooker, Reach, Verdict, verdict},
     },
 };
@@ -37,11 +37,12 @@ pub enum Teams {
 const ENDED: [SubscriptionStatus; 3] = [SubscriptionStatus::Cancelled, SubscriptionStatus::Expired, SubscriptionStatus::Rejected];
 
 pub fn onlooker(actor: &Actor) -> Onlooker {
-    match actor.who {
-        Who::System => Onlooker::Staff,
-        Who::User { staff: Some(role), .. } if staff_may(role, StaffRight::Read) => Onlooker::Staff,
-        Who::User { .. } => Onlooker::SignedIn,
-        Who::Nobody => Onlooker::Stranger,
+    if require_staff(actor, StaffRight::Read).is_ok() {
+        return Onlooker::Staff;
+    }
+    match require_somebody(actor) {
+        Ok(()) => Onlooker::SignedIn,
+        Err(_) => Onlooker::Stranger,
     }
 }
 

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use entities::{
     assignment, authorized_email, client, credential, credential_secret,
-    enums::AccessLevel,
     id::{ClientId, CredentialId, ProductId, ProfileId, TeamId, TierId},
     membership, product, profile, rotation_request, team,
 };
@@ -96,8 +95,8 @@ pub(crate) async fn seen_by(ctx: &Domain, actor: &Actor, list: Select<client::En
     }
     let mut teams = Vec::new();
     if let Some(user) = actor.user_id() {
-        let member = membership::Entity::for_user(user).filter(membership::Column::AccessCredentials.ne(AccessLevel::None));
-        teams = member.all(&ctx.db).await?.into_iter().map(|m| m.team_id.0).collect();
+        let member = membership::Entity::for_user(user).all(&ctx.db).await?.into_iter();
+        teams = member.filter(|m| may(actor, Some(m), MemberRight::ReadCredentials)).map(|m| m.team_id.0).collect();
     }
     Ok(list.filter(client::Column::TeamId.is_in(teams)))
 }

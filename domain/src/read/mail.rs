@@ -161,7 +161,7 @@ async fn is_still_in(ctx: &Domain, told: &notification::Model) -> Result<bool> {
         Some(Subject::Subscription(id)) => subscription::Entity::find_by_id(id).one(&ctx.db).await?.map(|held| held.team_id),
         Some(Subject::Credential(id)) => credential::Entity::find_by_id(id).one(&ctx.db).await?.map(|row| row.team_id),
         // Its owner's alone, in a team or in none.
-        Some(Subject::AccessToken(_)) => return Ok(true),
+        Some(Subject::AccessToken(_) | Subject::Person(_)) => return Ok(true),
         Some(Subject::Product(_)) | None => None,
     };
     let mut own = membership::Entity::for_user(told.user_id);

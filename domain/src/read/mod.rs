@@ -27,6 +27,7 @@ pub mod review_queue;
 pub mod sample_request;
 pub mod scopes;
 pub mod search;
+pub mod second_factor;
 pub mod sign_in;
 pub mod spec_audience;
 pub mod spec_changes;

@@ -11,7 +11,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use super::page::{Page, PageRequest, newest_first};
 use crate::{
     Actor, Domain, Result, access,
-    rules::policy::{self, MemberRight, StaffRight},
+    rules::policy::{MemberRight, StaffRight},
 };
 
 /// Which of these people share a team with the viewer.
@@ -31,7 +31,7 @@ pub async fn mates(ctx: &Domain, viewer: UserId, people: &[UserId]) -> Result<Ha
 
 /// Whether the actor sees this person's address without sharing a team with them.
 pub fn sees_everyone(actor: &Actor) -> bool {
-    actor.staff_role().is_some_and(|role| policy::staff_may(role, StaffRight::Read))
+    access::require_staff(actor, StaffRight::Read).is_ok()
 }
 
 /// A person by id; `None` for who is nothing to the viewer.

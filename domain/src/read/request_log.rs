@@ -17,11 +17,10 @@ use uuid::Uuid;
 use super::page::{Page, PageRequest, count_up_to};
 use crate::{
     Actor, Domain, DomainError, ProblemCode, Result,
-    access::{require_member, require_staff},
-    actor::Who,
+    access::{allowed, require_member, require_somebody, require_staff},
     rules::{
         decision::{self, Explanation},
-        policy::{MemberRight, StaffRight, staff_may},
+        policy::{MemberRight, StaffRight},
     },
 };
 
@@ -86,16 +85,12 @@ pub async fn page(
 /// What was decided on a call and why; `None` where there is no such call that this viewer may know of. A call that nobody was
 /// recognised in is nobody's: whoever is signed in and knows its id, which only its answer carried, may see it.
 pub async fn decision(ctx: &Domain, actor: &Actor, request_id: &str) -> Result<Option<(request_log::Model, Explanation)>> {
-    if actor.who == Who::Nobody {
-        return Err(DomainError::Unauthenticated);
-    }
+    require_somebody(actor)?;
     let Ok(RequestId(id)) = request_id.parse() else { return Ok(None) };
     let Some(row) = Entity::find_by_id(RequestLogId(id)).one(&ctx.db).await? else { return Ok(None) };
     if let Some(team) = row.team_id {
-        match require_reader(ctx, actor, team).await {
-            Ok(()) => {}
-            Err(DomainError::NotFound(_) | DomainError::Forbidden(_)) => return Ok(None),
-            Err(other) => return Err(other),
+        if !allowed(&ctx.db, actor, team, MemberRight::ReadLogs).await? {
+            return Ok(None);
         }
     }
     let told = decision::explain(&row);
@@ -105,7 +100,7 @@ pub async fn decision(ctx: &Domain, actor: &Actor, request_id: &str) -> Result<O
 /// A call by its id in the log, as `decision` shows it.
 pub async fn by_id(ctx: &Domain, actor: &Actor, id: RequestLogId) -> Result<Option<request_log::Model>> {
     match decision(ctx, actor, &RequestId(id.0).to_string()).await {
-        Err(DomainError::Unauthenticated) => Ok(None),
+        Err(DomainError::Unauthenticated | DomainError::SecondFactorRequired(_)) => Ok(None),
         found => Ok(found?.map(|(row, _)| row)),
     }
 }
@@ -113,14 +108,14 @@ pub async fn by_id(ctx: &Domain, actor: &Actor, id: RequestLogId) -> Result<Opti
 async fn of(ctx: &Domain, actor: &Actor, calls: Calls) -> Result<Select<Entity>> {
     Ok(match calls {
         Calls::OfTeam(team) => {
-            require_reader(ctx, actor, team).await?;
+            require_member(&ctx.db, actor, team, MemberRight::ReadLogs).await?;
             Entity::for_team(team)
         }
         Calls::OfClient(id) => {
             let team: Option<TeamId> =
                 client::Entity::find_by_id(id).select_only().column(client::Column::TeamId).into_tuple().one(&ctx.db).await?;
             let team = team.ok_or(DomainError::NotFound("client"))?;
-            require_reader(ctx, actor, team).await.map_err(|error| match error {
+            require_member(&ctx.db, actor, team, MemberRight::ReadLogs).await.map_err(|error| match error {
                 DomainError::NotFound(_) => DomainError::NotFound("client"),
                 other => other,
             })?;
@@ -142,14 +137,6 @@ async fn of(ctx: &Domain, actor: &Actor, calls: Calls) -> Result<Select<Entity>>
             list
         }
     })
-}
-
-/// Members with the credentials area, and staff who may read logs: an auditor may, who may not read else.
-async fn require_reader(ctx: &Domain, actor: &Actor, team: TeamId) -> Result<()> {
-    if actor.staff_role().is_some_and(|role| staff_may(role, StaffRight::ReadLogs)) {
-        return Ok(());
-    }
-    require_member(&ctx.db, actor, team, MemberRight::ReadCredentials).await
 }
 
 fn filtered(mut list: Select<Entity>, filter: &Filter) -> Result<Select<Entity>> {

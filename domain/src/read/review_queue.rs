@@ -12,11 +12,8 @@ use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, Iterable, QueryFilter, 
 use super::page::{Page, PageRequest, newest_first};
 use crate::{
     Actor, Domain, Result,
-    access::require_staff,
-    rules::{
-        policy::StaffRight,
-        review::{self, Group},
-    },
+    access::{self, require_staff},
+    rules::policy::{Group, StaffRight},
 };
 
 /// What waits, newest first.
@@ -72,5 +69,5 @@ pub fn may_decide(actor: &Actor, groups: &HashSet<ApprovalGroupId>, group: Optio
         Some(group) if groups.contains(&group) => Group::Member,
         Some(_) => Group::Outsider,
     };
-    review::may_decide(actor.staff_role(), group, own_team).is_ok()
+    access::decides(actor, group, own_team)
 }

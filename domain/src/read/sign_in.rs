@@ -7,7 +7,7 @@ use entities::{
     id::{AccessTokenId, MagicLinkId, SessionId, UserId},
     invitation, magic_link, portal, session, user,
 };
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, sea_query::IntoCondition};
 
 use crate::{
     Domain, Result,
@@ -16,6 +16,8 @@ use crate::{
     rules::{
         access_token::is_well_formed,
         mail_domain::of_address,
+        second_factor::{Facts, Standing, of_access_token, of_session},
+        session::ends_at,
         sign_in::{Refusal, usable},
     },
 };
@@ -25,6 +27,8 @@ use crate::{
 pub struct SignedIn {
     pub user: user::Model,
     pub by: Proof,
+    /// What they may do by it.
+    pub standing: Standing,
 }
 
 #[derive(Debug, Clone)]
@@ -35,15 +39,37 @@ pub enum Proof {
 
 /// The person behind a session cookie; `None` once it has expired or was revoked.
 pub async fn by_session(ctx: &Domain, token: &str) -> Result<Option<SignedIn>> {
+    in_session(ctx, session::Column::TokenHash.eq(sha256(token).to_vec())).await
+}
+
+/// The same session as it is now.
+pub async fn by_session_id(ctx: &Domain, id: SessionId) -> Result<Option<SignedIn>> {
+    in_session(ctx, session::Column::Id.eq(id)).await
+}
+
+async fn in_session(ctx: &Domain, which: impl IntoCondition) -> Result<Option<SignedIn>> {
     let found = session::Entity::find()
-        .filter(session::Column::TokenHash.eq(sha256(token).to_vec()))
+        .filter(which)
         .filter(session::Column::RevokedAt.is_null())
         .filter(session::Column::ExpiresAt.gt(ctx.now()))
         .one(&ctx.db)
         .await?;
-    let Some(session) = found else { return Ok(None) };
-    let user = user::Entity::find_by_id(session.user_id).one(&ctx.db).await?;
-    Ok(user.map(|user| SignedIn { user, by: Proof::Session(session) }))
+    let Some(found) = found else { return Ok(None) };
+    let user = async { Ok(user::Entity::find_by_id(found.user_id).one(&ctx.db).await?) };
+    let factor = super::second_factor::enabled_at(&ctx.db, found.user_id);
+    let (portal, user, enabled_at) = tokio::try_join!(super::portal::load(ctx), user, factor)?;
+    let Some(session) = unless_idle(found, portal.session_idle_hours, ctx.now()) else { return Ok(None) };
+    Ok(user.map(|user| {
+        let (is_staff, proven_at) = (user.staff_role.is_some(), session.second_factor_at);
+        let facts = Facts { enabled_at, proven_at, is_staff, staff_needs_it: portal.staff_second_factor };
+        SignedIn { user, by: Proof::Session(session), standing: of_session(facts) }
+    }))
+}
+
+/// With its end as it is: the earlier of its last moment and of when it has lain unused for too long. `None` once that is over.
+fn unless_idle(session: session::Model, idle_hours: Option<i32>, now: DateTime<Utc>) -> Option<session::Model> {
+    let expires_at = ends_at(session.expires_at, session.last_seen_at, idle_hours);
+    (expires_at > now).then_some(session::Model { expires_at, ..session })
 }
 
 /// The person behind an access token; `None` once it has expired or was revoked.
@@ -59,8 +85,12 @@ pub async fn by_access_token(ctx: &Domain, token: &str) -> Result<Option<SignedI
         .await?
         .filter(|token| token.expires_at.is_none_or(|at| at > now));
     let Some(token) = found else { return Ok(None) };
-    let user = user::Entity::find_by_id(token.user_id).one(&ctx.db).await?;
-    Ok(user.map(|user| SignedIn { user, by: Proof::AccessToken(token) }))
+    let Some(user) = user::Entity::find_by_id(token.user_id).one(&ctx.db).await? else { return Ok(None) };
+    // What has no staff role has nothing that could be withheld.
+    let is_staff = user.staff_role.is_some();
+    let needed = is_staff && super::portal::load(ctx).await?.staff_second_factor;
+    let standing = of_access_token(token.second_factor, is_staff, needed);
+    Ok(Some(SignedIn { user, by: Proof::AccessToken(token), standing }))
 }
 
 /// A sign-in link by its token, if it signs in now; else which link it claims to be, and why not.
@@ -92,12 +122,14 @@ const MAGIC_LINK_GENERATION: i32 = 0;
 
 /// A person's sessions that have not ended, newest first.
 pub async fn sessions(ctx: &Domain, user: UserId) -> Result<Vec<session::Model>> {
-    Ok(session::Entity::for_user(user)
+    let idle_hours = super::portal::load(ctx).await?.session_idle_hours;
+    let rows = session::Entity::for_user(user)
         .filter(session::Column::RevokedAt.is_null())
         .filter(session::Column::ExpiresAt.gt(ctx.now()))
         .order_by_desc(session::Column::Id)
         .all(&ctx.db)
-        .await?)
+        .await?;
+    Ok(rows.into_iter().filter_map(|row| unless_idle(row, idle_hours, ctx.now())).collect())
 }
 
 pub async fn session(ctx: &Domain, user: UserId, id: SessionId) -> Result<Option<session::Model>> {

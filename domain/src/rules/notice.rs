@@ -3,17 +3,19 @@
 use chrono::{DateTime, Utc};
 use entities::{
     enums::{Environment, NotificationKind},
-    id::{AccessTokenId, CredentialId, ProductId, SubscriptionId, TeamId, TypedId},
+    id::{AccessTokenId, CredentialId, ProductId, SubscriptionId, TeamId, TypedId, UserId},
 };
 use uuid::Uuid;
 
 mod credential;
 mod domain;
 mod leak;
+mod second_factor;
 
 pub use self::{
     credential::{CredentialNotice, Named},
     domain::DomainRecord,
+    second_factor::SecondFactorNotice,
 };
 
 /// Operations that a text names; of more it tells how many.
@@ -45,6 +47,7 @@ pub enum Subject {
     Product(ProductId),
     Credential(CredentialId),
     AccessToken(AccessTokenId),
+    Person(UserId),
 }
 
 /// Something that people are told. Notes and reasons are what somebody wrote to them.
@@ -188,6 +191,11 @@ pub enum Notice {
         name: String,
         url: Option<String>,
     },
+    /// To its owner.
+    SecondFactor {
+        owner: UserId,
+        what: SecondFactorNotice,
+    },
 }
 
 /// A notice as it is read: one line, then paragraphs with an empty line between two.
@@ -206,6 +214,7 @@ impl Subject {
             Self::Product(id) => (ProductId::PREFIX, id.0),
             Self::Credential(id) => (CredentialId::PREFIX, id.0),
             Self::AccessToken(id) => (AccessTokenId::PREFIX, id.0),
+            Self::Person(id) => (UserId::PREFIX, id.0),
         }
     }
 
@@ -217,6 +226,7 @@ impl Subject {
             ProductId::PREFIX => Some(Self::Product(ProductId(id))),
             CredentialId::PREFIX => Some(Self::Credential(CredentialId(id))),
             AccessTokenId::PREFIX => Some(Self::AccessToken(AccessTokenId(id))),
+            UserId::PREFIX => Some(Self::Person(UserId(id))),
             _ => None,
         }
     }
@@ -253,7 +263,7 @@ impl Notice {
             | Self::DomainLost(_) => NotificationKind::Team,
             Self::SupportRequested { .. } => NotificationKind::Support,
             Self::Credential { what, .. } => what.kind(),
-            Self::AccessTokenLeaked { .. } => NotificationKind::Credential,
+            Self::AccessTokenLeaked { .. } | Self::SecondFactor { .. } => NotificationKind::Credential,
         }
     }
 
@@ -287,6 +297,7 @@ impl Notice {
             Self::DomainMissing { record, .. } | Self::DomainLost(record) => Subject::Team(record.team_id),
             Self::Credential { named, .. } => Subject::Credential(named.id),
             Self::AccessTokenLeaked { id, .. } => Subject::AccessToken(*id),
+            Self::SecondFactor { owner, .. } => Subject::Person(*owner),
         }
     }
 
@@ -420,6 +431,7 @@ impl Notice {
             Self::DomainLost(record) => record.lost(),
             Self::Credential { named, what } => what.text(named),
             Self::AccessTokenLeaked { name, url, .. } => leak::of_access_token(name, url.as_deref()),
+            Self::SecondFactor { what, .. } => what.text(),
             // Every other variant has its text above; the table of the tests would show this one.
             _ => told(String::new(), []),
         }

@@ -7,6 +7,8 @@ use crate::{Problem, ProblemCode};
 /// What requests and failures are counted over.
 pub const WINDOW: TimeDelta = TimeDelta::hours(1);
 const LINKS_PER_ADDRESS: u64 = 10;
+/// Beyond [`LINKS_PER_ADDRESS`], the least time between two links for an address.
+const SPACING: TimeDelta = TimeDelta::minutes(5);
 const LINKS_PER_SOURCE: u64 = 30;
 const FAILURES_PER_SOURCE: u64 = 30;
 
@@ -14,13 +16,17 @@ const FAILURES_PER_SOURCE: u64 = 30;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asked {
     pub for_address: u64,
-    /// By the caller's IP address.
+    /// By the caller's address, or their /64.
     pub from_source: u64,
+    /// How long ago the last one for the address was made.
+    pub last: Option<TimeDelta>,
 }
 
-/// Whether one more link is made.
-pub fn may_ask(asked: Asked) -> bool {
-    asked.for_address < LINKS_PER_ADDRESS && asked.from_source < LINKS_PER_SOURCE
+/// Whether one more link is made. However much others ask for an address, whoever owns it has a link that works in their
+/// mailbox, or gets one: beyond the usual number there is another once the last has expired. `life`: how long links work.
+pub fn may_ask(asked: Asked, life: TimeDelta) -> bool {
+    let none_works = asked.last.is_none_or(|ago| ago >= life.max(SPACING));
+    (asked.for_address < LINKS_PER_ADDRESS || none_works) && asked.from_source < LINKS_PER_SOURCE
 }
 
 /// Whether one more bad link is looked at, after this many from one source within [`WINDOW`]. Good links are never refused.
@@ -90,9 +96,26 @@ mod tests {
         for (for_address, from_source, fine) in
             [(0, 0, true), (9, 29, true), (10, 0, false), (0, 30, false), (10, 30, false), (11, 31, false)]
         {
-            assert_eq!(may_ask(Asked { for_address, from_source }), fine, "{for_address} {from_source}");
+            let asked = Asked { for_address, from_source, last: Some(TimeDelta::zero()) };
+            assert_eq!(may_ask(asked, TimeDelta::minutes(15)), fine, "{for_address} {from_source}");
         }
         assert!(may_fail(29) && !may_fail(30));
+    }
+
+    #[test]
+    fn nobody_is_locked_out_by_who_asks_for_their_address() {
+        let minutes = TimeDelta::minutes;
+        for (life, ago, from_source, fine) in [
+            (15, Some(14), 0, false),
+            (15, Some(15), 0, true),
+            (15, Some(15), 30, false),
+            (1, Some(4), 0, false),
+            (1, Some(5), 0, true),
+            (15, None, 0, true),
+        ] {
+            let asked = Asked { for_address: 40, from_source, last: ago.map(minutes) };
+            assert_eq!(may_ask(asked, minutes(life)), fine, "{life} {ago:?} {from_source}");
+        }
     }
 
     #[test]

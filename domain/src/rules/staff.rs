@@ -1,28 +1,28 @@
-//! Who may change whose role on the provider's side.
+//! What a change of somebody's role on the provider's side, or of how they sign in, needs.
 
 use entities::enums::StaffRole;
 
-use crate::{DomainError, Problem, ProblemCode};
+use super::policy::StaffRight;
+use crate::{Problem, ProblemCode};
 
-#[derive(Debug, Clone, Copy)]
-pub struct Facts {
-    /// Whether an owner, or the command line, asks.
-    pub by_owner: bool,
-    /// How many owners there are.
-    pub owners: u64,
-    pub before: Option<StaffRole>,
-    pub after: Option<StaffRole>,
+/// The right to change something of who has this role: owners are the owners' own affair.
+pub fn right_over(role: Option<StaffRole>) -> StaffRight {
+    right(role, role)
 }
 
-/// Owners are made and changed by owners alone, and the last one stays.
-pub fn may_set(facts: Facts) -> Result<(), DomainError> {
-    let (was, becomes) = (facts.before == Some(StaffRole::Owner), facts.after == Some(StaffRole::Owner));
-    if (was || becomes) && !facts.by_owner {
-        return Err(DomainError::Forbidden("the staff role OWNER"));
+/// The right to change the role itself.
+pub fn right(before: Option<StaffRole>, after: Option<StaffRole>) -> StaffRight {
+    match [before, after].contains(&Some(StaffRole::Owner)) {
+        true => StaffRight::ManageOwners,
+        false => StaffRight::ManageStaff,
     }
-    if was && !becomes && facts.owners <= 1 {
+}
+
+/// The last owner stays. `owners`: how many there are before the change.
+pub fn keeps_an_owner(owners: u64, before: Option<StaffRole>, after: Option<StaffRole>) -> Result<(), Problem> {
+    if before == Some(StaffRole::Owner) && after != before && owners <= 1 {
         let message = "this is the last owner: make somebody else OWNER first";
-        return Err(Problem::new(ProblemCode::WrongState, "role", message).into());
+        return Err(Problem::new(ProblemCode::WrongState, "role", message));
     }
     Ok(())
 }
@@ -35,24 +35,19 @@ mod tests {
 
     #[test]
     fn owners_are_the_owners_own_affair_and_one_stays() {
-        for (by_owner, owners, before, after, outcome) in [
-            (false, 1, None, Some(Admin), "fine"),
-            (false, 1, Some(Admin), None, "fine"),
-            (false, 1, Some(Admin), Some(Owner), "forbidden"),
-            (false, 2, Some(Owner), None, "forbidden"),
-            (false, 2, Some(Owner), Some(Owner), "forbidden"),
-            (true, 1, Some(Admin), Some(Owner), "fine"),
-            (true, 1, Some(Owner), Some(Owner), "fine"),
-            (true, 1, Some(Owner), Some(Admin), "refused"),
-            (true, 1, Some(Owner), None, "refused"),
-            (true, 2, Some(Owner), None, "fine"),
+        use StaffRight::{ManageOwners, ManageStaff};
+        for (owners, before, after, needs, stays) in [
+            (1, None, Some(Admin), ManageStaff, true),
+            (1, Some(Admin), None, ManageStaff, true),
+            (1, Some(Admin), Some(Owner), ManageOwners, true),
+            (1, Some(Owner), Some(Owner), ManageOwners, true),
+            (1, Some(Owner), Some(Admin), ManageOwners, false),
+            (1, Some(Owner), None, ManageOwners, false),
+            (2, Some(Owner), None, ManageOwners, true),
+            (2, Some(Owner), Some(Admin), ManageOwners, true),
         ] {
-            let seen = match may_set(Facts { by_owner, owners, before, after }) {
-                Ok(()) => "fine",
-                Err(DomainError::Forbidden(_)) => "forbidden",
-                Err(_) => "refused",
-            };
-            assert_eq!(seen, outcome, "{by_owner} {owners} {before:?} {after:?}");
+            assert_eq!(right(before, after), needs, "{before:?} {after:?}");
+            assert_eq!(keeps_an_owner(owners, before, after).is_ok(), stays, "{owners} {before:?} {after:?}");
         }
     }
 }

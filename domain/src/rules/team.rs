@@ -34,6 +34,18 @@ pub fn keeps_an_admin(others: u64, before: Access, after: Option<Access>) -> Res
     Ok(())
 }
 
+/// Teams that one person founds within a day, at most: each of them may send invitations.
+pub const MOST_FOUNDED: u64 = 10;
+
+/// `founded`: by this person within the last day.
+pub fn may_found(founded: u64) -> Result<(), Problem> {
+    if founded < MOST_FOUNDED {
+        return Ok(());
+    }
+    let message = format!("you founded {MOST_FOUNDED} teams within a day: try again tomorrow");
+    Err(Problem::new(ProblemCode::LimitReached, "", message))
+}
+
 /// Whether a reviewer may decide on a team's registration.
 pub fn decide(status: TeamStatus) -> Result<(), Problem> {
     let say = match status {
@@ -93,6 +105,11 @@ mod tests {
         ] {
             assert_eq!(keeps_an_admin(others, before, after).is_ok(), fine, "{others} {before:?} {after:?}");
         }
+    }
+
+    #[test]
+    fn ten_teams_a_day() {
+        assert!(may_found(9).is_ok() && may_found(10).is_err());
     }
 
     #[test]

@@ -20,7 +20,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header},
     response::{Html, IntoResponse, Response},
 };
-use domain::DomainError;
+use domain::{DomainError, access::require_staff, rules::policy::StaffRight};
 
 use crate::{
     auth::{self, Caller},
@@ -83,14 +83,15 @@ async fn read_and_execute(
         }
     }
     let request_id = Some(exchange.request_id.to_string());
-    let caller = match auth::caller(&state.domain, headers, exchange.ip, request_id).await {
+    let caller = match auth::admitted(&state.domain, &state.strangers, headers, exchange.ip, request_id).await {
         Ok(caller) => caller,
         Err(error) => return Ok(away(&error, media)),
     };
     let parameters = if by_get {
         parameters::from_query_string(uri.query().unwrap_or_default())?
     } else {
-        let limit = if caller.actor.staff_role().is_some() { MAX_STAFF_BODY } else { MAX_BODY };
+        // Documents of products are long.
+        let limit = if require_staff(&caller.actor, StaffRight::Edit).is_ok() { MAX_STAFF_BODY } else { MAX_BODY };
         parameters::from_body(&parameters::read_body(headers, body, limit).await?)?
     };
     let prepared = match state.graphql.prepare(parameters) {
@@ -139,11 +140,15 @@ fn not_read(NotRead(unread, message): NotRead, media: Media, version: Version) -
     response
 }
 
-/// What who asks depends on is away.
+/// What who asks depends on is away, or they ask too often.
 fn away(error: &DomainError, media: Media) -> Response {
     let outside = outside(error);
     crate::error::log_fault(error, outside);
-    refusal(outside.status, coded(error.to_string(), outside.code), media)
+    let mut response = refusal(outside.status, coded(error.to_string(), outside.code), media);
+    if let DomainError::RateLimited { retry_after } = error {
+        response.headers_mut().insert(header::RETRY_AFTER, (*retry_after).into());
+    }
+    response
 }
 
 fn refusal(status: StatusCode, error: ServerError, media: Media) -> Response {

@@ -12,7 +12,7 @@ use crate::graphql::engine::Parameters;
 
 /// Bytes of a body.
 pub const MAX_BODY: usize = 256 * 1024;
-/// Bytes of a body from signed-in staff, who publish API descriptions.
+/// Bytes of a body from staff who publish API descriptions.
 pub const MAX_STAFF_BODY: usize = 32 * 1024 * 1024;
 
 /// Why a request did not become an operation, and what to say about it.

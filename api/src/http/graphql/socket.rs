@@ -10,14 +10,18 @@ use axum::{
         State, WebSocketUpgrade,
         ws::{CloseFrame, Message, WebSocket},
     },
-    http::{HeaderMap, HeaderValue, StatusCode, header::AUTHORIZATION},
+    http::{
+        HeaderMap, HeaderValue, StatusCode,
+        header::{AUTHORIZATION, RETRY_AFTER},
+    },
     response::{IntoResponse, Response},
 };
 use domain::{DomainError, actor::Who};
 
 use super::{parameters::MAX_BODY, with_data};
 use crate::{
-    auth,
+    auth::{self, strangers::Seat},
+    error::{log_fault, outside},
     graphql::{
         PorticoSchema,
         engine::{Engine, Prepared},
@@ -41,10 +45,15 @@ pub async fn upgrade(
         return (StatusCode::FORBIDDEN, "this page's origin may not use the API: have it added to PORTICO_ALLOWED_ORIGINS\n")
             .into_response();
     }
+    let seat = match seat(&state, &exchange, &headers).await {
+        Ok(seat) => seat,
+        Err(error) => return not_opened(&error),
+    };
     let stop = state.stop.clone();
     let visitor = Visitor { state, exchange, headers };
     upgrade.protocols([PROTOCOL]).max_message_size(MAX_BODY).max_frame_size(MAX_BODY).on_upgrade(
         async move |mut socket: WebSocket| {
+            let _seat = seat;
             if socket.protocol().is_none() {
                 let frame = CloseFrame { code: 4406, reason: "Subprotocol not acceptable".into() };
                 let _ = socket.send(Message::Close(Some(frame))).await;
@@ -53,6 +62,22 @@ pub async fn upgrade(
             connection::serve(socket, visitor, Times::default(), stop).await;
         },
     )
+}
+
+/// What a stranger's connection takes; who comes with a session takes none.
+async fn seat(state: &AppState, exchange: &Exchange, headers: &HeaderMap) -> Result<Option<Seat>, DomainError> {
+    let caller = auth::admitted(&state.domain, &state.strangers, headers, exchange.ip, None).await?;
+    caller.is_stranger().then(|| state.strangers.seat(exchange.ip)).transpose()
+}
+
+fn not_opened(error: &DomainError) -> Response {
+    let outside = outside(error);
+    log_fault(error, outside);
+    let mut response = (outside.status, format!("{error}\n")).into_response();
+    if let DomainError::RateLimited { retry_after } = error {
+        response.headers_mut().insert(RETRY_AFTER, (*retry_after).into());
+    }
+    response
 }
 
 /// Who opened a connection.
@@ -93,6 +118,9 @@ impl Host for Visitor {
 
     async fn attach(&self, prepared: Prepared, authorization: Option<&str>) -> Result<(Prepared, Who), DomainError> {
         let caller = self.caller(authorization).await?;
+        if caller.is_stranger() {
+            self.state.strangers.admit(self.exchange.ip)?;
+        }
         let who = caller.actor.who;
         Ok((with_data(prepared, &self.state, caller), who))
     }

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use super::{
     Token, Visit,
     page::{Button, Page},
+    second_factor::{SIGNED_IN, before},
 };
 use crate::{auth::cookie, http::AppState};
 
@@ -68,9 +69,13 @@ pub async fn accept(State(state): State<AppState>, visit: Visit, Form(form): For
     };
     match invitations::accept(&state.domain, &actor, &form.token).await {
         Ok(accepted) => {
-            let cookie = accepted.session.map(|session| cookie::set(&session, &state.site));
-            visit.look.redirect("/auth/signed-in", cookie)
+            let to = match accepted.team {
+                Some(_) => SIGNED_IN.to_owned(),
+                None => before(&format!("{PATH}?token={}", form.token)),
+            };
+            visit.look.redirect(&to, accepted.session.map(|session| cookie::set(&session, &state.site)))
         }
+        Err(DomainError::SecondFactorRequired(_)) => visit.look.redirect(&before(&format!("{PATH}?token={}", form.token)), None),
         Err(DomainError::Unauthenticated) => mail_link(&state, &visit, &actor, &form.token).await,
         Err(error) => visit.look.error(&error),
     }

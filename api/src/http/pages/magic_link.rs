@@ -11,6 +11,7 @@ use domain::{ops::sign_in, read};
 use super::{
     Token, Visit,
     page::{Button, Page},
+    second_factor::{SIGNED_IN, on_the_way},
 };
 use crate::{auth::cookie, http::AppState};
 
@@ -30,8 +31,8 @@ pub async fn show(State(state): State<AppState>, Visit { look, .. }: Visit, Quer
 pub async fn redeem(State(state): State<AppState>, visit: Visit, Form(link): Form<Token>) -> Response {
     match sign_in::redeem_magic_link(&state.domain, &visit.caller.actor, &link.token).await {
         Ok(done) => {
-            let to = done.redirect_to.as_deref().unwrap_or("/auth/signed-in");
-            visit.look.redirect(to, Some(cookie::set(&done.session, &state.site)))
+            let to = on_the_way(&done.session, done.redirect_to.as_deref().unwrap_or(SIGNED_IN));
+            visit.look.redirect(&to, Some(cookie::set(&done.session, &state.site)))
         }
         Err(error) => visit.look.error(&error),
     }

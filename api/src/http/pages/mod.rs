@@ -5,6 +5,7 @@ mod invitation;
 mod magic_link;
 mod notification;
 mod page;
+mod second_factor;
 mod session;
 mod sso;
 
@@ -33,6 +34,7 @@ pub fn routes(state: AppState) -> Router<AppState> {
     Router::new()
         .route("/auth/magic-link", get(magic_link::show).post(magic_link::redeem))
         .route("/auth/invitation", get(invitation::show).post(invitation::accept))
+        .route("/auth/second-factor", get(second_factor::show).post(second_factor::prove))
         .route("/auth/sign-in", get(session::form).post(session::request))
         .route("/auth/sso", get(sso::start))
         .route("/auth/sso/callback", get(sso::callback))
@@ -65,7 +67,7 @@ impl FromRequestParts<AppState> for Visit {
             return Err(look.error(&DomainError::internal("a request came by another way than the listener's")));
         };
         let request_id = Some(exchange.request_id.to_string());
-        match auth::caller(&state.domain, &parts.headers, exchange.ip, request_id).await {
+        match auth::admitted(&state.domain, &state.strangers, &parts.headers, exchange.ip, request_id).await {
             Ok(caller) => Ok(Self { caller, look }),
             Err(error) => Err(look.error(&error)),
         }

@@ -11,11 +11,15 @@ use entities::{id::NotificationId, notification};
 use super::{
     Visit,
     page::{Button, Page},
+    second_factor::before,
 };
 use crate::http::AppState;
 
 pub async fn show(State(state): State<AppState>, visit: Visit, Path(id): Path<String>) -> Response {
     let Some(who) = &visit.caller.signed_in else {
+        if let (Some(_), Ok(id)) = (&visit.caller.unproven, id.parse::<NotificationId>()) {
+            return visit.look.redirect(&before(&format!("/notifications/{id}")), None);
+        }
         // Whoever it is for: only they will see it. What is no id leads nowhere, and needs no way back.
         let back = id.parse::<NotificationId>().map(|id| format!("?redirectTo=/notifications/{id}"));
         return visit.look.redirect(&format!("/auth/sign-in{}", back.unwrap_or_default()), None);

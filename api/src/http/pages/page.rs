@@ -48,6 +48,8 @@ pub struct Page {
     pub button: Option<Button>,
     /// Offers to ask for a new link.
     pub ask: Option<Ask>,
+    /// Asks for a code of the second factor.
+    pub code: Option<CodeField>,
     pub links: Vec<Link>,
 }
 
@@ -65,6 +67,13 @@ pub struct Ask {
     /// What was wrong with the address given.
     pub problem: Option<String>,
     pub email: String,
+}
+
+#[derive(Debug, Serialize)]
+pub struct CodeField {
+    pub redirect_to: Option<String>,
+    /// What was wrong with the code given.
+    pub problem: Option<String>,
 }
 
 #[derive(Debug, Serialize)]

@@ -12,7 +12,7 @@ use domain::{
         sessions,
         sign_in::{RequestMagicLink, request_magic_link},
     },
-    read::{self, sign_in::Proof},
+    read,
     rules::person::display_name,
 };
 use serde::Deserialize;
@@ -20,11 +20,9 @@ use serde::Deserialize;
 use super::{
     Visit,
     page::{Ask, Button, Link, Page, sentence},
+    second_factor::{SIGNED_IN, before},
 };
 use crate::{auth::cookie, http::AppState};
-
-/// Where a sign-in leads that was asked to lead nowhere.
-pub const SIGNED_IN: &str = "/auth/signed-in";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -64,7 +62,10 @@ pub async fn request(State(state): State<AppState>, visit: Visit, Form(form): Fo
 }
 
 pub async fn signed_in(State(state): State<AppState>, visit: Visit) -> Response {
-    let Some(who) = &visit.caller.signed_in else { return visit.look.redirect("/auth/sign-in", None) };
+    let Some(who) = &visit.caller.signed_in else {
+        let way = if visit.caller.unproven.is_some() { before(SIGNED_IN) } else { "/auth/sign-in".to_owned() };
+        return visit.look.redirect(&way, None);
+    };
     let teams = match read::teams::of_user(&state.domain, who.user.id).await {
         Ok(teams) => teams,
         Err(error) => return visit.look.error(&error),
@@ -85,7 +86,7 @@ pub async fn signed_in(State(state): State<AppState>, visit: Visit) -> Response 
 }
 
 pub async fn sign_out(State(state): State<AppState>, visit: Visit) -> Response {
-    if let Some(Proof::Session(session)) = visit.caller.signed_in.as_ref().map(|who| &who.by)
+    if let Some(session) = visit.caller.session()
         && let Err(error) = sessions::sign_out(&state.domain, &visit.caller.actor, session.id).await
     {
         return visit.look.error(&error);

@@ -15,7 +15,8 @@ use serde::Deserialize;
 use super::{
     Visit,
     page::{Ask, Link, Page, sentence},
-    session::{Request, SIGNED_IN, asking},
+    second_factor::{SIGNED_IN, on_the_way},
+    session::{Request, asking},
 };
 use crate::{
     auth::{cookie, named_cookie},
@@ -74,8 +75,8 @@ pub async fn callback(State(state): State<AppState>, visit: Visit, headers: Head
     };
     let response = match sso::finish(&state.domain, &visit.caller.actor, cmd).await {
         Ok(done) => {
-            let to = done.redirect_to.as_deref().unwrap_or(SIGNED_IN);
-            visit.look.redirect(to, Some(cookie::set(&done.session, &state.site)))
+            let to = on_the_way(&done.session, done.redirect_to.as_deref().unwrap_or(SIGNED_IN));
+            visit.look.redirect(&to, Some(cookie::set(&done.session, &state.site)))
         }
         Err(error @ DomainError::Refused(_)) => {
             let page = Page {

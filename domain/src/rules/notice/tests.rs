@@ -34,6 +34,7 @@ fn table() -> String {
         team: team(),
     };
     let credential = |what| Notice::Credential { named: named(), what };
+    let second_factor = |what| Notice::SecondFactor { owner: UserId(Uuid::nil()), what };
     let leaked = |shown: Option<&str>, newest, measure| {
         let (shown, url) = (shown.map(str::to_owned), some("https://example.com/a#L7"));
         credential(CredentialNotice::Leaked { shown, url, newest, measure })
@@ -96,6 +97,12 @@ fn table() -> String {
             url: some("https://example.com/a#L7"),
         },
         Notice::AccessTokenLeaked { id: AccessTokenId(Uuid::nil()), name: "ci".to_owned(), url: None },
+        second_factor(SecondFactorNotice::TurnedOn),
+        second_factor(SecondFactorNotice::TurnedOff),
+        second_factor(SecondFactorNotice::Reset),
+        second_factor(SecondFactorNotice::RecoveryCodeUsed { left: 9 }),
+        second_factor(SecondFactorNotice::RecoveryCodeUsed { left: 1 }),
+        second_factor(SecondFactorNotice::RecoveryCodeUsed { left: 0 }),
     ];
     let line = |notice: &Notice| {
         let (text, kind) = (notice.text(), notice.kind());

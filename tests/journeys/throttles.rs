@@ -1,0 +1,147 @@
+//! How often who is not signed in may ask: by address, by /64, and without a way to lock anybody out.
+
+use chrono::TimeDelta;
+use reqwest::{Response, StatusCode};
+use serde_json::{Value, json};
+
+use crate::{
+    app::TestApp,
+    sign_in::{ASK, REDEEM, header},
+    socket::Socket,
+};
+
+/// Asks for a link from an address, by way of a proxy.
+async fn ask_from(app: &TestApp, ip: &str, email: &str) -> Response {
+    let body = json!({ "query": ASK, "variables": { "input": { "email": email } } });
+    app.http.post(app.url("/graphql")).header("x-forwarded-for", ip).json(&body).send().await.expect("an answer")
+}
+
+async fn behind_a_proxy(change: impl FnOnce(&mut api::config::Config)) -> TestApp {
+    TestApp::start_with(|config| {
+        config.trusted_proxies = vec!["127.0.0.1/32".parse().expect("a network")];
+        change(config);
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_are_throttled_without_a_word() {
+    let app = TestApp::start().await;
+    for round in 0..12 {
+        assert_eq!(app.ask("ada@acme.example").await["sent"], true, "{round}");
+    }
+    assert_eq!(app.links().await, 10);
+    for other in 0..25 {
+        app.ask(&format!("person{other}@acme.example")).await;
+    }
+    assert_eq!(app.links().await, 30);
+    app.clock.advance(TimeDelta::hours(1));
+    app.ask("ada@acme.example").await;
+    assert_eq!(app.links().await, 31);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_locked_out_by_others_who_ask_for_their_address() {
+    let app = behind_a_proxy(|_| {}).await;
+    let ada = app.person("ada@acme.example", None).await;
+    for i in 0..12 {
+        ask_from(&app, &format!("198.51.100.{i}"), &ada.email).await;
+    }
+    assert_eq!(app.links().await, 10, "whoever asks, a mailbox is not flooded");
+    let own = || ask_from(&app, "192.0.2.7", &ada.email);
+    own().await;
+    assert_eq!(app.links().await, 10);
+    assert_eq!(app.redeem(&app.magic_token(&ada.email).await).await, "fine", "the last one works");
+    // Links live for a quarter of an hour, and the hour is not over.
+    app.clock.advance(TimeDelta::minutes(15));
+    for i in 0..3 {
+        ask_from(&app, &format!("198.51.100.{i}"), &ada.email).await;
+        own().await;
+    }
+    assert_eq!(app.links().await, 11, "one more, whoever asked for it");
+    assert_eq!(app.redeem(&app.magic_token(&ada.email).await).await, "fine");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_of_ipv6_is_one_source() {
+    let app = behind_a_proxy(|_| {}).await;
+    for i in 0..32 {
+        ask_from(&app, &format!("2001:db8:7:1::{i:x}"), &format!("person{i}@acme.example")).await;
+    }
+    assert_eq!(app.links().await, 30);
+    ask_from(&app, "2001:db8:7:2::1", "somebody@acme.example").await;
+    assert_eq!(app.links().await, 31);
+    let guess = async |ip: &str| {
+        let body = json!({ "query": REDEEM, "variables": { "input": { "token": "guess" } } });
+        let answer = app.http.post(app.url("/graphql")).header("x-forwarded-for", ip).json(&body).send().await;
+        let answer: Value = answer.expect("an answer").json().await.expect("JSON");
+        answer["errors"][0]["extensions"]["code"].clone()
+    };
+    for i in 0..30 {
+        assert_eq!(guess(&format!("2001:db8::{i:x}:0:0:1")).await, Value::Null);
+    }
+    assert_eq!(guess("2001:db8::ff").await, "RATE_LIMITED");
+    assert_eq!(guess("2001:db8:0:1::ff").await, Value::Null, "another one");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_tries_bad_links_over_and_over_is_put_off_but_good_links_work() {
+    let app = TestApp::start().await;
+    let ada = app.person("ada@acme.example", None).await;
+    app.ask(&ada.email).await;
+    for _ in 0..30 {
+        assert_eq!(app.redeem("guess").await, "INVALID");
+    }
+    let answer = app.graphql(None, REDEEM, json!({ "input": { "token": "guess" } })).await;
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "RATE_LIMITED");
+    assert_eq!(app.press("/auth/magic-link", &[("token", "guess")]).await.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(app.redeem(&app.magic_token(&ada.email).await).await, "fine");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_are_put_off_who_ask_too_often_and_who_signs_in_is_not() {
+    let app = behind_a_proxy(|config| config.stranger_requests = 5).await;
+    let ada = app.person("ada@acme.example", None).await;
+    let get = |path: &str, ip: &'static str| app.http.get(app.url(path)).header("x-forwarded-for", ip);
+    let query = "/graphql?query=%7Bportal%7Bname%7D%7D";
+    for path in [query, query, "/auth/sign-in", "/products/none/openapi/current.json", "/audit.jsonl"] {
+        assert_ne!(get(path, "192.0.2.1").send().await.unwrap().status(), StatusCode::TOO_MANY_REQUESTS, "{path}");
+    }
+    for path in [query, "/auth/sign-in", "/auth/invitation?token=x", "/products/none/openapi/current.json", "/audit.jsonl"] {
+        assert_eq!(get(path, "192.0.2.1").send().await.unwrap().status(), StatusCode::TOO_MANY_REQUESTS, "{path}");
+    }
+    let refused = get(query, "192.0.2.1").send().await.unwrap();
+    let wait: u64 = header(&refused, "retry-after").parse().expect("seconds");
+    assert!((1..=60).contains(&wait));
+    let said: Value = refused.json().await.unwrap();
+    assert_eq!(said["errors"][0]["extensions"]["code"], "RATE_LIMITED");
+    assert_eq!(get("/healthz", "192.0.2.1").send().await.unwrap().status(), StatusCode::OK);
+    assert_eq!(get(query, "192.0.2.2").send().await.unwrap().status(), StatusCode::OK, "somebody else");
+    let cookie = format!("{}={}", api::auth::SESSION_COOKIE, ada.session);
+    for _ in 0..10 {
+        let seen = get(query, "192.0.2.1").header("cookie", &cookie).send().await.unwrap();
+        assert_eq!(seen.status(), StatusCode::OK, "signed in, beside who asks too often");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_stranger_takes_all_the_connections() {
+    let app = TestApp::start().await;
+    let ada = app.person("ada@acme.example", None).await;
+    let mut open = Vec::new();
+    for _ in 0..200 {
+        open.push(Socket::open(&app, None).await);
+    }
+    assert_eq!(Socket::handshake(&app, &[]).await, Err(429));
+    let cookie = format!("{}={}", api::auth::SESSION_COOKIE, ada.session);
+    assert_eq!(Socket::handshake(&app, &[("cookie", &cookie)]).await, Ok(()));
+    open.pop();
+    // The server notices in its own time.
+    for _ in 0..200 {
+        if Socket::handshake(&app, &[]).await == Ok(()) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("the place of a connection that ended is not free again");
+}
