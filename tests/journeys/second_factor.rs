@@ -3,7 +3,11 @@
 use chrono::TimeDelta;
 use data_encoding::BASE32_NOPAD;
 use domain::rules::totp;
-use entities::{access_token, enums::StaffRole, recovery_code, second_factor, session};
+use entities::{
+    access_token,
+    enums::{AccessLevel, StaffRole},
+    recovery_code, second_factor, session,
+};
 use reqwest::{Response, StatusCode};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::{Value, json};
@@ -15,7 +19,7 @@ use crate::{
 };
 
 /// A person's app, and what they wrote down.
-struct Factor {
+pub struct Factor {
     secret: Vec<u8>,
     recovery: Vec<String>,
 }
@@ -28,7 +32,7 @@ const SET_UP: &str = "SECOND_FACTOR_REQUIRED: your staff role needs a second fac
 
 impl TestApp {
     /// Turns it on in this session.
-    async fn enrol(&self, who: &Person) -> Factor {
+    pub async fn enrol(&self, who: &Person) -> Factor {
         let mut begun = self.data(Some(who), BEGIN, json!({})).await["beginSecondFactor"].take();
         let secret = BASE32_NOPAD.decode(begun["secret"].take().as_str().expect("a secret").as_bytes()).expect("base32");
         let code = totp::code_at(&secret, self.domain().now());
@@ -127,6 +131,9 @@ async fn a_person_sets_it_up_and_proves_it_in_each_session() {
         assert!(
             app.refused_code(session, "regenerateRecoveryCodes", &app.code(&factor)).await.starts_with("SECOND_FACTOR_REQUIRED")
         );
+        let log = app.get("/audit.jsonl?team=team_01h2xcejqtf2nbrexx3vqjhp41", session).await;
+        assert_eq!(log.status(), StatusCode::UNAUTHORIZED);
+        assert!(log.text().await.unwrap().starts_with("prove your second factor first"));
     }
     assert_eq!(app.error(&ada, VIEWER).await, "fine: ", "the session that turned it on has proven it");
 
@@ -266,6 +273,8 @@ async fn staff_roles_can_be_made_to_need_one() {
     let old = made["secret"].as_str().unwrap();
     let provider = "{ provider { role settings { staffSecondFactor } } }";
     assert_eq!(app.data(Some(&editor), provider, json!({})).await["provider"]["settings"]["staffSecondFactor"], false);
+    let both = app.member(&team, "both@acme.example", AccessLevel::None).await;
+    app.mutate(Some(&owner), "setStaffRole", json!({ "email": both.email, "role": "OWNER" }), "member { id }").await;
     let input = json!({ "settings": { "staffSecondFactor": true } });
     app.mutate(Some(&owner), "updatePortal", input.clone(), "portal { name }").await;
 
@@ -277,6 +286,12 @@ async fn staff_roles_can_be_made_to_need_one() {
         assert_eq!((&seen["enabled"], &seen["required"]), (&json!(false), &json!(true)));
         assert_eq!(app.graphql(Some(who), &of_team, json!({})).await["data"]["team"], Value::Null);
     }
+    // Who is a member keeps what members have: what only the role would show is not there, and to do it says why.
+    let of_team = format!("{{ team(id: {team}) {{ name auditLog {{ totalCount }} requestLog {{ totalCount }} }} }}");
+    let seen = app.data(Some(&both), &of_team, json!({})).await["team"].take();
+    assert_eq!(seen, json!({ "name": "acme", "auditLog": null, "requestLog": null }));
+    let rename = json!({ "teamId": team, "name": "Acme" });
+    assert_eq!(app.refusal(Some(&both), "updateTeam", "UpdateTeamInput", rename).await, SET_UP);
     let refused = app.by_token(old, provider, json!({})).await;
     assert_eq!(refused["errors"][0]["extensions"]["code"], "SECOND_FACTOR_REQUIRED");
     let audit = app.get("/audit.jsonl", &owner).await;

@@ -122,6 +122,13 @@ async fn strangers_are_put_off_who_ask_too_often_and_who_signs_in_is_not() {
         let seen = get(query, "192.0.2.1").header("cookie", &cookie).send().await.unwrap();
         assert_eq!(seen.status(), StatusCode::OK, "signed in, beside who asks too often");
     }
+    app.enrol(&ada).await;
+    let half = app.signs_in(&ada).await;
+    let cookie = format!("{}={}", api::auth::SESSION_COOKIE, half.session);
+    for _ in 0..10 {
+        let seen = get(query, "192.0.2.1").header("cookie", &cookie).send().await.unwrap();
+        assert_eq!(seen.status(), StatusCode::OK, "nobody keeps others from proving their second factor");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
