@@ -1,5 +1,6 @@
 //! Journeys through the front door: real HTTP on port 0, as named actors.
 
+mod access_explanation;
 mod app;
 mod architecture;
 mod audit;

@@ -6,6 +6,7 @@ use entities::endpoint;
 use serde_json::Value;
 
 use crate::graphql::{
+    access_explanation::{self, AccessExplanation},
     connection::HasCursor,
     enums::EndpointStatus,
     payload::payload,
@@ -60,6 +61,10 @@ impl Endpoint {
     /// stays a `$ref` into the document, and so do those that would make it larger than about 1 MiB.
     async fn operation(&self, ctx: &Context<'_>) -> async_graphql::Result<Json<Value>> {
         endpoints::operation(ctx.op(), &self.0).await.map(Json).or_graphql()
+    }
+    /// Whether a team's calls to it pass, and why; for the team's members with READ access to its credentials, and for staff.
+    async fn callable(&self, ctx: &Context<'_>, team_id: ID) -> async_graphql::Result<AccessExplanation> {
+        access_explanation::callable(ctx, &self.0, &team_id).await
     }
 }
 

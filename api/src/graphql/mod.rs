@@ -1,5 +1,6 @@
 //! The GraphQL schema. A resolver parses, builds, calls and wraps; rules and SQL live in `domain`.
 
+pub mod access_explanation;
 pub mod approval_group;
 pub mod assignment;
 pub mod audit;

@@ -6,6 +6,7 @@ use domain::{DomainError, access::require_staff, read, rules::policy::StaffRight
 use crate::{
     error::to_graphql,
     graphql::{
+        access_explanation::ProviderInsight,
         approval_group::ProviderApprovalGroups,
         enforcement::ProviderGateways,
         enums::StaffRole,
@@ -32,6 +33,7 @@ pub struct Provider(
     ProviderOnboarding,
     ProviderSupport,
     ProviderGateways,
+    ProviderInsight,
 );
 
 /// How long things live and take.

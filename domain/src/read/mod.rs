@@ -1,5 +1,6 @@
 //! Lists and reports. Every read starts inside the tenant, or at what the viewer may see.
 
+pub mod access_explanation;
 pub mod approval_groups;
 pub mod assignments;
 pub mod audit;

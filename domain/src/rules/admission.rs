@@ -2,6 +2,7 @@
 //! Pure, and on the path of every call: an admitted one copies nothing but a few counted references.
 
 mod checks;
+pub mod standing;
 mod token;
 
 use std::{borrow::Cow, net::IpAddr, sync::Arc};

@@ -59,6 +59,11 @@ impl Routes {
         self.endpoints.get(place as usize)
     }
 
+    /// All of them, with their places.
+    pub fn endpoints(&self) -> impl Iterator<Item = (u32, &Endpoint)> {
+        (0..).zip(&self.endpoints)
+    }
+
     pub fn len(&self) -> usize {
         self.endpoints.len()
     }

@@ -8,6 +8,7 @@ mod products;
 mod rows;
 mod shards;
 mod signing;
+mod standing;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -18,7 +19,7 @@ use entities::{
     id::{ClientId, CredentialId, PlanId, PolicyId, ProductId, TeamId},
 };
 
-pub use self::live::Live;
+pub use self::{live::Live, standing::standing};
 use self::{shards::Sharded, signing::Signing};
 use crate::{
     key_sets::KeySets,

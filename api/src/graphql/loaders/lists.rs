@@ -11,10 +11,10 @@ use domain::{
     Actor, Domain, DomainError, access,
     actor::{Origin, Who},
     read::{
-        approval_groups, catalog, clients, domains, evidence, leaks, onboarding, plans, sample_request, spec_changes, sso,
-        submissions, subscriptions,
+        access_explanation, approval_groups, catalog, clients, domains, evidence, leaks, onboarding, plans, sample_request,
+        spec_changes, sso, submissions, subscriptions,
     },
-    rules::{evidence::Seen, policy::MemberRight, spec_changes::SpecChange},
+    rules::{access_explanation::Facts, evidence::Seen, policy::MemberRight, spec_changes::SpecChange},
 };
 use entities::{
     authorized_email, client, credential,
@@ -166,6 +166,29 @@ impl Loader<HeldPlan> for Lists {
         let ids: Vec<_> = keys.iter().map(|key| key.1).collect();
         let held = plans::held_of(&self.0, user, &ids).await.map_err(Arc::new)?;
         Ok(held.into_iter().map(|plan| (HeldPlan(user, plan), ())).collect())
+    }
+}
+
+/// What decides whether a team sees and can call a product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AccessFacts {
+    pub team: TeamId,
+    pub product: ProductId,
+}
+
+impl Loader<AccessFacts> for Lists {
+    type Value = Arc<Facts>;
+    type Error = Arc<DomainError>;
+
+    async fn load(&self, keys: &[AccessFacts]) -> Result<HashMap<AccessFacts, Arc<Facts>>, Self::Error> {
+        let teams: HashSet<_> = keys.iter().map(|key| key.team).collect();
+        let mut found = HashMap::new();
+        for team in teams {
+            let products: Vec<_> = keys.iter().filter(|key| key.team == team).map(|key| key.product).collect();
+            let facts = access_explanation::facts(&self.0, team, &products).await.map_err(Arc::new)?;
+            found.extend(facts.into_iter().map(|(product, facts)| (AccessFacts { team, product }, facts)));
+        }
+        Ok(found)
     }
 }
 

@@ -87,16 +87,12 @@ impl<V: View> Decision<'_, V> {
         let presented = self.presented(jws.as_ref())?;
         let who = self.identify(presented, known)?;
         let client = who.client;
-        if !client.enabled {
-            return Err(refuse(Check::Client, DenialReason::ClientDisabled));
-        }
+        enabled(&client)?;
         let Some(at) = who.profile else {
             return Err(refuse(Check::Profile, DenialReason::ProfileUnknown));
         };
         let profile = &client.profiles[at];
-        if !profile.enabled {
-            return Err(refuse(Check::Profile, DenialReason::ProfileDisabled).about(profile.name.to_string()));
-        }
+        usable(profile)?;
         let environment = profile.environment;
         self.subscription(&client, environment)?;
         self.holds(&client, &product)?;
@@ -104,17 +100,12 @@ impl<V: View> Decision<'_, V> {
         let endpoint = self.served(&product, found[place(environment)], environment)?;
         known.endpoint = Some((environment, endpoint));
         self.network(profile)?;
-        let method = Method::parse(self.call.method);
-        if !method.is_some_and(|method| profile.methods.allows(method)) {
-            return Err(refuse(Check::Method, DenialReason::MethodNotAllowed).allow(profile.methods));
-        }
+        allowed(profile, Method::parse(self.call.method))?;
         let Proven { credential, secret, token_scope } = self.credential(&client, at, who.credential, presented)?;
         known.credential = credential;
         let route = product.routes(environment).endpoint(endpoint);
         let holds = (credential.map(|at| &client.credentials[at]), secret, token_scope.as_deref());
-        if let Some(missing) = route.and_then(|e| missing_scope(e, &client, holds)) {
-            return Err(refuse(Check::Scopes, DenialReason::ScopeMissing).about(missing.to_owned()));
-        }
+        route.map_or(Ok(()), |endpoint| in_scope(endpoint, &client, holds))?;
         let limits = self.limits(&client, profile);
         Ok(Admitted { environment, limits, rest_at, profile: at, credential, secret, token_scope, endpoint, product, client })
     }
@@ -282,7 +273,7 @@ impl<V: View> Decision<'_, V> {
     }
 
     /// Step 5.
-    fn holds(&self, client: &Client, product: &Product) -> Result<(), Refusal> {
+    pub(super) fn holds(&self, client: &Client, product: &Product) -> Result<(), Refusal> {
         let by_client = || client.subscription.is_some_and(|s| s.product == product.id) || client.products.contains(&product.id);
         let by_team = || {
             self.view.team(client.team).is_some_and(|team| {
@@ -293,7 +284,7 @@ impl<V: View> Decision<'_, V> {
     }
 
     /// Step 1 again, now that the environment is known; after step 5, so that only who holds the product learns of it.
-    fn served(&self, product: &Product, found: Found, environment: Environment) -> Result<u32, Refusal> {
+    pub(super) fn served(&self, product: &Product, found: Found, environment: Environment) -> Result<u32, Refusal> {
         match found {
             Found::Endpoint(endpoint) => Ok(endpoint),
             Found::OtherMethods(allow) => Err(refuse(Check::Route, DenialReason::MethodNotAllowed).allow(allow)),
@@ -424,7 +415,7 @@ impl<V: View> Decision<'_, V> {
         }
     }
 
-    fn is_active(&self, client: &Client, profile: usize, at: usize) -> Result<(), Refusal> {
+    pub(super) fn is_active(&self, client: &Client, profile: usize, at: usize) -> Result<(), Refusal> {
         let found = &client.credentials[at];
         if found.environment != client.profiles[profile].environment {
             return Err(refuse(Check::Credential, DenialReason::WrongEnvironment));
@@ -440,6 +431,29 @@ impl<V: View> Decision<'_, V> {
             .or_else(|| client.subscription.map(|s| self.view.plan(s.plan, profile.environment)))
             .unwrap_or(Limits::UNLIMITED)
     }
+}
+
+/// Step 3's "enabled".
+pub(super) fn enabled(client: &Client) -> Result<(), Refusal> {
+    if client.enabled { Ok(()) } else { Err(refuse(Check::Client, DenialReason::ClientDisabled)) }
+}
+
+/// Step 4's "enabled".
+pub(super) fn usable(profile: &Profile) -> Result<(), Refusal> {
+    let disabled = || refuse(Check::Profile, DenialReason::ProfileDisabled).about(profile.name.to_string());
+    if profile.enabled { Ok(()) } else { Err(disabled()) }
+}
+
+/// Step 7.
+pub(super) fn allowed(profile: &Profile, method: Option<Method>) -> Result<(), Refusal> {
+    let refused = || refuse(Check::Method, DenialReason::MethodNotAllowed).allow(profile.methods);
+    if method.is_some_and(|method| profile.methods.allows(method)) { Ok(()) } else { Err(refused()) }
+}
+
+/// Step 9.
+pub(super) fn in_scope(endpoint: &Endpoint, client: &Client, holds: Holds<'_>) -> Result<(), Refusal> {
+    let missing = |scope: &str| Err(refuse(Check::Scopes, DenialReason::ScopeMissing).about(scope.to_owned()));
+    missing_scope(endpoint, client, holds).map_or(Ok(()), missing)
 }
 
 fn profile_named(client: &Client, named: &str) -> Option<usize> {

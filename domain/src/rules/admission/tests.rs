@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-const LIVE: usize = 0;
+pub(super) const LIVE: usize = 0;
 const TEST: usize = 1;
 
 fn id<T: entities::id::TypedId>(n: u128) -> T {
@@ -36,7 +36,7 @@ pub(super) fn now() -> DateTime<Utc> {
     "2026-01-01T12:00:00Z".parse().unwrap()
 }
 
-fn scopes(names: &[&str]) -> Scopes {
+pub(super) fn scopes(names: &[&str]) -> Scopes {
     names.iter().map(|name| Box::from(*name)).collect()
 }
 
@@ -243,7 +243,7 @@ impl World {
     }
 
     /// The same with an API key alone.
-    fn key() -> Self {
+    pub(super) fn key() -> Self {
         let mut world = Self::token();
         let (live, key) = credential(3, AuthMethod::ApiKey, Environment::Production, 0);
         let (test, _) = credential(4, AuthMethod::ApiKey, Environment::Sandbox, 1);
@@ -286,14 +286,14 @@ fn with(mut world: World, change: impl FnOnce(&mut World)) -> String {
     world.outcome()
 }
 
-type Fault = (DenialReason, Check, fn(&mut World));
+pub(super) type Fault = (DenialReason, Check, fn(&mut World));
 
 fn status(world: &mut World, status: SubscriptionStatus) {
     world.client.subscription.as_mut().unwrap().status = status;
 }
 
 /// What can be wrong with a call that carries a token, in the order of the checks.
-const TOKEN_FAULTS: &[Fault] = &[
+pub(super) const TOKEN_FAULTS: &[Fault] = &[
     (DenialReason::MalformedRequest, Check::Route, |w| w.path = "/pay/a/../charges/42"),
     (DenialReason::RouteNotFound, Check::Route, |w| w.product.callable = false),
     (DenialReason::MethodNotAllowed, Check::Route, |w| w.method = "PUT"),
@@ -325,7 +325,7 @@ const TOKEN_FAULTS: &[Fault] = &[
 ];
 
 /// The same for an API key, where it differs.
-const KEY_FAULTS: &[Fault] = &[
+pub(super) const KEY_FAULTS: &[Fault] = &[
     (DenialReason::MalformedRequest, Check::Identity, |w| w.bearer = Some("another".to_owned())),
     (DenialReason::CredentialInvalid, Check::Identity, |w| w.client.credentials[LIVE].secrets[0].lookup = None),
     (DenialReason::IdentityMismatch, Check::Identity, |w| w.client_id = Some("client_01h2xcejqtf2nbrexx3vqjhp41".to_owned())),
