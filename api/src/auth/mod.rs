@@ -131,10 +131,11 @@ fn mark(domain: &Domain, proof: Proof, origin: Origin) {
     if !due {
         return;
     }
-    let domain = domain.clone();
+    // It may be written after a later one.
+    let (domain, at) = (domain.clone(), domain.now());
     tokio::spawn(async move {
         let marked = match &proof {
-            Proof::Session(session) => sessions::mark_seen(&domain, session, &origin).await,
+            Proof::Session(session) => sessions::mark_seen(&domain, session, &origin, at).await,
             Proof::AccessToken(token) => access_tokens::mark_used(&domain, token).await,
         };
         if let Err(error) = marked {

@@ -1,7 +1,7 @@
 //! Sessions: opened by a sign-in, ended by signing out, by hand, or by time.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use entities::{enums::SignInMethod, id::SessionId, session, user};
 use sea_orm::{
     ActiveValue::Set,
@@ -146,15 +146,15 @@ pub fn is_mark_due(ctx: &Domain, session: &session::Model) -> bool {
     ctx.now() >= session.last_seen_at + MARK_EVERY
 }
 
-/// Notes that a session was used, and from where.
-pub async fn mark_seen(ctx: &Domain, session: &session::Model, origin: &Origin) -> Result<()> {
+/// Notes that a session was used, when and from where. A later use that is noted already stays.
+pub async fn mark_seen(ctx: &Domain, session: &session::Model, origin: &Origin, at: DateTime<Utc>) -> Result<()> {
     let tx = Tx::begin(ctx).await?;
     session::Entity::update_many()
-        .col_expr(session::Column::LastSeenAt, Expr::value(tx.now()))
+        .col_expr(session::Column::LastSeenAt, Expr::value(at))
         .col_expr(session::Column::Ip, Expr::value(origin.ip.clone()))
         .col_expr(session::Column::UserAgent, Expr::value(origin.user_agent.clone()))
         .filter(session::Column::Id.eq(session.id))
-        .filter(session::Column::LastSeenAt.lt(tx.now()))
+        .filter(session::Column::LastSeenAt.lt(at))
         .exec(tx.db())
         .await?;
     tx.commit_unaudited(Unaudited::Mark).await
