@@ -88,10 +88,10 @@ pub async fn decision(ctx: &Domain, actor: &Actor, request_id: &str) -> Result<O
     require_somebody(actor)?;
     let Ok(RequestId(id)) = request_id.parse() else { return Ok(None) };
     let Some(row) = Entity::find_by_id(RequestLogId(id)).one(&ctx.db).await? else { return Ok(None) };
-    if let Some(team) = row.team_id {
-        if !allowed(&ctx.db, actor, team, MemberRight::ReadLogs).await? {
-            return Ok(None);
-        }
+    if let Some(team) = row.team_id
+        && !allowed(&ctx.db, actor, team, MemberRight::ReadLogs).await?
+    {
+        return Ok(None);
     }
     let told = decision::explain(&row);
     Ok(Some((row, told)))
