@@ -5,6 +5,7 @@
 //!   without which an input says nothing);
 //! - which object of a new type with an id to ask for: a line in `world`, where `Partner` makes everything a team has;
 //! - that it is there for everybody: a line in `others::FOR_ALL`, and in `FOR_STRANGERS` where it needs no session;
+//! - how to ask for a field within others that has to be given an id: a line in `rights::BY_ID`;
 //! - what it uses up, so that the next one who asks finds nothing: a line in `rights`, `World::for_call`.
 //!
 //! `rights` then shows who may: `INSTA_UPDATE=always INSTA_FORCE_PASS=1 cargo test --test journeys isolation` writes the

@@ -260,6 +260,40 @@ async fn who_sees_what() {
     insta::assert_snapshot!("who_sees_what", text);
 }
 
+/// Fields within others that have to be given an id: how each is asked for, by the first team's ids.
+const BY_ID: &[(&str, &str)] = &[
+    ("Endpoint.callable", "node(id: $Endpoint) { ... on Endpoint { callable(teamId: $Team) { because } } }"),
+    ("Provider.explainAccess", "provider { explainAccess(teamId: $Team, productId: $Product) { because } }"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sees_what_is_asked_by_id() {
+    let world = World::new().await;
+    assert_eq!(
+        world.sdl.taking_ids(),
+        BY_ID.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
+        "say in `BY_ID` how to ask for it"
+    );
+    let mut rows: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
+    for asker in world.askers().await {
+        for (name, query) in BY_ID {
+            let mut query = format!("{{ {query} }}");
+            for (kind, id) in &world.theirs {
+                query = query.replace(&format!("${kind})"), &format!("{id})")).replace(&format!("${kind},"), &format!("{id},"));
+            }
+            let answer = world.app.graphql(asker.person.as_ref(), &query, json!({})).await;
+            let seen = if answer["errors"].is_null() && !answer.to_string().contains("because") {
+                // The thing itself is not there for them.
+                Outcome::NotFound
+            } else {
+                outcome(name, &answer)
+            };
+            rows.entry((*name).to_owned()).or_default().push(seen.cell());
+        }
+    }
+    insta::assert_snapshot!("who_sees_what_is_asked_by_id", table(&rows));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_told_what() {
     let world = World::new().await;

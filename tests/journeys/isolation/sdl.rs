@@ -27,6 +27,11 @@ pub fn name_of(ty: &Type) -> &str {
     }
 }
 
+fn takes_id(field: &FieldDefinition) -> bool {
+    let needed = field.arguments.iter().map(|argument| &argument.node).filter(|argument| !argument.ty.node.nullable);
+    needed.into_iter().any(|argument| name_of(&argument.ty.node) == "ID")
+}
+
 impl Sdl {
     pub fn served() -> Self {
         let mut sdl = Self { types: BTreeMap::new(), roots: BTreeMap::new() };
@@ -52,8 +57,23 @@ impl Sdl {
         (name, self.fields(name))
     }
 
-    /// Of an object or an interface; none of a scalar.
+    /// Of an object or an interface; none of a scalar. Without those that have to be given an id, which `taking_ids` has.
     pub fn fields(&self, name: &str) -> Vec<&FieldDefinition> {
+        let is_root = self.roots.values().any(|root| root == name);
+        self.all_fields(name).into_iter().filter(|field| is_root || !takes_id(field)).collect()
+    }
+
+    /// What is not asked for with all else, as it has to be given an id: `Type.field`.
+    pub fn taking_ids(&self) -> Vec<String> {
+        let nested = self.types.keys().filter(|name| !self.roots.values().any(|root| root == *name));
+        let of = |name: &String| {
+            let taking = self.all_fields(name).into_iter().filter(|field| takes_id(field));
+            taking.map(|field| format!("{name}.{}", field.name.node)).collect::<Vec<_>>()
+        };
+        nested.flat_map(of).collect()
+    }
+
+    fn all_fields(&self, name: &str) -> Vec<&FieldDefinition> {
         match self.types.get(name).map(|ty| &ty.kind) {
             Some(TypeKind::Object(object)) => object.fields.iter().map(|field| &field.node).collect(),
             Some(TypeKind::Interface(interface)) => interface.fields.iter().map(|field| &field.node).collect(),
