@@ -22,14 +22,14 @@ pub fn require_staff(actor: &Actor, right: StaffRight) -> Result<()> {
         Who::System => Ok(()),
         Who::Nobody => Err(DomainError::Unauthenticated),
         Who::User { staff, .. } if staff.is_some_and(|role| policy::staff_may(role, right)) => Ok(()),
-        Who::User { .. } => Err(DomainError::Forbidden(right.needs())),
+        Who::User { .. } | Who::MemberOf(_) => Err(DomainError::Forbidden(right.needs())),
     }
 }
 
 /// Refuses who is not signed in, before anything is looked up for them.
 pub fn require_somebody(actor: &Actor) -> Result<()> {
     match actor.who {
-        Who::Nobody => Err(DomainError::Unauthenticated),
+        Who::Nobody | Who::MemberOf(_) => Err(DomainError::Unauthenticated),
         Who::User { .. } | Who::System => Ok(()),
     }
 }

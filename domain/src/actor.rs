@@ -2,7 +2,7 @@
 
 use entities::{
     enums::{ActorKind, StaffRole},
-    id::UserId,
+    id::{TeamId, UserId},
 };
 
 use crate::DomainError;
@@ -21,6 +21,8 @@ pub enum Who {
         id: UserId,
         staff: Option<StaffRole>,
     },
+    /// Any member of a team, for reads that show what such a one sees. Nobody acts as one.
+    MemberOf(TeamId),
     /// The program itself: jobs, the command line, the start.
     System,
 }
@@ -36,6 +38,11 @@ pub struct Origin {
 impl Actor {
     pub fn system() -> Self {
         Self { who: Who::System, origin: Origin::default() }
+    }
+
+    /// Whose eyes see the catalog as the members of this team do.
+    pub fn member_of(team: TeamId) -> Self {
+        Self { who: Who::MemberOf(team), origin: Origin::default() }
     }
 
     pub fn user(id: UserId, staff: Option<StaffRole>, origin: Origin) -> Self {
@@ -54,21 +61,21 @@ impl Actor {
     pub fn user_id(&self) -> Option<UserId> {
         match self.who {
             Who::User { id, .. } => Some(id),
-            Who::Nobody | Who::System => None,
+            Who::Nobody | Who::MemberOf(_) | Who::System => None,
         }
     }
 
     pub fn staff_role(&self) -> Option<StaffRole> {
         match self.who {
             Who::User { staff, .. } => staff,
-            Who::Nobody | Who::System => None,
+            Who::Nobody | Who::MemberOf(_) | Who::System => None,
         }
     }
 
     pub fn kind(&self) -> ActorKind {
         match self.who {
             Who::User { staff: Some(_), .. } => ActorKind::Staff,
-            Who::User { staff: None, .. } | Who::Nobody => ActorKind::User,
+            Who::User { staff: None, .. } | Who::MemberOf(_) | Who::Nobody => ActorKind::User,
             Who::System => ActorKind::System,
         }
     }
