@@ -2,7 +2,7 @@
 
 use entities::{
     enums::{ActorKind, StaffRole},
-    id::{AccessTokenId, SessionId, UserId},
+    id::{AccessTokenId, SessionId, TeamId, UserId},
     user,
 };
 
@@ -35,6 +35,8 @@ pub enum Who {
     Unproven {
         id: UserId,
     },
+    /// Any member of a team, for reads that show what such a one sees. Nobody acts as one.
+    MemberOf(TeamId),
     /// The program itself: jobs, the command line, the start.
     System,
 }
@@ -67,6 +69,11 @@ impl Actor {
         Self { who: Who::System, origin: Origin::default() }
     }
 
+    /// Whose eyes see the catalog as the members of this team do.
+    pub fn member_of(team: TeamId) -> Self {
+        Self { who: Who::MemberOf(team), origin: Origin::default() }
+    }
+
     pub fn user(id: UserId, staff: Option<StaffRole>, origin: Origin) -> Self {
         Self { who: Who::User { id, staff, withheld: false }, origin }
     }
@@ -91,7 +98,7 @@ impl Actor {
         match self.who {
             Who::User { id, .. } => Ok(id),
             Who::Unproven { .. } => Err(DomainError::SecondFactorRequired(PROVE)),
-            Who::Nobody | Who::System => Err(DomainError::Unauthenticated),
+            Who::Nobody | Who::MemberOf(_) | Who::System => Err(DomainError::Unauthenticated),
         }
     }
 
@@ -99,7 +106,7 @@ impl Actor {
     pub fn person(&self) -> Option<UserId> {
         match self.who {
             Who::User { id, .. } | Who::Unproven { id } => Some(id),
-            Who::Nobody | Who::System => None,
+            Who::Nobody | Who::MemberOf(_) | Who::System => None,
         }
     }
 
@@ -117,14 +124,14 @@ impl Actor {
     pub fn user_id(&self) -> Option<UserId> {
         match self.who {
             Who::User { id, .. } => Some(id),
-            Who::Unproven { .. } | Who::Nobody | Who::System => None,
+            Who::Unproven { .. } | Who::MemberOf(_) | Who::Nobody | Who::System => None,
         }
     }
 
     pub fn staff_role(&self) -> Option<StaffRole> {
         match self.who {
             Who::User { staff, .. } => staff,
-            Who::Unproven { .. } | Who::Nobody | Who::System => None,
+            Who::Unproven { .. } | Who::MemberOf(_) | Who::Nobody | Who::System => None,
         }
     }
 
@@ -135,6 +142,7 @@ impl Actor {
             Who::Unproven { .. } => Asker::Unproven,
             Who::User { withheld: true, .. } => Asker::Withheld,
             Who::User { staff, .. } => Asker::Person(staff),
+            Who::MemberOf(_) => Asker::Person(None),
             Who::System => Asker::System,
         }
     }
@@ -142,7 +150,7 @@ impl Actor {
     pub fn kind(&self) -> ActorKind {
         match self.who {
             Who::User { staff: Some(_), .. } => ActorKind::Staff,
-            Who::User { staff: None, .. } | Who::Unproven { .. } | Who::Nobody => ActorKind::User,
+            Who::User { staff: None, .. } | Who::Unproven { .. } | Who::MemberOf(_) | Who::Nobody => ActorKind::User,
             Who::System => ActorKind::System,
         }
     }

@@ -5,6 +5,7 @@ mod app;
 mod architecture;
 mod audit;
 mod catalog;
+mod catalog_as;
 mod certificates;
 mod crash;
 mod credential_warnings;

@@ -34,7 +34,7 @@ impl Assignment {
         self.0.id.to_string().into()
     }
     async fn product(&self, ctx: &Context<'_>) -> async_graphql::Result<Product> {
-        found(ctx.loaders().products.load_one(self.0.product_id).await).map(Product)
+        found(ctx.loaders().products.load_one(self.0.product_id).await).map(Product::from)
     }
     async fn tier(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Tier>> {
         match self.0.tier_id {
@@ -109,7 +109,7 @@ impl AssignmentMutation {
             let id = id_of(&input.product_id, "product")?;
             assignments::assign(ctx.op(), ctx.actor(), id, input.target()).await
         };
-        payload(done.await.map(Product))
+        payload(done.await.map(Product::from))
     }
 
     /// Takes back what was assigned by hand.
@@ -122,6 +122,6 @@ impl AssignmentMutation {
             let id = id_of(&input.product_id, "product")?;
             assignments::unassign(ctx.op(), ctx.actor(), id, input.target()).await
         };
-        payload(done.await.map(Product))
+        payload(done.await.map(Product::from))
     }
 }

@@ -78,7 +78,7 @@ impl Client {
     }
     /// What it can call: assigned to it, to its team or to its team's tier.
     async fn products(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<Product>> {
-        Ok(one(ctx, ProductsOf(self.0.id)).await?.unwrap_or_default().into_iter().map(Product).collect())
+        Ok(one(ctx, ProductsOf(self.0.id)).await?.unwrap_or_default().into_iter().map(Product::from).collect())
     }
     async fn policy(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Policy>> {
         let Some(id) = self.0.policy_id else { return Ok(None) };

@@ -91,6 +91,6 @@ impl EndpointMutation {
             let id = id_of(&input.endpoint_id, "endpoint")?;
             specs::set_endpoint_status(ctx.op(), ctx.actor(), id, input.status.into()).await
         };
-        payload(done.await.map(Product))
+        payload(done.await.map(Product::from))
     }
 }

@@ -20,6 +20,7 @@ pub mod engine;
 pub mod enums;
 pub mod evidence;
 pub mod explorer;
+pub mod eyes;
 pub mod form;
 pub mod invitation;
 mod leak;

@@ -82,10 +82,10 @@ impl NodeQuery {
     async fn node(&self, ctx: &Context<'_>, id: ID) -> async_graphql::Result<Option<Node>> {
         let (op, actor, viewer) = (ctx.op(), ctx.actor(), ctx.actor().user_id());
         match (prefix_of(&id), viewer) {
-            (Some(ProductId::PREFIX), _) => found(&id, async |id| catalog::product(op, actor, id).await, Product).await,
+            (Some(ProductId::PREFIX), _) => found(&id, async |id| catalog::product(op, actor, id).await, Product::from).await,
             (Some(CategoryId::PREFIX), _) => found(&id, async |id| catalog::category(op, actor, id).await, Category).await,
             (Some(EndpointId::PREFIX), _) => found(&id, async |id| endpoints::endpoint(op, actor, id).await, Endpoint).await,
-            (Some(SpecVersionId::PREFIX), _) => found(&id, async |id| specs::spec(op, actor, id).await, SpecVersion).await,
+            (Some(SpecVersionId::PREFIX), _) => found(&id, async |id| specs::spec(op, actor, id).await, SpecVersion::from).await,
             (Some(AssignmentId::PREFIX), _) => {
                 found(&id, async |id| assignments::assignment(op, actor, id).await, Assignment).await
             }
@@ -112,7 +112,7 @@ impl NodeQuery {
             (Some(TeamId::PREFIX), _) => found(&id, async |id| read::teams::visible(op, actor, id).await, Team).await,
             (Some(TierId::PREFIX), _) => found(&id, async |id| read::teams::tier(op, actor, id).await, Tier).await,
             (Some(UserId::PREFIX), _) => found(&id, async |id| read::people::visible(op, actor, id).await, User).await,
-            (Some(PlanId::PREFIX), _) => found(&id, async |id| read::plans::by_id(op, actor, id).await, Plan).await,
+            (Some(PlanId::PREFIX), _) => found(&id, async |id| read::plans::by_id(op, actor, id).await, Plan::from).await,
             (Some(PolicyId::PREFIX), _) => found(&id, async |id| read::policies::by_id(op, actor, id).await, Policy).await,
             (Some(SubscriptionId::PREFIX), _) => {
                 found(&id, async |id| read::subscriptions::by_id(op, actor, id).await, Subscription).await

@@ -67,7 +67,7 @@ impl Notification {
             }
             Subject::Team(_) | Subject::AccessToken(_) | Subject::Person(_) => None,
             Subject::Product(id) => {
-                one(ctx, SeenProduct { by: ctx.actor().who, id }).await?.map(|row| Node::Product(Product(row)))
+                one(ctx, SeenProduct { by: ctx.actor().who, id }).await?.map(|row| Node::Product(Product::from(row)))
             }
             Subject::Credential(id) => match loaded(ctx.loaders().credentials.load_one(id).await)? {
                 Some(row) if may(ctx, row.team_id, MemberRight::ReadCredentials).await? => {

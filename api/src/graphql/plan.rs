@@ -3,7 +3,7 @@
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 use domain::{
     ops::plans,
-    read::{self, plans::sees_all},
+    read::{catalog, plans::sees_all},
     rules::{
         plan::{Draft, EnvironmentDraft, ScopeDraft},
         rotation::USUAL_OVERLAP,
@@ -18,6 +18,7 @@ use crate::{
         custom_property::{CustomPropertyDefinition, CustomPropertyDefinitionInput},
         enums::{ApprovalLevel, AuthMethod, Environment, LeakedKeyAction, PlanStatus, ScopeGrantKind},
         evidence::{ReviewCheck, ReviewCheckInput},
+        eyes::Eyes,
         form::{SubmissionForm, SubmissionFormInput},
         loaders::lists::{EnvironmentsOf, HeldPlan, one},
         loaders::{found, loaded},
@@ -33,118 +34,134 @@ use crate::{
 
 /// One product's offer.
 #[derive(Debug, Clone)]
-pub struct Plan(pub plan::Model);
+pub struct Plan {
+    pub row: plan::Model,
+    eyes: Eyes,
+}
+
+impl Plan {
+    /// As it is seen by the eyes that something it belongs to is seen by.
+    pub fn seen(row: plan::Model, eyes: Eyes) -> Self {
+        Self { row, eyes }
+    }
+}
+
+impl From<plan::Model> for Plan {
+    fn from(row: plan::Model) -> Self {
+        Self::seen(row, Eyes::Own)
+    }
+}
 
 #[Object]
 impl Plan {
     pub async fn id(&self) -> ID {
-        self.0.id.to_string().into()
+        self.row.id.to_string().into()
     }
     async fn product(&self, ctx: &Context<'_>) -> async_graphql::Result<Product> {
-        found(ctx.loaders().products.load_one(self.0.product_id).await).map(Product)
+        found(ctx.loaders().products.load_one(self.row.product_id).await).map(|row| Product::seen(row, self.eyes))
     }
     async fn slug(&self) -> &str {
-        &self.0.slug
+        &self.row.slug
     }
     async fn name(&self) -> &str {
-        &self.0.name
+        &self.row.name
     }
     async fn description(&self) -> Option<&str> {
-        self.0.description.as_deref()
+        self.row.description.as_deref()
     }
     async fn status(&self) -> PlanStatus {
-        self.0.status.into()
+        self.row.status.into()
     }
     /// Raised by every change; what `expectedVersion` of `updatePlan` is compared with.
     async fn version(&self) -> i32 {
-        self.0.version
+        self.row.version
     }
     async fn pricing(&self) -> Pricing {
-        self.0.pricing.clone().into()
+        self.row.pricing.clone().into()
     }
     async fn approval(&self) -> ApprovalLevel {
-        self.0.approval.into()
+        self.row.approval.into()
     }
     /// Who decides; null where any reviewer does, and for who is not staff.
     async fn approval_group(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<ApprovalGroup>> {
-        let Some(group) = self.0.approval_group_id.filter(|_| read::plans::sees_all(ctx.actor())) else { return Ok(None) };
+        let Some(group) = self.row.approval_group_id.filter(|_| sees_all(&self.eyes.of(ctx))) else { return Ok(None) };
         Ok(loaded(ctx.loaders().approval_groups.load_one(group).await)?.map(ApprovalGroup))
     }
     /// With a sandbox, work there starts at once and production is locked until it is approved.
     async fn has_sandbox(&self) -> bool {
-        self.0.has_sandbox
+        self.row.has_sandbox
     }
     /// Sandbox first.
     async fn environments(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<PlanEnvironment>> {
-        let rows = one(ctx, EnvironmentsOf(self.0.id)).await?.unwrap_or_default();
+        let rows = one(ctx, EnvironmentsOf(self.row.id)).await?.unwrap_or_default();
         Ok(rows.into_iter().map(PlanEnvironment).collect())
     }
     async fn scopes(&self) -> Vec<PlanScope> {
-        self.0.scopes.iter().cloned().map(PlanScope).collect()
+        self.row.scopes.iter().cloned().map(PlanScope).collect()
     }
     async fn features(&self) -> Vec<PlanFeature> {
-        self.0.features.iter().map(|f| PlanFeature { name: f.name.clone(), value: f.value.clone() }).collect()
+        self.row.features.iter().map(|f| PlanFeature { name: f.name.clone(), value: f.value.clone() }).collect()
     }
     /// What is filled in when sandbox work is submitted for review.
     async fn submission_form(&self) -> Option<SubmissionForm> {
-        self.0.submission_form.clone().map(Into::into)
+        self.row.submission_form.clone().map(Into::into)
     }
     /// What a team is asked for when it subscribes.
     async fn custom_properties(&self) -> Vec<CustomPropertyDefinition> {
-        self.0.custom_properties.iter().cloned().map(Into::into).collect()
+        self.row.custom_properties.iter().cloned().map(Into::into).collect()
     }
     /// What to call the sandbox with: for those whose team holds the plan, and staff; empty for others.
     async fn sandbox_test_data(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<SandboxTestDatum>> {
-        let shown = sees_all(ctx.actor()) || self.is_held(ctx).await?;
-        let rows = self.0.sandbox_test_data.iter().filter(|_| shown).cloned();
+        let shown = sees_all(&self.eyes.of(ctx)) || self.is_held(ctx).await?;
+        let rows = self.row.sandbox_test_data.iter().filter(|_| shown).cloned();
         Ok(rows.map(Into::into).collect())
     }
     /// What reviewers want to see of the sandbox work.
     async fn review_checklist(&self) -> Vec<ReviewCheck> {
-        self.0.review_checklist.iter().cloned().map(Into::into).collect()
+        self.row.review_checklist.iter().cloned().map(Into::into).collect()
     }
     /// A subscription's time from its start to its end; null: it does not expire.
     async fn duration_days(&self) -> Option<i32> {
-        self.0.duration_days
+        self.row.duration_days
     }
     /// Null: its credentials do not expire by themselves.
     async fn credential_lifetime_days(&self) -> Option<i32> {
-        self.0.credential_lifetime_days
+        self.row.credential_lifetime_days
     }
     /// How long a secret works beside the one that a rotation puts in its place; 0: not at all.
     async fn rotation_overlap_hours(&self) -> i32 {
-        self.0.rotation_overlap_hours
+        self.row.rotation_overlap_hours
     }
     /// A rotation of its production credentials waits for a reviewer.
     async fn elevated(&self) -> bool {
-        self.0.elevated
+        self.row.elevated
     }
     /// What is done about a secret that a scanner found in public. Its team is told in any case.
     async fn leaked_key_action(&self) -> LeakedKeyAction {
-        self.0.leaked_key_action.into()
+        self.row.leaked_key_action.into()
     }
     /// A new team that sees it holds it at once.
     async fn auto_subscribe(&self) -> bool {
-        self.0.auto_subscribe
+        self.row.auto_subscribe
     }
     /// The version that took its place, where those who see it may see that one.
     async fn superseded_by(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Self>> {
-        let Some(id) = self.0.superseded_by else { return Ok(None) };
+        let Some(id) = self.row.superseded_by else { return Ok(None) };
         let newer = found(ctx.loaders().plans.load_one(id).await)?;
-        let shown = sees_all(ctx.actor())
+        let shown = sees_all(&self.eyes.of(ctx))
             || matches!(newer.status, entities::enums::PlanStatus::Active | entities::enums::PlanStatus::Deprecated);
-        Ok(shown.then_some(Self(newer)))
+        Ok(shown.then_some(Self::seen(newer, self.eyes)))
     }
     /// Null: no cap.
     async fn max_subscriptions_per_team(&self) -> Option<i32> {
-        self.0.max_subscriptions_per_team
+        self.row.max_subscriptions_per_team
     }
 }
 
 impl Plan {
     async fn is_held(&self, ctx: &Context<'_>) -> async_graphql::Result<bool> {
-        let Some(viewer) = ctx.actor().user_id() else { return Ok(false) };
-        Ok(one(ctx, HeldPlan(viewer, self.0.id)).await?.is_some())
+        let Some(teams) = catalog::teams(&self.eyes.of(ctx)) else { return Ok(false) };
+        Ok(one(ctx, HeldPlan(teams, self.row.id)).await?.is_some())
     }
 }
 
@@ -376,7 +393,7 @@ impl PlanMutation {
             Ok(id) => id,
             Err(error) => return payload(Err(error)),
         };
-        payload(plans::set_status(ctx.op(), ctx.actor(), id, input.status.into()).await.map(Plan))
+        payload(plans::set_status(ctx.op(), ctx.actor(), id, input.status.into()).await.map(Plan::from))
     }
 }
 
@@ -407,7 +424,7 @@ async fn create(ctx: &Context<'_>, input: CreatePlanInput) -> domain::Result<Pla
             auto_subscribe: input.auto_subscribe.unwrap_or(false),
         },
     };
-    plans::create(ctx.op(), ctx.actor(), cmd).await.map(Plan)
+    plans::create(ctx.op(), ctx.actor(), cmd).await.map(Plan::from)
 }
 
 async fn update(ctx: &Context<'_>, input: UpdatePlanInput) -> domain::Result<Plan> {
@@ -435,7 +452,7 @@ async fn update(ctx: &Context<'_>, input: UpdatePlanInput) -> domain::Result<Pla
         leaked_key_action: input.leaked_key_action.map(Into::into),
         auto_subscribe: input.auto_subscribe,
     };
-    plans::update(ctx.op(), ctx.actor(), id_of(&input.plan_id, "plan")?, cmd).await.map(Plan)
+    plans::update(ctx.op(), ctx.actor(), id_of(&input.plan_id, "plan")?, cmd).await.map(Plan::from)
 }
 
 fn environment(input: PlanEnvironmentInput) -> EnvironmentDraft {

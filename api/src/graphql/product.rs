@@ -20,6 +20,7 @@ use crate::{
         connection::HasCursor,
         endpoint::{Endpoint, EndpointConnection},
         enums::{ProductStatus, Visibility},
+        eyes::Eyes,
         loaders::catalog::{CategoriesOf, CurrentSpecOf, EnvironmentsOf},
         loaders::lists::{HeldOf, PlansOf, one},
         loaders::loaded,
@@ -37,48 +38,64 @@ use crate::{
 
 /// An API under one gateway base path.
 #[derive(Debug, Clone)]
-pub struct Product(pub product::Model);
+pub struct Product {
+    pub row: product::Model,
+    eyes: Eyes,
+}
+
+impl Product {
+    /// As it is seen by the eyes that something it belongs to is seen by.
+    pub fn seen(row: product::Model, eyes: Eyes) -> Self {
+        Self { row, eyes }
+    }
+}
+
+impl From<product::Model> for Product {
+    fn from(row: product::Model) -> Self {
+        Self::seen(row, Eyes::Own)
+    }
+}
 
 impl HasCursor for Product {
     fn cursor(&self) -> String {
-        self.0.id.to_string()
+        self.row.id.to_string()
     }
 }
 
 #[Object]
 impl Product {
     pub async fn id(&self) -> ID {
-        self.0.id.to_string().into()
+        self.row.id.to_string().into()
     }
     async fn slug(&self) -> &str {
-        &self.0.slug
+        &self.row.slug
     }
     async fn name(&self) -> &str {
-        &self.0.name
+        &self.row.name
     }
     async fn summary(&self) -> &str {
-        &self.0.summary
+        &self.row.summary
     }
     /// Markdown.
     async fn description(&self) -> Option<&str> {
-        self.0.description.as_deref()
+        self.row.description.as_deref()
     }
     async fn icon_url(&self) -> Option<Url> {
-        self.0.icon_url.clone().map(Url)
+        self.row.icon_url.clone().map(Url)
     }
     async fn categories(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<Category>> {
-        let rows = loaded(ctx.loaders().products.load_one(CategoriesOf(self.0.id)).await)?;
+        let rows = loaded(ctx.loaders().products.load_one(CategoriesOf(self.row.id)).await)?;
         Ok(rows.unwrap_or_default().into_iter().map(Category).collect())
     }
     async fn status(&self) -> ProductStatus {
-        self.0.status.into()
+        self.row.status.into()
     }
     async fn visibility(&self) -> Visibility {
-        self.0.visibility.into()
+        self.row.visibility.into()
     }
     /// The first segment of every call's path, without slashes.
     async fn base_path(&self) -> &str {
-        &self.0.base_path
+        &self.row.base_path
     }
     /// The operations of the served versions in the order of their documents, the current version's first. Every word of
     /// `search` is found in method, path, operation id, summary or tags.
@@ -92,7 +109,8 @@ impl Product {
         search: Option<String>,
     ) -> async_graphql::Result<EndpointConnection> {
         let page = page(ctx, first, after, last, before);
-        let found = endpoints::of_product(ctx.op(), ctx.actor(), self.0.id, search.as_deref(), &page).await.or_graphql()?;
+        let found =
+            endpoints::of_product(ctx.op(), &self.eyes.of(ctx), self.row.id, search.as_deref(), &page).await.or_graphql()?;
         Ok(EndpointConnection(found.map(Endpoint)))
     }
     /// The versions of its document, newest first, retired ones too.
@@ -105,26 +123,27 @@ impl Product {
         before: Option<String>,
     ) -> async_graphql::Result<SpecVersionConnection> {
         let page = page(ctx, first, after, last, before);
-        let found = specs::of_product(ctx.op(), self.0.id, &page).await.or_graphql()?;
-        Ok(SpecVersionConnection(found.map(SpecVersion)))
+        let found = specs::of_product(ctx.op(), self.row.id, &page).await.or_graphql()?;
+        Ok(SpecVersionConnection(found.map(|row| SpecVersion::seen(row, self.eyes))))
     }
     async fn current_spec(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<SpecVersion>> {
-        Ok(loaded(ctx.loaders().products.load_one(CurrentSpecOf(self.0.id)).await)?.map(SpecVersion))
+        Ok(loaded(ctx.loaders().products.load_one(CurrentSpecOf(self.row.id)).await)?
+            .map(|row| SpecVersion::seen(row, self.eyes)))
     }
     /// Those that are set up, sandbox first.
     async fn environments(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<ProductEnvironment>> {
-        let rows = loaded(ctx.loaders().products.load_one(EnvironmentsOf(self.0.id)).await)?.unwrap_or_default();
-        Ok(rows.into_iter().map(|row| ProductEnvironment { row, product: self.0.clone() }).collect())
+        let rows = loaded(ctx.loaders().products.load_one(EnvironmentsOf(self.row.id)).await)?.unwrap_or_default();
+        Ok(rows.into_iter().map(|row| ProductEnvironment { row, product: self.row.clone(), eyes: self.eyes }).collect())
     }
     /// What it is offered under, oldest first. Staff see plans that are not offered too.
     async fn plans(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<Plan>> {
-        let key = PlansOf { product: self.0.id, all: domain::read::plans::sees_all(ctx.actor()) };
-        Ok(one(ctx, key).await?.unwrap_or_default().into_iter().map(Plan).collect())
+        let key = PlansOf { product: self.row.id, all: domain::read::plans::sees_all(&self.eyes.of(ctx)) };
+        Ok(one(ctx, key).await?.unwrap_or_default().into_iter().map(|row| Plan::seen(row, self.eyes)).collect())
     }
     /// What your teams hold of it, newest first.
     async fn viewer_subscriptions(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<Subscription>> {
-        let Some(user) = ctx.actor().user_id() else { return Ok(Vec::new()) };
-        Ok(one(ctx, HeldOf(user, self.0.id)).await?.unwrap_or_default().into_iter().map(Subscription).collect())
+        let Some(teams) = catalog::teams(&self.eyes.of(ctx)) else { return Ok(Vec::new()) };
+        Ok(one(ctx, HeldOf(teams, self.row.id)).await?.unwrap_or_default().into_iter().map(Subscription).collect())
     }
     /// To whom it is assigned, newest first; for staff.
     async fn assignments(
@@ -136,7 +155,7 @@ impl Product {
         before: Option<String>,
     ) -> async_graphql::Result<Option<AssignmentConnection>> {
         let page = page(ctx, first, after, last, before);
-        let found = assignments::of_product(ctx.op(), ctx.actor(), self.0.id, &page).await.or_graphql()?;
+        let found = assignments::of_product(ctx.op(), &self.eyes.of(ctx), self.row.id, &page).await.or_graphql()?;
         Ok(found.map(|found| AssignmentConnection(found.map(Assignment))))
     }
 }
@@ -164,13 +183,13 @@ impl ProductQuery {
         let page = page(ctx, first, after, last, before);
         let filter = Filter { search, category, status: None };
         let found = catalog::products(ctx.op(), ctx.actor(), &filter, &page).await.or_graphql()?;
-        Ok(ProductConnection(found.map(Product)))
+        Ok(ProductConnection(found.map(Product::from)))
     }
 
     /// Null for what does not exist or you may not see.
     async fn product(&self, ctx: &Context<'_>, slug: String) -> async_graphql::Result<Option<Product>> {
         let found = catalog::product_by_slug(ctx.op(), ctx.actor(), &slug).await.or_graphql()?;
-        Ok(found.map(Product))
+        Ok(found.map(Product::from))
     }
 }
 
@@ -196,7 +215,22 @@ impl ProviderCatalog {
         let page = page(ctx, first, after, last, before);
         let filter = Filter { search, category: None, status: status.map(Into::into) };
         let found = catalog::products(ctx.op(), ctx.actor(), &filter, &page).await.or_graphql()?;
-        Ok(ProductConnection(found.map(Product)))
+        Ok(ProductConnection(found.map(Product::from)))
+    }
+
+    /// The catalog as the members of this team see it, by name, and all that leads on from it too: plans, endpoints, versions and
+    /// what the team holds.
+    async fn catalog_as(
+        &self,
+        ctx: &Context<'_>,
+        team_id: ID,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> async_graphql::Result<ProductConnection> {
+        let team = id_of(&team_id, "team").or_graphql()?;
+        let page = page(ctx, first, after, None, None);
+        let found = catalog::products_as(ctx.op(), ctx.actor(), team, &page).await.or_graphql()?;
+        Ok(ProductConnection(found.map(|row| Product::seen(row, Eyes::MemberOf(team)))))
     }
 }
 
@@ -261,7 +295,7 @@ impl ProductMutation {
             visibility: input.visibility.into(),
             categories: input.categories.iter().flatten().map(id_referred_to).collect(),
         };
-        payload(products::create(ctx.op(), ctx.actor(), cmd).await.map(Product))
+        payload(products::create(ctx.op(), ctx.actor(), cmd).await.map(Product::from))
     }
 
     async fn update_product(
@@ -283,7 +317,7 @@ impl ProductMutation {
             };
             products::update(ctx.op(), ctx.actor(), cmd).await
         };
-        payload(done.await.map(Product))
+        payload(done.await.map(Product::from))
     }
 
     /// DRAFT and RETIRED products are there for staff alone. A PUBLISHED one is DEPRECATED before it is RETIRED.
@@ -296,6 +330,6 @@ impl ProductMutation {
             let id = id_of(&input.product_id, "product")?;
             products::set_status(ctx.op(), ctx.actor(), id, input.status.into()).await
         };
-        payload(done.await.map(Product))
+        payload(done.await.map(Product::from))
     }
 }

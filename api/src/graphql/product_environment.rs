@@ -10,6 +10,7 @@ use entities::{columns::HeaderContent, product, product_environment};
 
 use crate::graphql::{
     enums::{Backend, Environment, LogSink},
+    eyes::Eyes,
     payload::payload,
     portal::change,
     product::{Product, ProductPayload},
@@ -22,6 +23,7 @@ use crate::graphql::{
 pub struct ProductEnvironment {
     pub row: product_environment::Model,
     pub product: product::Model,
+    pub eyes: Eyes,
 }
 
 /// A header; the value is null where it is a secret.
@@ -33,7 +35,7 @@ pub struct HeaderValue {
 
 impl ProductEnvironment {
     fn for_staff<T>(&self, ctx: &Context<'_>, value: impl FnOnce(&product_environment::Model) -> Option<T>) -> Option<T> {
-        (catalog::onlooker(ctx.actor()) == Onlooker::Staff).then(|| value(&self.row)).flatten()
+        (catalog::onlooker(&self.eyes.of(ctx)) == Onlooker::Staff).then(|| value(&self.row)).flatten()
     }
 }
 
@@ -124,6 +126,6 @@ impl ProductEnvironmentMutation {
             };
             product_environments::set(ctx.op(), ctx.actor(), cmd).await
         };
-        payload(done.await.map(Product))
+        payload(done.await.map(Product::from))
     }
 }

@@ -115,7 +115,7 @@ impl RequestLogEntry {
             Some(client) => one(ctx, ProductsOf(client)).await?.unwrap_or_default(),
             None => Vec::new(),
         };
-        Ok(catalog::may_see_of(ctx.actor(), &product, &held).then_some(Product(product)))
+        Ok(catalog::may_see_of(ctx.actor(), &product, &held).then_some(Product::from(product)))
     }
     /// Whether it was made from the portal's explorer.
     async fn via_explorer(&self) -> bool {

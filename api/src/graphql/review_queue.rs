@@ -62,11 +62,11 @@ impl QueueItem {
     }
     /// Null of a team that registers; so is the product.
     async fn plan(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Plan>> {
-        Ok(self.plan_asked(ctx).await?.map(Plan))
+        Ok(self.plan_asked(ctx).await?.map(Plan::from))
     }
     async fn product(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Product>> {
         let Some(id) = self.0.product_id else { return Ok(None) };
-        found(ctx.loaders().products.load_one(id).await).map(|row| Some(Product(row)))
+        found(ctx.loaders().products.load_one(id).await).map(|row| Some(Product::from(row)))
     }
     /// Who took it, then who decided.
     async fn assignee(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<User>> {

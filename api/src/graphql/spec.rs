@@ -11,6 +11,7 @@ use crate::{
     graphql::{
         connection::HasCursor,
         enums::{Environment, SpecChangeKind, SpecFormat, SpecStatus},
+        eyes::Eyes,
         loaders::{
             found,
             lists::{Breaks, ChangesOf, one},
@@ -25,39 +26,55 @@ use crate::{
 
 /// A version of a product's OpenAPI document. Several can be served at once, each under its path prefix.
 #[derive(Debug, Clone)]
-pub struct SpecVersion(pub spec_version::Model);
+pub struct SpecVersion {
+    pub row: spec_version::Model,
+    eyes: Eyes,
+}
+
+impl SpecVersion {
+    /// As it is seen by the eyes that its product is seen by.
+    pub fn seen(row: spec_version::Model, eyes: Eyes) -> Self {
+        Self { row, eyes }
+    }
+}
+
+impl From<spec_version::Model> for SpecVersion {
+    fn from(row: spec_version::Model) -> Self {
+        Self::seen(row, Eyes::Own)
+    }
+}
 
 impl HasCursor for SpecVersion {
     fn cursor(&self) -> String {
-        self.0.id.to_string()
+        self.row.id.to_string()
     }
 }
 
 #[Object]
 impl SpecVersion {
     pub async fn id(&self) -> ID {
-        self.0.id.to_string().into()
+        self.row.id.to_string().into()
     }
     async fn version(&self) -> &str {
-        &self.0.version
+        &self.row.version
     }
     /// The version of the OpenAPI specification, such as `3.1.0`.
     async fn openapi(&self) -> &str {
-        &self.0.openapi
+        &self.row.openapi
     }
     async fn published_at(&self) -> DateTime<Utc> {
-        self.0.published_at
+        self.row.published_at
     }
     async fn status(&self) -> SpecStatus {
-        self.0.status.into()
+        self.row.status.into()
     }
     /// What stands between the product's base path and the document's paths: empty, or such as `/v2`.
     async fn path_prefix(&self) -> &str {
-        &self.0.path_prefix
+        &self.row.path_prefix
     }
     /// Empty where it is RETIRED.
     async fn served_by(&self) -> Vec<Environment> {
-        self.0.served_by.iter().copied().map(Environment::from).collect()
+        self.row.served_by.iter().copied().map(Environment::from).collect()
     }
     /// The document with the gateway as its server. Send what signed you in along where the product is not PUBLIC; answers
     /// have an ETag.
@@ -66,27 +83,27 @@ impl SpecVersion {
         ctx: &Context<'_>,
         #[graphql(default_with = "Some(SpecFormat::Json)")] format: Option<SpecFormat>,
     ) -> async_graphql::Result<Url> {
-        let product = found(ctx.loaders().products.load_one(self.0.product_id).await)?;
+        let product = found(ctx.loaders().products.load_one(self.row.product_id).await)?;
         let extension = match format {
             None | Some(SpecFormat::Json) => "json",
             Some(SpecFormat::Yaml) => "yaml",
         };
         let base = &ctx.site().base_url;
-        Ok(Url(format!("{base}/products/{}/openapi/{}.{extension}", product.slug, self.0.version)))
+        Ok(Url(format!("{base}/products/{}/openapi/{}.{extension}", product.slug, self.row.version)))
     }
     /// What it changed of the version before it, breaking changes first.
     async fn changes(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<SpecChange>> {
-        let key = ChangesOf { spec: self.0.id, all: spec_changes::sees_all(ctx.actor()) };
+        let key = ChangesOf { spec: self.row.id, all: spec_changes::sees_all(&self.eyes.of(ctx)) };
         Ok(one(ctx, key).await?.unwrap_or_default().into_iter().map(SpecChange).collect())
     }
     /// Whether a caller of the version before it who did nothing wrong may fail now.
     async fn breaking(&self, ctx: &Context<'_>) -> async_graphql::Result<bool> {
-        let key = Breaks { spec: self.0.id, all: spec_changes::sees_all(ctx.actor()) };
+        let key = Breaks { spec: self.row.id, all: spec_changes::sees_all(&self.eyes.of(ctx)) };
         Ok(one(ctx, key).await?.unwrap_or_default())
     }
     /// Markdown.
     async fn release_notes(&self) -> Option<&str> {
-        self.0.release_notes.as_deref()
+        self.row.release_notes.as_deref()
     }
 }
 
@@ -167,7 +184,7 @@ impl SpecMutation {
             };
             specs::publish(ctx.op(), ctx.actor(), cmd).await
         };
-        payload(done.await.map(|(spec, product)| (SpecVersion(spec), Product(product))))
+        payload(done.await.map(|(spec, product)| (SpecVersion::from(spec), Product::from(product))))
     }
 
     /// Makes a version CURRENT (the former one stays SUPPORTED), SUPPORTED or RETIRED.
@@ -181,6 +198,6 @@ impl SpecMutation {
             let id = id_of(&input.spec_id, "version")?;
             specs::set_status(ctx.op(), ctx.actor(), id, input.status.into(), served_by).await
         };
-        payload(done.await.map(Product))
+        payload(done.await.map(Product::from))
     }
 }

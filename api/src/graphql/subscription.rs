@@ -64,7 +64,7 @@ impl Subscription {
         found(ctx.loaders().teams.load_one(self.0.team_id).await).map(Team)
     }
     async fn plan(&self, ctx: &Context<'_>) -> async_graphql::Result<Plan> {
-        found(ctx.loaders().plans.load_one(self.0.plan_id).await).map(Plan)
+        found(ctx.loaders().plans.load_one(self.0.plan_id).await).map(Plan::from)
     }
     /// Who subscribed.
     async fn owner(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<User>> {
@@ -137,7 +137,7 @@ impl Subscription {
     /// What it was asked to be moved to; the plan stays in force until a reviewer has decided.
     async fn pending_plan_change(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Plan>> {
         let Some(id) = self.0.pending_plan_id else { return Ok(None) };
-        found(ctx.loaders().plans.load_one(id).await).map(|plan| Some(Plan(plan)))
+        found(ctx.loaders().plans.load_one(id).await).map(|plan| Some(Plan::from(plan)))
     }
     /// What the plan asks for, and what was answered.
     async fn custom_properties(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<CustomPropertyValue>> {

@@ -17,8 +17,9 @@ use super::{
     search,
 };
 use crate::{
-    Actor, Domain, Result,
+    Actor, Domain, DomainError, Result,
     access::{require_somebody, require_staff},
+    actor::Who,
     rules::{
         policy::StaffRight,
         visibility::{Onlooker, Reach, Verdict, verdict},
@@ -26,7 +27,7 @@ use crate::{
 };
 
 /// Whose teams count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Teams {
     /// All in which this person is a member.
     Of(UserId),
@@ -43,6 +44,26 @@ pub fn onlooker(actor: &Actor) -> Onlooker {
     match require_somebody(actor) {
         Ok(()) => Onlooker::SignedIn,
         Err(_) => Onlooker::Stranger,
+    }
+}
+
+/// The teams through which an actor sees more than others; `None` for who is in none by nature.
+pub fn teams(actor: &Actor) -> Option<Teams> {
+    match actor.who {
+        Who::User { id, .. } => Some(Teams::Of(id)),
+        Who::MemberOf(team) => Some(Teams::One(team)),
+        Who::Nobody | Who::Unproven { .. } | Who::System => None,
+    }
+}
+
+impl Teams {
+    /// The rows whose column names one of them.
+    pub(super) fn rows(self, column: impl ColumnTrait) -> SimpleExpr {
+        match self {
+            Self::One(team) => column.eq(team),
+            Self::Of(user) => column
+                .in_subquery(membership::Entity::for_user(user).select_only().column(membership::Column::TeamId).into_query()),
+        }
     }
 }
 
@@ -64,7 +85,7 @@ fn scope(actor: &Actor) -> Option<Condition> {
         Onlooker::Stranger => Condition::any().add(P::Visibility.eq(Visibility::Public)),
         Onlooker::SignedIn => {
             let open = P::Visibility.is_in([Visibility::Public, Visibility::Members]);
-            let ways = actor.user_id().map(|user| Ways::to(Teams::Of(user)));
+            let ways = teams(actor).map(Ways::to);
             ways.into_iter().flat_map(Ways::all).fold(Condition::any().add(open), |any, way| any.add(P::Id.in_subquery(way)))
         }
     };
@@ -87,13 +108,8 @@ impl Ways {
             assigned.select_only().column(A::ProductId).into_query()
         };
         let active = |column: team::Column| {
-            let mine = match teams {
-                Teams::One(team) => team::Column::Id.eq(team),
-                Teams::Of(user) => team::Column::Id.in_subquery(
-                    membership::Entity::for_user(user).select_only().column(membership::Column::TeamId).into_query(),
-                ),
-            };
-            let active = team::Entity::find().filter(mine).filter(team::Column::Status.eq(TeamStatus::Active));
+            let active =
+                team::Entity::find().filter(teams.rows(team::Column::Id)).filter(team::Column::Status.eq(TeamStatus::Active));
             active.filter(column.is_not_null()).select_only().column(column).into_query()
         };
         let ids = || active(team::Column::Id);
@@ -136,9 +152,9 @@ fn in_(ids: SelectStatement) -> SimpleExpr {
 
 /// Whether an actor may see a product that was read already.
 pub async fn may_see(db: &impl ConnectionTrait, actor: &Actor, product: &product::Model) -> Result<bool> {
-    match (verdict(product.status, product.visibility, onlooker(actor)), actor.user_id()) {
+    match (verdict(product.status, product.visibility, onlooker(actor)), teams(actor)) {
         (Verdict::Seen, _) => Ok(true),
-        (Verdict::IfReached, Some(user)) => Ok(reach(db, product.id, Teams::Of(user)).await?.any()),
+        (Verdict::IfReached, Some(teams)) => Ok(reach(db, product.id, teams).await?.any()),
         (Verdict::Hidden | Verdict::IfReached, _) => Ok(false),
     }
 }
@@ -211,6 +227,13 @@ pub async fn products(ctx: &Domain, actor: &Actor, filter: &Filter, request: &Pa
         list = list.filter(in_text.add(in_category));
     }
     page::by_name::<_, ProductId>(ctx, list, (P::Name, P::Id), request).await
+}
+
+/// For staff: the catalog as the members of this team see it, by name.
+pub async fn products_as(ctx: &Domain, actor: &Actor, team: TeamId, request: &PageRequest) -> Result<Page<product::Model>> {
+    require_staff(actor, StaffRight::Read)?;
+    team::Entity::find_by_id(team).one(&ctx.db).await?.ok_or(DomainError::NotFound("team"))?;
+    products(ctx, &Actor::member_of(team), &Filter::default(), request).await
 }
 
 fn folded(column: impl ColumnTrait, like: LikeExpr) -> SimpleExpr {

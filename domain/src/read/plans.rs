@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use entities::{
     enums::PlanStatus,
-    id::{PlanId, ProductId, UserId},
-    membership, plan, plan_environment, subscription,
+    id::{PlanId, ProductId},
+    plan, plan_environment, subscription,
 };
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::catalog;
+use super::catalog::{self, Teams};
 use crate::{
     Actor, Domain, Result,
     access::require_staff,
@@ -61,20 +61,18 @@ pub async fn environments(ctx: &Domain, plans: &[PlanId]) -> Result<HashMap<Plan
 }
 
 async fn held_by_viewer(ctx: &Domain, actor: &Actor, plan: PlanId) -> Result<bool> {
-    let Some(user) = actor.user_id() else { return Ok(false) };
-    let teams = membership::Entity::for_user(user).select_only().column(membership::Column::TeamId).into_query();
+    let Some(teams) = catalog::teams(actor) else { return Ok(false) };
     let held = subscription::Entity::find()
         .filter(subscription::Column::PlanId.eq(plan))
-        .filter(subscription::Column::TeamId.in_subquery(teams));
+        .filter(teams.rows(subscription::Column::TeamId));
     Ok(held.one(&ctx.db).await?.is_some())
 }
 
-/// Which of these plans a person's teams hold, not counting what is over.
-pub async fn held_of(ctx: &Domain, user: UserId, plans: &[PlanId]) -> Result<Vec<PlanId>> {
-    let teams = membership::Entity::for_user(user).select_only().column(membership::Column::TeamId).into_query();
+/// Which of these plans these teams hold, not counting what is over.
+pub async fn held_of(ctx: &Domain, teams: Teams, plans: &[PlanId]) -> Result<Vec<PlanId>> {
     let held = subscription::Entity::find()
         .filter(subscription::Column::PlanId.is_in(plans.iter().map(|id| id.0)))
-        .filter(subscription::Column::TeamId.in_subquery(teams))
+        .filter(teams.rows(subscription::Column::TeamId))
         .filter(subscription::Column::Status.is_not_in(FINAL));
     Ok(held.select_only().column(subscription::Column::PlanId).distinct().into_tuple().all(&ctx.db).await?)
 }

@@ -6,11 +6,14 @@ use entities::{
     client,
     enums::{PipelinePhase, SubscriptionStatus},
     id::{PlanId, ProductId, SubscriptionId, TeamId},
-    membership, scope_grant, subscription,
+    scope_grant, subscription,
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
-use super::page::{Page, PageRequest, newest_first};
+use super::{
+    catalog::Teams,
+    page::{Page, PageRequest, newest_first},
+};
 use crate::{
     Actor, Domain, Result,
     access::{may, membership as membership_in, require_staff},
@@ -66,15 +69,14 @@ pub async fn all(ctx: &Domain, actor: &Actor, filter: &Filter, page: &PageReques
     newest_first::<_, SubscriptionId>(ctx, list, subscription::Column::Id, page).await
 }
 
-/// What the viewer's teams hold of these products, newest first.
-pub async fn of_viewer(
+/// What these teams hold of these products, newest first.
+pub async fn of_products(
     ctx: &Domain,
-    user: entities::id::UserId,
+    teams: Teams,
     products: &[ProductId],
 ) -> Result<HashMap<ProductId, Vec<subscription::Model>>> {
-    let teams = membership::Entity::for_user(user).all(&ctx.db).await?;
     let rows = subscription::Entity::find()
-        .filter(subscription::Column::TeamId.is_in(teams.iter().map(|m| m.team_id.0)))
+        .filter(teams.rows(subscription::Column::TeamId))
         .filter(subscription::Column::ProductId.is_in(products.iter().map(|id| id.0)))
         .order_by_desc(subscription::Column::Id)
         .all(&ctx.db)

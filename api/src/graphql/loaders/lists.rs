@@ -11,8 +11,9 @@ use domain::{
     Actor, Domain, DomainError, access,
     actor::{Origin, Who},
     read::{
-        access_explanation, approval_groups, catalog, clients, domains, evidence, leaks, onboarding, plans, sample_request,
-        spec_changes, sso, submissions, subscriptions,
+        access_explanation, approval_groups,
+        catalog::{self, Teams},
+        clients, domains, evidence, leaks, onboarding, plans, sample_request, spec_changes, sso, submissions, subscriptions,
     },
     rules::{access_explanation::Facts, evidence::Seen, policy::MemberRight, spec_changes::SpecChange},
 };
@@ -92,10 +93,12 @@ impl Loader<PlansOf> for Lists {
     type Error = Arc<DomainError>;
 
     async fn load(&self, keys: &[PlansOf]) -> Result<HashMap<PlansOf, Self::Value>, Self::Error> {
-        let products: Vec<_> = keys.iter().map(|key| key.product).collect();
-        let all = keys.iter().any(|key| key.all);
-        let rows = plans::of_products(&self.0, all, &products).await.map_err(Arc::new)?;
-        Ok(rows.into_iter().map(|(product, plans)| (PlansOf { product, all }, plans)).collect())
+        let mut found = HashMap::new();
+        for (all, products) in grouped(keys, |key| (key.all, key.product)) {
+            let rows = plans::of_products(&self.0, all, &products).await.map_err(Arc::new)?;
+            found.extend(rows.into_iter().map(|(product, plans)| (PlansOf { product, all }, plans)));
+        }
+        Ok(found)
     }
 }
 
@@ -111,10 +114,12 @@ impl Loader<ChangesOf> for Lists {
     type Error = Arc<DomainError>;
 
     async fn load(&self, keys: &[ChangesOf]) -> Result<HashMap<ChangesOf, Self::Value>, Self::Error> {
-        let specs: Vec<_> = keys.iter().map(|key| key.spec).collect();
-        let all = keys.iter().any(|key| key.all);
-        let rows = spec_changes::of_specs(&self.0, all, &specs).await.map_err(Arc::new)?;
-        Ok(rows.into_iter().map(|(spec, changes)| (ChangesOf { spec, all }, changes)).collect())
+        let mut found = HashMap::new();
+        for (all, specs) in grouped(keys, |key| (key.all, key.spec)) {
+            let rows = spec_changes::of_specs(&self.0, all, &specs).await.map_err(Arc::new)?;
+            found.extend(rows.into_iter().map(|(spec, changes)| (ChangesOf { spec, all }, changes)));
+        }
+        Ok(found)
     }
 }
 
@@ -130,42 +135,48 @@ impl Loader<Breaks> for Lists {
     type Error = Arc<DomainError>;
 
     async fn load(&self, keys: &[Breaks]) -> Result<HashMap<Breaks, bool>, Self::Error> {
-        let specs: Vec<_> = keys.iter().map(|key| key.spec).collect();
-        let all = keys.iter().any(|key| key.all);
-        let rows = spec_changes::breaking(&self.0, all, &specs).await.map_err(Arc::new)?;
-        Ok(rows.into_iter().map(|(spec, breaking)| (Breaks { spec, all }, breaking)).collect())
+        let mut found = HashMap::new();
+        for (all, specs) in grouped(keys, |key| (key.all, key.spec)) {
+            let rows = spec_changes::breaking(&self.0, all, &specs).await.map_err(Arc::new)?;
+            found.extend(rows.into_iter().map(|(spec, breaking)| (Breaks { spec, all }, breaking)));
+        }
+        Ok(found)
     }
 }
 
-/// What a person's teams hold of a product.
+/// What teams hold of a product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct HeldOf(pub UserId, pub ProductId);
+pub struct HeldOf(pub Teams, pub ProductId);
 
 impl Loader<HeldOf> for Lists {
     type Value = Vec<subscription::Model>;
     type Error = Arc<DomainError>;
 
     async fn load(&self, keys: &[HeldOf]) -> Result<HashMap<HeldOf, Self::Value>, Self::Error> {
-        let Some(HeldOf(user, _)) = keys.first().copied() else { return Ok(HashMap::new()) };
-        let products: Vec<_> = keys.iter().map(|key| key.1).collect();
-        let rows = subscriptions::of_viewer(&self.0, user, &products).await.map_err(Arc::new)?;
-        Ok(rows.into_iter().map(|(product, held)| (HeldOf(user, product), held)).collect())
+        let mut found = HashMap::new();
+        for (teams, products) in grouped(keys, |key| (key.0, key.1)) {
+            let rows = subscriptions::of_products(&self.0, teams, &products).await.map_err(Arc::new)?;
+            found.extend(rows.into_iter().map(|(product, held)| (HeldOf(teams, product), held)));
+        }
+        Ok(found)
     }
 }
 
-/// Whether a person's teams hold a plan, not counting what is over.
+/// Whether teams hold a plan, not counting what is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct HeldPlan(pub UserId, pub PlanId);
+pub struct HeldPlan(pub Teams, pub PlanId);
 
 impl Loader<HeldPlan> for Lists {
     type Value = ();
     type Error = Arc<DomainError>;
 
     async fn load(&self, keys: &[HeldPlan]) -> Result<HashMap<HeldPlan, ()>, Self::Error> {
-        let Some(HeldPlan(user, _)) = keys.first().copied() else { return Ok(HashMap::new()) };
-        let ids: Vec<_> = keys.iter().map(|key| key.1).collect();
-        let held = plans::held_of(&self.0, user, &ids).await.map_err(Arc::new)?;
-        Ok(held.into_iter().map(|plan| (HeldPlan(user, plan), ())).collect())
+        let mut found = HashMap::new();
+        for (teams, plans) in grouped(keys, |key| (key.0, key.1)) {
+            let held = plans::held_of(&self.0, teams, &plans).await.map_err(Arc::new)?;
+            found.extend(held.into_iter().map(|plan| (HeldPlan(teams, plan), ())));
+        }
+        Ok(found)
     }
 }
 
@@ -181,10 +192,8 @@ impl Loader<AccessFacts> for Lists {
     type Error = Arc<DomainError>;
 
     async fn load(&self, keys: &[AccessFacts]) -> Result<HashMap<AccessFacts, Arc<Facts>>, Self::Error> {
-        let teams: HashSet<_> = keys.iter().map(|key| key.team).collect();
         let mut found = HashMap::new();
-        for team in teams {
-            let products: Vec<_> = keys.iter().filter(|key| key.team == team).map(|key| key.product).collect();
+        for (team, products) in grouped(keys, |key| (key.team, key.product)) {
             let facts = access_explanation::facts(&self.0, team, &products).await.map_err(Arc::new)?;
             found.extend(facts.into_iter().map(|(product, facts)| (AccessFacts { team, product }, facts)));
         }
@@ -210,6 +219,15 @@ impl Loader<SeenProduct> for Lists {
         let rows = catalog::products_by_id(&self.0, &actor, &ids).await.map_err(Arc::new)?;
         Ok(rows.into_iter().map(|row| (SeenProduct { by, id: row.id }, row)).collect())
     }
+}
+
+/// What is looked up together, by what it has in common.
+fn grouped<K, G: Eq + Hash, I>(keys: &[K], parts: impl Fn(&K) -> (G, I)) -> HashMap<G, Vec<I>> {
+    let mut groups: HashMap<G, Vec<I>> = HashMap::new();
+    for (group, id) in keys.iter().map(parts) {
+        groups.entry(group).or_default().push(id);
+    }
+    groups
 }
 
 /// One key's value; `None` where there is nothing.
