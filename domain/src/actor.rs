@@ -93,6 +93,14 @@ impl Actor {
         Self { who: Who::Nobody, origin }
     }
 
+    /// The team whose members' eyes these are.
+    pub fn seen_as_member_of(&self) -> Option<TeamId> {
+        match self.who {
+            Who::MemberOf(team) => Some(team),
+            _ => None,
+        }
+    }
+
     /// The person who asks.
     pub fn signed_in(&self) -> Result<UserId, DomainError> {
         match self.who {

@@ -19,7 +19,6 @@ use super::{
 use crate::{
     Actor, Domain, DomainError, Result,
     access::{require_somebody, require_staff},
-    actor::Who,
     rules::{
         policy::StaffRight,
         visibility::{Onlooker, Reach, Verdict, verdict},
@@ -49,11 +48,8 @@ pub fn onlooker(actor: &Actor) -> Onlooker {
 
 /// The teams through which an actor sees more than others; `None` for who is in none by nature.
 pub fn teams(actor: &Actor) -> Option<Teams> {
-    match actor.who {
-        Who::User { id, .. } => Some(Teams::Of(id)),
-        Who::MemberOf(team) => Some(Teams::One(team)),
-        Who::Nobody | Who::Unproven { .. } | Who::System => None,
-    }
+    let seen_as = actor.seen_as_member_of().map(Teams::One);
+    seen_as.or_else(|| actor.user_id().map(Teams::Of))
 }
 
 impl Teams {
