@@ -93,9 +93,10 @@ impl App {
         let reach = if config.outgoing_private { Reach::Private } else { Reach::Public };
         let outgoing = Arc::new(outgoing::Client::new(reach).map_err(io::Error::other)?);
         let identities = OpenIdConnect::new(Arc::clone(&outgoing), env.clone()).map_err(io::Error::other)?;
+        let staff = staff_sso(&config)?;
         let mut domain = storage::open(&config, env).await?.fetching_by(outgoing);
         domain = domain.asking(Arc::new(dns::Resolver::new(&config.dns_servers)));
-        domain = domain.signing_in_by(Arc::new(identities), staff_sso(&config)?);
+        domain = domain.signing_in_by(Arc::new(identities), staff);
         let metrics = Arc::new(Metrics::new(domain.now()));
         let counting = Arc::clone(&metrics);
         domain.db.set_metric_callback(move |statement| counting.statement(statement.elapsed));

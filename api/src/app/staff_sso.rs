@@ -21,3 +21,34 @@ pub fn staff_sso(config: &Config) -> Result<Option<StaffSso>, StartError> {
     };
     Ok(Some(StaffSso { issuer, client_id, client_secret, domains, enforced }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_of_it_is_told_and_none_of_it_is_fine() {
+        let with = |issuer: bool, client_id: bool, domains: bool| {
+            let mut config = Config::default();
+            config.staff_sso.issuer = issuer.then(|| "https://login.example.com".to_owned());
+            config.staff_sso.client_id = client_id.then(|| "portico".to_owned());
+            config.staff_sso.domains = if domains { vec!["example.com".to_owned()] } else { Vec::new() };
+            staff_sso(&config).map(|found| found.is_some()).map_err(|error| error.to_string())
+        };
+        let missing = |given: &str, missing: &str| {
+            Err(format!(
+                "PORTICO_STAFF_SSO_{given} is set and PORTICO_STAFF_SSO_{missing} is not: single sign-on of staff needs both"
+            ))
+        };
+        for (issuer, client_id, domains, told) in [
+            (false, false, false, Ok(false)),
+            (true, true, true, Ok(true)),
+            (true, true, false, missing("ISSUER", "DOMAINS")),
+            (true, false, true, missing("ISSUER", "CLIENT_ID")),
+            (false, true, true, missing("CLIENT_ID", "ISSUER")),
+            (false, false, true, missing("DOMAINS", "ISSUER")),
+        ] {
+            assert_eq!(with(issuer, client_id, domains), told);
+        }
+    }
+}
