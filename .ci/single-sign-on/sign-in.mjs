@@ -10,7 +10,6 @@ import Provider from 'oidc-provider'
 import { Browser } from './browser.mjs'
 
 const { PORTICO_API: api, PARTNER_TOKEN: token, DNS_PORT: dns } = process.env
-const callback = `${api}/auth/sso/callback`
 
 async function mutate(field, type, input, select) {
   const query = `mutation($input: ${type}!) { ${field}(input: $input) { ${select} userErrors { code message path } } }`
@@ -23,6 +22,7 @@ async function mutate(field, type, input, select) {
 }
 
 const { team } = await mutate('createTeam', 'CreateTeamInput', { name: 'Acme' }, 'team { id }')
+const callback = `${api}/auth/sso/callback/${team.id}`
 const defaultAccess = { team: 'READ', credentials: 'FULL', billing: 'NONE' }
 const domains = []
 for (const domain of ['acme.example', 'globex.example']) {

@@ -13,7 +13,7 @@ pub struct Site {
 }
 
 impl Site {
-    /// Where identity providers send browsers back to.
+    /// Below which identity providers send browsers back.
     pub fn sso_callback(&self) -> String {
         format!("{}/auth/sso/callback", self.base_url)
     }

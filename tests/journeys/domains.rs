@@ -280,4 +280,9 @@ async fn domains_are_managed_by_who_manages_the_team_within_what_they_hold() {
     app.mutate(Some(&manager), "acceptInvitation", json!({ "token": token }), "team { id }").await;
     let refused = app.refusal(Some(&manager), "claimDomain", "ClaimDomainInput", claim(&team, "y.example")).await;
     assert!(refused.starts_with("INVALID defaultAccess") || refused.contains("defaultAccess"), "{refused}");
+    // Nor be opened that somebody else has given.
+    let switched = |on: bool| json!({ "domainId": domain["id"], "autoJoin": on });
+    app.mutate_as(Some(&manager), "updateDomain", "UpdateDomainInput", switched(false), "domain { autoJoin }").await;
+    let refused = app.refusal(Some(&manager), "updateDomain", "UpdateDomainInput", switched(true)).await;
+    assert!(refused.contains("defaultAccess"), "{refused}");
 }

@@ -96,9 +96,16 @@ impl TestApp {
         Left { url, cookie: cookie.split(';').next().expect("a cookie").to_owned() }
     }
 
+    /// To the one provider's own address.
     async fn comes_back(&self, back: &[(String, String)], cookie: &str) -> Response {
-        let request = self.http.get(self.url("/auth/sso/callback")).query(back).header("cookie", cookie);
-        request.send().await.expect("an answer")
+        let provider = sso_provider::Entity::find().one(&self.domain().db).await.expect("providers");
+        let own = provider.map_or_else(|| "staff".to_owned(), |row| row.team_id.to_string());
+        self.comes_back_by(&own, back, cookie).await
+    }
+
+    async fn comes_back_by(&self, own: &str, back: &[(String, String)], cookie: &str) -> Response {
+        let url = self.url(&format!("/auth/sso/callback/{own}"));
+        self.http.get(url).query(back).header("cookie", cookie).send().await.expect("an answer")
     }
 
     async fn last_failure(&self) -> String {
@@ -311,10 +318,18 @@ async fn an_answer_counts_in_the_browser_that_asked_and_once() {
     let late = org.idp.signs_in(&other.url, bob());
     app.clock.advance(TimeDelta::minutes(10));
     insta::assert_snapshot!(told(app.comes_back(&late, &other.cookie).await).await, @"This sign-in took longer than ten minutes: start it again.");
-    // Providers that do not name themselves are no worse for it.
+    // Providers that do not name themselves are no worse for it: an answer comes to the address of who was asked, or counts nothing.
     org.idp.names_itself(false);
     let left = app.leaves("bob@acme.example", "/auth/sso").await;
     assert_eq!(app.comes_back(&org.idp.signs_in(&left.url, bob()), &left.cookie).await.status(), StatusCode::SEE_OTHER);
+    let left = app.leaves("bob@acme.example", "/auth/sso").await;
+    let back = org.idp.signs_in(&left.url, bob());
+    let (_, others) = app.partner("globex").await;
+    for other in [others.as_str().expect("an id"), "staff", "nobody"] {
+        told(app.comes_back_by(other, &back, &left.cookie).await).await;
+        assert_eq!(app.last_failure().await, "session.sign_in_failed (other_issuer)");
+    }
+    assert_eq!(app.comes_back(&back, &left.cookie).await.status(), StatusCode::SEE_OTHER, "its code was shown to nobody");
     // Nothing at all, and nonsense.
     for back in [vec![], vec![("state".to_owned(), "%00\u{fffd}".to_owned()), ("code".to_owned(), "x".repeat(9000))]] {
         told(app.comes_back(&back, &left.cookie).await).await;

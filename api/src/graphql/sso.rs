@@ -123,7 +123,7 @@ impl SsoMutation {
     }
 
     /// Sets up a team's identity provider, or changes one. Its discovery document is read first. Register
-    /// `{portal.baseUrl}/auth/sso/callback` there as the redirect URI.
+    /// `{portal.baseUrl}/auth/sso/callback/{teamId}` there as the redirect URI.
     async fn configure_sso(
         &self,
         ctx: &Context<'_>,

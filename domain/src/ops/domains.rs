@@ -152,7 +152,9 @@ pub async fn update(ctx: &Domain, actor: &Actor, cmd: UpdateDomain) -> Result<Mo
     let before = managed(tx.db(), actor, cmd.id).await?;
     let (was, access) = (Access::of(&before), cmd.access.unwrap_or(Access::of(&before)));
     if cmd.access.is_some() || cmd.auto_join == Some(true) {
-        may_give_default(&tx, actor, before.team_id, Some(was), access).await?;
+        // Opened, it gives what nobody had by it before.
+        let given = Some(was).filter(|_| before.auto_join);
+        may_give_default(&tx, actor, before.team_id, given, access).await?;
     }
     let auto_join = cmd.auto_join.unwrap_or(before.auto_join);
     let row = ActiveModel {

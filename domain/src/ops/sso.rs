@@ -47,7 +47,7 @@ pub struct StartSso {
     pub redirect_to: Option<String>,
     /// Serialised origins that `redirect_to` may name.
     pub return_origins: Vec<String>,
-    /// Where the provider sends browsers back to.
+    /// Below which each provider sends browsers back to an address of its own.
     pub callback: String,
 }
 
@@ -64,6 +64,8 @@ pub struct Away {
 #[derive(Debug)]
 pub struct Back {
     pub state: String,
+    /// The last part of the address that it came back to.
+    pub came_by: String,
     /// What this browser kept for this state.
     pub kept: Option<SecretString>,
     /// `None`: it gave no code, but an error.
@@ -96,7 +98,7 @@ pub async fn start(ctx: &Domain, cmd: StartSso) -> Result<Away> {
     };
     let random = || BASE64.encode(ctx.env.random::<32>());
     let attempt = Attempt { state: random(), nonce: random(), verifier: random() };
-    let us = registration(ctx, &provider, cmd.callback)?;
+    let us = registration(ctx, &provider, &cmd.callback)?;
     let url = ctx.identities.authorization_url(&us, &attempt, &email).await.map_err(|error| {
         tell_operator(&provider, &error);
         let mut problem = refusal(&error).problem();
@@ -115,7 +117,14 @@ pub async fn start(ctx: &Domain, cmd: StartSso) -> Result<Away> {
     Ok(Away { url, state: attempt.state, kept: ctx.keys.seal(&ctx.env, Purpose::SingleSignOn, &kept).into() })
 }
 
-fn registration(ctx: &Domain, provider: &Provider, callback: String) -> Result<Registration> {
+/// The last part of a provider's own callback. No two share one: an answer that another provider had sent here would go, with its
+/// code, to the one that was asked (RFC 9700 §4.4.2).
+fn way_back(provider: &Provider) -> String {
+    provider.team().map_or_else(|| "staff".to_owned(), |team| team.to_string())
+}
+
+fn registration(ctx: &Domain, provider: &Provider, callback: &str) -> Result<Registration> {
+    let callback = format!("{callback}/{}", way_back(provider));
     let (client_id, client_secret) = match provider {
         Provider::Staff(staff) => (staff.client_id.clone(), staff.client_secret.clone()),
         Provider::Team(row) => {
@@ -134,6 +143,9 @@ pub async fn finish(ctx: &Domain, actor: &Actor, back: Back) -> Result<SignIn> {
     let Some(provider) = read::sso::again(ctx, &ctx.db, kept.provider).await? else {
         return Err(refused(ctx, actor, None, Refusal::NotStarted).await?);
     };
+    if back.came_by != way_back(&provider) {
+        return Err(refused(ctx, actor, Some(&provider), Refusal::OtherIssuer).await?);
+    }
     match attempt(ctx, actor, &provider, &kept, back).await? {
         Ok(session) => Ok(SignIn { session, redirect_to: kept.redirect_to }),
         Err(reason) => Err(refused(ctx, actor, Some(&provider), reason).await?),
@@ -162,7 +174,7 @@ async fn attempt(
         return Ok(Err(Refusal::TooLate));
     }
     let Some(answer) = back.answer else { return Ok(Err(Refusal::Declined)) };
-    let us = registration(ctx, provider, back.callback)?;
+    let us = registration(ctx, provider, &back.callback)?;
     let asked = Attempt { state: kept.state.clone(), nonce: kept.nonce.clone(), verifier: kept.verifier.clone() };
     match ctx.identities.identify(&us, &asked, &answer).await {
         Ok(identity) => retrying(async || sign_in(ctx, actor, provider, &identity).await).await,

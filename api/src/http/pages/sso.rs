@@ -1,7 +1,7 @@
 //! `/auth/sso`: on to an organisation's identity provider, and back from it.
 
 use axum::{
-    extract::{Query, State},
+    extract::{Path, Query, State},
     http::{
         HeaderMap, HeaderValue, StatusCode,
         header::{REFRESH, SET_COOKIE},
@@ -65,10 +65,17 @@ pub struct Return {
     iss: Option<String>,
 }
 
-pub async fn callback(State(state): State<AppState>, visit: Visit, headers: HeaderMap, Query(back): Query<Return>) -> Response {
+pub async fn callback(
+    State(state): State<AppState>,
+    visit: Visit,
+    Path(came_by): Path<String>,
+    headers: HeaderMap,
+    Query(back): Query<Return>,
+) -> Response {
     let kept = named_cookie(&headers, &cookie::name_away(&back.state)).map(SecretString::from);
     let cmd = sso::Back {
         kept,
+        came_by,
         answer: back.code.map(|code| Answer { code: code.into(), issuer: back.iss }),
         callback: state.site.sso_callback(),
         state: back.state.clone(),
