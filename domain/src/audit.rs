@@ -27,6 +27,14 @@ macro_rules! actions {
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text),* }
             }
+
+            /// `None` for what an event says that another version wrote.
+            pub fn parse(text: &str) -> Option<Self> {
+                match text {
+                    $($text => Some(Self::$name),)*
+                    _ => None,
+                }
+            }
         }
     };
 }

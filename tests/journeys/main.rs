@@ -1,6 +1,7 @@
 //! Journeys through the front door: real HTTP on port 0, as named actors.
 
 mod access_explanation;
+mod access_history;
 mod app;
 mod architecture;
 mod audit;

@@ -212,12 +212,14 @@ async fn an_organisations_people_sign_in_by_its_own_accounts() {
     "#);
     let rows =
         audit_event::Entity::find().order_by_asc(audit_event::Column::Id).all(&app.domain().db).await.expect("the audit log");
-    let row = rows.last().expect("an event");
+    let [.., row, joined] = rows.as_slice() else { panic!("two events") };
     let told = ["method", "issuer", "registered", "linked"].map(|name| row.changes[name]["after"].clone());
     assert_eq!(
         (row.action.as_str(), told),
         ("session.signed_in", [json!("SSO"), json!(org.idp.issuer), json!(true), json!(true)])
     );
+    let told = ["by", "domain"].map(|name| joined.changes[name]["after"].clone());
+    assert_eq!((joined.action.as_str(), told), ("member.joined", [json!("SSO"), json!("acme.example")]));
 
     // He is who he was, whatever address the provider gives him now; and nobody else gets his account by his address.
     for renamed in ["robert@acme.example", "bob@acme.example"] {

@@ -1,6 +1,7 @@
 //! Why a team sees a product and whether it can call it, for people who are asked.
 
 use async_graphql::{Context, ID, Object, SimpleObject};
+use chrono::{DateTime, Utc};
 use domain::{
     DomainError,
     read::access_explanation::{self, of_endpoint},
@@ -9,6 +10,7 @@ use domain::{
 use entities::{endpoint, id::TeamId};
 
 use crate::graphql::{
+    access_history::{self, AccessSnapshot},
     loaders::lists::{AccessFacts, one},
     request::{OrGraphql, RequestContext, id_of},
 };
@@ -53,5 +55,10 @@ impl ProviderInsight {
         let product = id_of(&product_id, "product").or_graphql()?;
         let explained = access_explanation::of_product(ctx.op(), ctx.actor(), team, product).await.or_graphql()?;
         Ok(explained.into())
+    }
+
+    /// What a partner could do on this date, by the audit log; for staff who may read that.
+    async fn access_on(&self, ctx: &Context<'_>, team_id: ID, at: DateTime<Utc>) -> async_graphql::Result<AccessSnapshot> {
+        access_history::on(ctx, &team_id, at).await
     }
 }

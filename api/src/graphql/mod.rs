@@ -1,6 +1,7 @@
 //! The GraphQL schema. A resolver parses, builds, calls and wraps; rules and SQL live in `domain`.
 
 pub mod access_explanation;
+pub mod access_history;
 pub mod approval_group;
 pub mod assignment;
 pub mod audit;

@@ -211,17 +211,15 @@ pub async fn join(ctx: &Domain, actor: &Actor, team: TeamId) -> Result<team::Mod
         if members::find(tx.db(), team, user).await?.is_some() {
             return Err(DomainError::refused(ProblemCode::AlreadyDone, "teamId", "you are a member of this team already"));
         }
-        let entry = Audit::of(actor, Action::MemberJoined, team).team(team);
-        let entry = let_in(&tx, &domain, user, JoinMethod::Domain, entry).await?;
-        tx.commit(entry).await?;
+        let joined = let_in(&tx, actor, &domain, user, JoinMethod::Domain).await?;
+        tx.commit(joined).await?;
         Ok(row)
     })
     .await
 }
 
 /// Brings a person in with the domain's default access.
-pub(crate) async fn let_in(tx: &Tx<'_>, domain: &Model, user: UserId, by: JoinMethod, entry: Audit) -> Result<Audit> {
-    let access = Access::of(domain);
-    let member = members::insert(tx, domain.team_id, user, access, by).await?;
-    Ok(entry.set("member", member.id).set("user", user).set("domain", &domain.domain).access(None, Some(access)))
+pub(crate) async fn let_in(tx: &Tx<'_>, actor: &Actor, domain: &Model, user: UserId, by: JoinMethod) -> Result<Audit> {
+    let member = members::insert(tx, domain.team_id, user, Access::of(domain), by).await?;
+    Ok(members::joined(actor, &member).set("domain", &domain.domain))
 }

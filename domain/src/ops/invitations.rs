@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use entities::{
     audit_event,
-    enums::{InvitationStatus, JoinMethod, SignInMethod},
+    enums::{InvitationStatus, JoinMethod},
     id::{InvitationId, TeamId},
     invitation, team, user,
 };
@@ -261,14 +261,8 @@ async fn sign_in_by_link(ctx: &Domain, actor: &Actor, row: &invitation::Model) -
         return Ok(None);
     }
     let opened = sign_in::open(&tx, actor, &row.email).await?;
-    let entry = Audit::of(&opened.session.actor(actor), Action::SignedIn, opened.session.row.id)
-        .team(row.team_id)
-        .set("method", SignInMethod::MagicLink)
-        .set("invitation", row.id)
-        .set("replacedSession", opened.session.replaced)
-        .change("registered", false, opened.registered)
-        .change("joinedTeams", Vec::<TeamId>::new(), opened.joined);
-    tx.commit(entry).await?;
+    let by = opened.session.actor(actor);
+    tx.commit_all(opened.events(&by, |signed_in| signed_in.team(row.team_id).set("invitation", row.id))).await?;
     Ok(Some(opened.session))
 }
 

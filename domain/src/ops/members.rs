@@ -56,6 +56,12 @@ pub(crate) async fn insert(
     Ok(row)
 }
 
+/// That somebody came into a team otherwise than by an invitation of their own.
+pub(crate) fn joined(by: &Actor, row: &membership::Model) -> Audit {
+    let entry = Audit::of(by, Action::MemberJoined, row.id).team(row.team_id).set("user", row.user_id).set("by", row.joined_by);
+    entry.access(None, Some(Access::of(row)))
+}
+
 /// Changes what a member may do: within what the actor holds, and never the last who can manage the team.
 pub async fn set_access(ctx: &Domain, actor: &Actor, cmd: SetMemberAccess) -> Result<team::Model> {
     let tx = Tx::begin(ctx).await?;
@@ -92,9 +98,10 @@ pub async fn remove(ctx: &Domain, actor: &Actor, team: TeamId, user: UserId) -> 
     if actor.user_id() != Some(user) {
         tx.insert(removed_member::Model { team_id: team, user_id: user, removed_at: tx.now() }).await?;
     }
-    let id = member.id;
+    let (id, joined_at) = (member.id, member.joined_at);
     member.delete(tx.db()).await?;
     let entry = Audit::of(actor, Action::MemberRemoved, id).team(team).change("user", user, None::<UserId>);
+    let entry = entry.set("joinedAt", joined_at);
     tx.commit(entry.access(Some(before), None)).await?;
     Ok(row)
 }

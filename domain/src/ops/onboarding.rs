@@ -69,8 +69,16 @@ pub async fn onboard(ctx: &Domain, actor: &Actor, cmd: OnboardPartner) -> Result
 async fn onboard_once(ctx: &Domain, actor: &Actor, cmd: &OnboardPartner) -> Result<Onboarded> {
     let tx = Tx::begin(ctx).await?;
     let checked = check::check(&tx, cmd).await?;
+    let tier_before = match &checked.partner {
+        Partner::New(_) => None,
+        Partner::Known(team) => team.tier_id,
+    };
     let (team, is_new) = partner(&tx, &checked).await?;
-    let mut entry = Audit::of(actor, Action::PartnerOnboarded, team.id).team(team.id).set("tier", team.tier_id);
+    let mut entry = Audit::of(actor, Action::PartnerOnboarded, team.id).team(team.id).set("newTeam", is_new).change(
+        "tier",
+        tier_before,
+        team.tier_id,
+    );
     if is_new {
         entry = entry.set("teamName", &team.name);
     }

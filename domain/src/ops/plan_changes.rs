@@ -6,7 +6,7 @@ use entities::{
     client,
     columns::Answers,
     enums::{Environment, RequestStatus, ScopeGrantKind},
-    id::{PlanId, SubscriptionId, UserId},
+    id::{PlanId, ProfileId, SubscriptionId, UserId},
     plan, plan_environment, profile, scope_grant,
     subscription::{Column, Entity, Model},
 };
@@ -60,10 +60,10 @@ async fn change_once(ctx: &Domain, actor: &Actor, id: SubscriptionId, to: PlanId
     match plan_change::change(standing(&before), terms(&plan))? {
         PlanChange::Now { phase, awaits_payment } => {
             let place = Place { plan: &plan, phase, awaits_payment };
-            let (after, secret) = apply(&tx, actor, &before, place).await?;
+            let Applied { after, secret, fitted } = apply(&tx, actor, &before, place).await?;
             let from = plan::Entity::find_by_id(before.plan_id).one(tx.db()).await?.map(|plan| plan.name).unwrap_or_default();
             notices::tell_holders(&tx, actor, &after, |held| Notice::PlanChanged { held, from }).await?;
-            tx.commit(changed(actor, &before, &after)).await?;
+            tx.commit(fitted.noted(changed(actor, &before, &after))).await?;
             Ok(Subscribed { subscription: after, secret })
         }
         PlanChange::AwaitsApproval => {
@@ -85,22 +85,22 @@ pub(super) async fn decide(
 ) -> Result<Model> {
     let state = if approved { RequestStatus::Approved } else { RequestStatus::Declined };
     review_queue::settle(&tx, before.id.0, state, Some(reviewer)).await?;
-    let (action, after) = if approved {
+    let (action, after, fitted) = if approved {
         let to = terms(&plan);
         let place =
             Place { plan: &plan, phase: plan_change::approved(to), awaits_payment: pricing::recurring(plan.pricing.model) };
-        let after = apply(&tx, actor, &before, place).await?.0;
+        let Applied { after, fitted, .. } = apply(&tx, actor, &before, place).await?;
         let open = |held: &Model| lane_locks(standing(held), Environment::Production).is_empty();
         if open(&after) && !open(&before) {
             let client = client_of(tx.db(), after.id).await?;
             production::open(&tx, &client, None, &Answers::default()).await?;
         }
-        (Action::SubscriptionApproved, after)
+        (Action::SubscriptionApproved, after, Some(fitted))
     } else {
         let mut row = before.clone().into_active_model();
         row.pending_plan_id = Set(None);
         row.status_reason = Set(notes.clone());
-        (Action::SubscriptionRejected, tx.update::<Entity>(row, Column::Version, before.version).await?)
+        (Action::SubscriptionRejected, tx.update::<Entity>(row, Column::Version, before.version).await?, None)
     };
     let entry = Audit::of(actor, action, before.id).team(before.team_id).set("notes", &notes);
     let asked = Model { plan_id: plan.id, ..after.clone() };
@@ -110,8 +110,12 @@ pub(super) async fn decide(
     };
     notices::tell_holders(&tx, actor, &asked, notice).await?;
     tx.announce(Update::Subscription(after.id));
-    tx.commit(entry.change("plan", before.plan_id, after.plan_id).change("pendingPlan", before.pending_plan_id, None::<PlanId>))
-        .await?;
+    let entry = moved(entry, &before, &after);
+    tx.commit(match fitted {
+        Some(fitted) => fitted.noted(entry),
+        None => entry,
+    })
+    .await?;
     Ok(after)
 }
 
@@ -145,8 +149,30 @@ struct Place<'a> {
     awaits_payment: bool,
 }
 
+/// A subscription under its new plan.
+struct Applied {
+    after: Model,
+    secret: Option<Made>,
+    fitted: Fitted,
+}
+
+/// What became another so that it fits the new plan, for the audit log.
+#[derive(Default)]
+struct Fitted {
+    scopes: (Vec<String>, Vec<String>),
+    closed: Vec<ProfileId>,
+    opened: Vec<ProfileId>,
+}
+
+impl Fitted {
+    fn noted(self, entry: Audit) -> Audit {
+        let (before, after) = self.scopes;
+        entry.change("scopes", before, after).set("profilesClosed", self.closed).set("profilesOpened", self.opened)
+    }
+}
+
 /// The new plan is in force: its lanes, scopes, answers and end. What was asked for under the old one is closed.
-async fn apply(tx: &Tx<'_>, actor: &Actor, before: &Model, to: Place<'_>) -> Result<(Model, Option<Made>)> {
+async fn apply(tx: &Tx<'_>, actor: &Actor, before: &Model, to: Place<'_>) -> Result<Applied> {
     let Place { plan, phase, awaits_payment } = to;
     submissions::close_open(tx, before.id).await?;
     scopes::close_open(tx, before.id).await?;
@@ -154,8 +180,9 @@ async fn apply(tx: &Tx<'_>, actor: &Actor, before: &Model, to: Place<'_>) -> Res
         review_queue::settle(tx, before.id.0, RequestStatus::Withdrawn, None).await?;
     }
     let client = client_of(tx.db(), before.id).await?;
-    let new_sandbox = fit_profiles(tx, &client, before.plan_id, plan).await?;
-    fit_scopes(tx, before, plan).await?;
+    let mut fitted = Fitted::default();
+    let new_sandbox = fit_profiles(tx, &client, before.plan_id, plan, &mut fitted).await?;
+    fitted.scopes = fit_scopes(tx, before, plan).await?;
     let mut row = before.clone().into_active_model();
     row.plan_id = Set(plan.id);
     row.pending_plan_id = Set(None);
@@ -172,12 +199,18 @@ async fn apply(tx: &Tx<'_>, actor: &Actor, before: &Model, to: Place<'_>) -> Res
         None => None,
     };
     tx.touch_gateway(crate::tx::Touch::Client(client.id));
-    Ok((after, secret))
+    Ok(Applied { after, secret, fitted })
 }
 
 /// A profile for each of the new plan's environments: the same one where it authenticates alike, so that its credentials go on
 /// working. Gives the sandbox's where its credentials are yet to be made.
-async fn fit_profiles(tx: &Tx<'_>, client: &client::Model, from: PlanId, to: &plan::Model) -> Result<Option<profile::Model>> {
+async fn fit_profiles(
+    tx: &Tx<'_>,
+    client: &client::Model,
+    from: PlanId,
+    to: &plan::Model,
+    fitted: &mut Fitted,
+) -> Result<Option<profile::Model>> {
     let had: Vec<_> = plans::environments(tx.db(), from).await?.into_iter().map(|e| e.environment).collect();
     // The plan's own come first; others were made by hand.
     let rows = profile::Entity::find().filter(profile::Column::ClientId.eq(client.id)).order_by_asc(profile::Column::Id);
@@ -196,6 +229,7 @@ async fn fit_profiles(tx: &Tx<'_>, client: &client::Model, from: PlanId, to: &pl
                 if other {
                     credentials::revoke_of_profile(tx, &row).await?;
                 }
+                fitted.opened.extend((back && !row.enabled).then_some(row.id));
                 (fit(tx, row, &wanted, back).await?, back || other)
             }
             None => (tx.insert(profile_for(tx.ctx().env.id(), client, wanted, tx.now())).await?, true),
@@ -206,6 +240,7 @@ async fn fit_profiles(tx: &Tx<'_>, client: &client::Model, from: PlanId, to: &pl
     }
     for (_, left) in of_plan.into_iter().filter(|(environment, _)| had.contains(environment)) {
         credentials::revoke_of_profile(tx, &left).await?;
+        fitted.closed.extend(left.enabled.then_some(left.id));
         let (mut row, version) = (left.clone().into_active_model(), left.version);
         row.enabled = Set(false);
         tx.update::<profile::Entity>(row, profile::Column::Version, version).await?;
@@ -224,19 +259,22 @@ async fn fit(tx: &Tx<'_>, held: profile::Model, wanted: &plan_environment::Model
     tx.update::<profile::Entity>(row, profile::Column::Version, version).await
 }
 
-/// Grants that the new plan does not know end; those it gives to all are added.
-async fn fit_scopes(tx: &Tx<'_>, held: &Model, to: &plan::Model) -> Result<()> {
+/// Grants that the new plan does not know end; those it gives to all are added. Gives those before and after it.
+async fn fit_scopes(tx: &Tx<'_>, held: &Model, to: &plan::Model) -> Result<(Vec<String>, Vec<String>)> {
     let known: Vec<_> = to.scopes.iter().map(|scope| scope.name.as_str()).collect();
     let of_subscription = || scope_grant::Column::SubscriptionId.eq(held.id);
+    let rows = scope_grant::Entity::find().filter(of_subscription()).order_by_asc(scope_grant::Column::Id);
+    let before: Vec<String> = rows.all(tx.db()).await?.into_iter().map(|grant| grant.scope).collect();
+    let mut after: Vec<String> = before.iter().filter(|scope| known.contains(&scope.as_str())).cloned().collect();
     let gone = scope_grant::Entity::delete_many().filter(of_subscription());
     gone.filter(scope_grant::Column::Scope.is_not_in(known)).exec(tx.db()).await?;
-    let kept = scope_grant::Entity::find().filter(of_subscription()).all(tx.db()).await?;
     for scope in to.scopes.iter().filter(|scope| scope.grant == ScopeGrantKind::Default) {
-        if !kept.iter().any(|grant| grant.scope == scope.name) {
+        if !after.contains(&scope.name) {
             grant(tx, held, &scope.name).await?;
+            after.push(scope.name.clone());
         }
     }
-    Ok(())
+    Ok((before, after))
 }
 
 fn terms(plan: &plan::Model) -> Terms {
@@ -244,8 +282,11 @@ fn terms(plan: &plan::Model) -> Terms {
 }
 
 fn changed(actor: &Actor, before: &Model, after: &Model) -> Audit {
-    Audit::of(actor, Action::SubscriptionPlanChanged, after.id)
-        .team(after.team_id)
+    moved(Audit::of(actor, Action::SubscriptionPlanChanged, after.id).team(after.team_id), before, after)
+}
+
+fn moved(entry: Audit, before: &Model, after: &Model) -> Audit {
+    entry
         .change("plan", before.plan_id, after.plan_id)
         .change("pendingPlan", before.pending_plan_id, after.pending_plan_id)
         .change("phase", before.phase, after.phase)

@@ -127,7 +127,12 @@ pub async fn delete(ctx: &Domain, actor: &Actor, id: PolicyId) -> Result<PolicyI
     }
     Entity::delete_by_id(id).exec(tx.db()).await?;
     tx.touch_gateway(Touch::Policy(id));
-    tx.commit(Audit::of(actor, Action::PolicyDeleted, id).change("name", row.name, serde_json::Value::Null)).await?;
+    let gone = Audit::of(actor, Action::PolicyDeleted, id)
+        .change("name", &row.name, ())
+        .change("rateLimit", row.rate_requests.zip(row.rate_window), ())
+        .change("quota", row.quota_requests.zip(row.quota_period), ())
+        .change("enabled", row.enabled, ());
+    tx.commit(gone).await?;
     Ok(id)
 }
 

@@ -5,7 +5,7 @@ use entities::{
     columns::{Answers, Strings, SubmissionForm},
     credential,
     enums::{AuthMethod, CredentialStatus, Environment, OnboardingStage},
-    id::CredentialId,
+    id::{CredentialId, ProfileId},
     profile,
 };
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
@@ -18,15 +18,35 @@ use super::{
 };
 use crate::{
     Result, Tx,
+    audit::Audit,
     rules::{credential::SecretKind, form},
     tx::Touch,
 };
 
 /// What was opened, for the audit log.
+#[derive(Default)]
 pub(super) struct Opened {
     pub credential: Option<CredentialId>,
-    /// The addresses that production calls may come from, where the form said so.
-    pub allowlist: Option<Vec<String>>,
+    allowlist: Option<Rewritten>,
+}
+
+/// The addresses that production calls may come from, where the form said so.
+struct Rewritten {
+    profile: ProfileId,
+    before: Strings,
+    after: Strings,
+}
+
+impl Opened {
+    pub fn noted(self, entry: Audit) -> Audit {
+        let entry = entry.set("productionCredential", self.credential);
+        match self.allowlist {
+            Some(Rewritten { profile, before, after }) => {
+                entry.set("productionProfile", profile).change("productionAllowlist", before, after)
+            }
+            None => entry,
+        }
+    }
 }
 
 /// Issues the production credential, unclaimed: its secret is made when a developer claims it. Answers that have a target go
@@ -44,12 +64,13 @@ pub(super) async fn open(
         .filter(profile::Column::Environment.eq(Environment::Production))
         .one(tx.db())
         .await?;
-    let Some(profile) = profile else { return Ok(Opened { credential: None, allowlist: None }) };
-    let allowlist = form.and_then(|form| form::allowlist_of(form, answers));
-    if let Some(allowlist) = &allowlist {
+    let Some(profile) = profile else { return Ok(Opened::default()) };
+    let mut allowlist = None;
+    if let Some(after) = form.and_then(|form| form::allowlist_of(form, answers)).map(Strings) {
         let mut row = profile.clone().into_active_model();
-        row.ip_allowlist = Set(Strings(allowlist.clone()));
+        row.ip_allowlist = Set(after.clone());
         tx.update::<profile::Entity>(row, profile::Column::Version, profile.version).await?;
+        allowlist = Some(Rewritten { profile: profile.id, before: profile.ip_allowlist.clone(), after });
     }
     let keys = form.and_then(|form| form::jwks_url_of(form, answers));
     let credential = match (SecretKind::of(profile.auth_method), profile.auth_method, keys) {

@@ -72,7 +72,7 @@ async fn decide(ctx: &Domain, actor: &Actor, id: SubmissionId, notes: Option<&st
         if event == Event::Approve {
             let client = client_of(tx.db(), held.id).await?;
             let opened = production::open(&tx, &client, plan.submission_form.as_ref(), &row.answers).await?;
-            entry = entry.set("productionCredential", opened.credential).set("productionAllowlist", opened.allowlist);
+            entry = opened.noted(entry);
         }
         tell_of(&tx, actor, &held_after, event, notes.clone()).await?;
         tx.commit(entry).await?;
@@ -223,7 +223,7 @@ async fn decide_subscription(
             endings::await_end(&tx, &after).await?;
             let client = client_of(tx.db(), id).await?;
             let opened = production::open(&tx, &client, None, &Answers::default()).await?;
-            entry = entry.set("productionCredential", opened.credential);
+            entry = opened.noted(entry);
         }
         let notes = notes.clone();
         let notice = |held| match approved {

@@ -1,11 +1,13 @@
 //! Signing in without a password: asking for a link, and using it. Who asks learns nothing about the address.
 
+use std::iter;
+
 use chrono::TimeDelta;
 use entities::{
     audit_event, authorized_email, client,
     enums::{JoinMethod, SignInMethod},
-    id::{InvitationId, MagicLinkId, TeamId},
-    magic_link, user,
+    id::{InvitationId, MagicLinkId},
+    magic_link, membership, user,
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select, sea_query::Expr,
@@ -156,15 +158,9 @@ async fn redeem(ctx: &Domain, actor: &Actor, token: &str) -> Attempt<(NewSession
     }
     let opened = open(&tx, actor, &link.email).await?;
     let alone = opened.registered && opened.joined.is_empty() && comes_alone(&tx, &link).await?;
+    let by = opened.session.actor(actor);
+    let mut entries = opened.events(&by, |signed_in| signed_in);
     let session = opened.session;
-    let by = session.actor(actor);
-    let entry = Audit::of(&by, Action::SignedIn, session.row.id)
-        .team(opened.joined.first().copied())
-        .set("method", SignInMethod::MagicLink)
-        .set("replacedSession", session.replaced)
-        .change("registered", false, opened.registered)
-        .change("joinedTeams", Vec::<TeamId>::new(), opened.joined);
-    let mut entries = vec![entry];
     if alone {
         let name = display_name(None, Some(&session.user.email), None);
         entries.push(teams::found(&tx, &by, session.user.id, &name).await?.1);
@@ -207,21 +203,37 @@ async fn failures_from(tx: &Tx<'_>, source: Option<Source>) -> Result<u64> {
 pub(crate) struct Opened {
     pub session: NewSession,
     pub registered: bool,
-    /// Teams of clients that this address is authorised for.
-    pub joined: Vec<TeamId>,
+    /// Where clients' teams have authorised this address.
+    pub joined: Vec<membership::Model>,
+}
+
+impl Opened {
+    /// That they signed in, of which `more` says more, and each team that they came into.
+    pub fn events(&self, by: &Actor, more: impl FnOnce(Audit) -> Audit) -> Vec<Audit> {
+        let signed_in = Audit::of(by, Action::SignedIn, self.session.row.id)
+            .set("method", self.session.row.method)
+            .set("replacedSession", self.session.replaced)
+            .change("registered", false, self.registered);
+        let joined = self.joined.iter().map(|row| members::joined(by, row));
+        iter::once(more(signed_in)).chain(joined).collect()
+    }
 }
 
 /// Opens a session for the owner of an address.
 pub(crate) async fn open(tx: &Tx<'_>, actor: &Actor, email: &str) -> Result<Opened> {
-    let (user, registered) = person(tx, email).await?;
-    Ok(Opened { registered, ..open_for(tx, actor, user, SignInMethod::MagicLink).await? })
+    open_for(tx, actor, person(tx, email).await?, SignInMethod::MagicLink).await
 }
 
-/// Opens a session for somebody known.
-pub(crate) async fn open_for(tx: &Tx<'_>, actor: &Actor, user: user::Model, method: SignInMethod) -> Result<Opened> {
+/// Opens a session for somebody; true beside them: they were registered just now.
+pub(crate) async fn open_for(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    (user, registered): (user::Model, bool),
+    method: SignInMethod,
+) -> Result<Opened> {
     let joined = join_authorised(tx, &user).await?;
     let session = sessions::insert(tx, actor, user, method).await?;
-    Ok(Opened { session, registered: false, joined })
+    Ok(Opened { session, registered, joined })
 }
 
 /// The person behind an address; true where they were registered just now.
@@ -235,7 +247,7 @@ pub(crate) async fn person(tx: &Tx<'_>, email: &str) -> Result<(user::Model, boo
 }
 
 /// Brings a person into the teams of the clients that their address is authorised for.
-async fn join_authorised(tx: &Tx<'_>, user: &user::Model) -> Result<Vec<TeamId>> {
+async fn join_authorised(tx: &Tx<'_>, user: &user::Model) -> Result<Vec<membership::Model>> {
     let authorised =
         authorized_email::Entity::find().filter(authorized_email::Column::Email.eq(&user.email)).all(tx.db()).await?;
     let clients: Vec<_> = client::Entity::find()
@@ -256,8 +268,7 @@ async fn join_authorised(tx: &Tx<'_>, user: &user::Model) -> Result<Vec<TeamId>>
     let mut joined = Vec::new();
     for row in open {
         if members::find(tx.db(), row.team_id, user.id).await?.is_none() {
-            members::insert(tx, row.team_id, user.id, Access::of(&row), JoinMethod::Invitation).await?;
-            joined.push(row.team_id);
+            joined.push(members::insert(tx, row.team_id, user.id, Access::of(&row), JoinMethod::Invitation).await?);
         }
     }
     Ok(joined)

@@ -28,7 +28,7 @@ use crate::{
     keyring::Purpose,
     read::{
         self,
-        sso::{Provider, person, proven_domains},
+        sso::{Provider, proven_domains},
     },
     rules::{
         mail_domain::of_address,
@@ -199,7 +199,7 @@ async fn sign_in(
     }
     let domains = proven_domains(tx.db(), provider).await?;
     let known = known(&tx, provider, &identity.subject).await?;
-    let (user, registered) = match &known {
+    let person = match &known {
         Some((_, user)) => match is_within(&user.email, &domains) {
             Ok(()) => (user.clone(), false),
             Err(reason) => return Ok(Err(reason)),
@@ -209,31 +209,31 @@ async fn sign_in(
             Err(reason) => return Ok(Err(reason)),
         },
     };
-    if let Err(reason) = may_sign_in(provider.speaks_for(), person(tx.db(), &user, provider.team()).await?) {
+    if let Err(reason) = may_sign_in(provider.speaks_for(), read::sso::person(tx.db(), &person.0, provider.team()).await?) {
         return Ok(Err(reason));
     }
-    let opened = sign_in::open_for(&tx, actor, user, SignInMethod::Sso).await?;
+    let opened = sign_in::open_for(&tx, actor, person, SignInMethod::Sso).await?;
+    let by = opened.session.actor(actor);
+    let mut events = opened.events(&by, |signed_in| {
+        signed_in.team(provider.team()).set("provider", provider.id()).set("issuer", provider.issuer()).change(
+            "linked",
+            false,
+            known.is_none(),
+        )
+    });
     let session = opened.session;
-    let mut entry = Audit::of(&session.actor(actor), Action::SignedIn, session.row.id)
-        .set("method", SignInMethod::Sso)
-        .set("provider", provider.id())
-        .set("issuer", provider.issuer())
-        .set("replacedSession", session.replaced)
-        .change("registered", false, registered)
-        .change("linked", false, known.is_none())
-        .change("joinedTeams", Vec::<entities::id::TeamId>::new(), &opened.joined);
     match known {
         Some((row, _)) => mark(&tx, row).await?,
         None => {
             link(&tx, provider, identity, session.user.id).await?;
-            entry = join(&tx, provider, &session.user, entry).await?;
+            events.extend(join(&tx, &by, provider, &session.user).await?);
         }
     }
     if let Some(id) = provider.id() {
         let row = sso_provider::Entity::update_many().col_expr(sso_provider::Column::LastSignInAt, Expr::value(tx.now()));
         row.filter(sso_provider::Column::Id.eq(id)).exec(tx.db()).await?;
     }
-    tx.commit(entry.team(provider.team())).await?;
+    tx.commit_all(events).await?;
     Ok(Ok(session))
 }
 
@@ -288,13 +288,13 @@ async fn mark(tx: &Tx<'_>, row: sso_identity::Model) -> Result<()> {
 }
 
 /// Brings who came for the first time into the team, where its domain lets them.
-async fn join(tx: &Tx<'_>, provider: &Provider, user: &user::Model, entry: Audit) -> Result<Audit> {
+async fn join(tx: &Tx<'_>, by: &Actor, provider: &Provider, user: &user::Model) -> Result<Option<Audit>> {
     let open = read::domains::open_to(tx.db(), user).await?.filter(|(domain, _)| Some(domain.team_id) == provider.team());
     match open {
         Some((domain, _)) if members::find(tx.db(), domain.team_id, user.id).await?.is_none() => {
-            domains::let_in(tx, &domain, user.id, JoinMethod::Sso, entry).await
+            domains::let_in(tx, by, &domain, user.id, JoinMethod::Sso).await.map(Some)
         }
-        _ => Ok(entry),
+        _ => Ok(None),
     }
 }
 

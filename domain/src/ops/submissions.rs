@@ -53,8 +53,7 @@ pub async fn submit(ctx: &Domain, actor: &Actor, id: SubscriptionId, answers: &[
         let entry = entry.set("subscription", id).set("answers", &row.answers).set("status", row.status);
         let (phase, entry) = if automatic {
             let opened = production::open(&tx, &client, plan.submission_form.as_ref(), &row.answers).await?;
-            let entry = entry.set("productionCredential", opened.credential).set("productionAllowlist", opened.allowlist);
-            (PipelinePhase::Production, entry)
+            (PipelinePhase::Production, opened.noted(entry))
         } else {
             let request = review_queue::Request {
                 kind: QueueKind::Submission,

@@ -9,10 +9,7 @@ use entities::{
     id::{ClientId, CredentialId, ProductId, SpecVersionId, TeamId},
     product, spec_version, team, tier,
 };
-use sea_orm::{
-    AccessMode, ColumnTrait, ConnectionTrait, DatabaseBackend, EntityTrait, IsolationLevel, QueryFilter, QuerySelect,
-    TransactionTrait,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use super::catalog::{self, Teams};
 use crate::{
@@ -45,9 +42,7 @@ pub async fn require(ctx: &Domain, actor: &Actor, team: TeamId) -> Result<()> {
 
 /// Of each product that is there; `NotFound` where the team is not. Whoever asks was found to be one who may know.
 pub async fn facts(ctx: &Domain, id: TeamId, of: &[ProductId]) -> Result<HashMap<ProductId, Arc<Facts>>> {
-    // Of one moment: PostgreSQL takes its snapshot at the first read, SQLite does anyway.
-    let isolation = (ctx.db.get_database_backend() == DatabaseBackend::Postgres).then_some(IsolationLevel::RepeatableRead);
-    let db = ctx.db.begin_with_config(isolation, isolation.map(|_| AccessMode::ReadOnly)).await?;
+    let db = super::at_once(ctx).await?;
     let team = team::Entity::find_by_id(id).one(&db).await?.ok_or(DomainError::NotFound("team"))?;
     let tier = match team.tier_id {
         Some(tier) => tier::Entity::find_by_id(tier).one(&db).await?.map(|tier| tier.name),

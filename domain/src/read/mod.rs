@@ -1,6 +1,7 @@
 //! Lists and reports. Every read starts inside the tenant, or at what the viewer may see.
 
 pub mod access_explanation;
+pub mod access_history;
 pub mod approval_groups;
 pub mod assignments;
 pub mod audit;
@@ -38,3 +39,13 @@ pub mod submissions;
 pub mod subscriptions;
 pub mod support;
 pub mod teams;
+
+use sea_orm::{AccessMode, DatabaseBackend, DatabaseTransaction, IsolationLevel, TransactionTrait};
+
+use crate::{Domain, Result};
+
+/// A transaction in which all is read as it is at one moment: PostgreSQL takes its snapshot at the first read, SQLite does anyway.
+pub(crate) async fn at_once(ctx: &Domain) -> Result<DatabaseTransaction> {
+    let isolation = (ctx.db.get_database_backend() == DatabaseBackend::Postgres).then_some(IsolationLevel::RepeatableRead);
+    Ok(ctx.db.begin_with_config(isolation, isolation.map(|_| AccessMode::ReadOnly)).await?)
+}

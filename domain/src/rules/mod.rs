@@ -1,6 +1,7 @@
 //! Pure rules: facts in, verdict out. No database, no clock, nothing that waits.
 
 pub mod access_explanation;
+pub mod access_history;
 pub mod access_token;
 pub mod admission;
 pub mod audit_chain;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what a test cannot set up fails it")]
 
+mod access_history;
 mod audit_chain;
 mod fixture;
 mod gateway;

@@ -263,6 +263,7 @@ async fn who_sees_what() {
 /// Fields within others that have to be given an id: how each is asked for, by the first team's ids.
 const BY_ID: &[(&str, &str)] = &[
     ("Endpoint.callable", "node(id: $Endpoint) { ... on Endpoint { callable(teamId: $Team) { because } } }"),
+    ("Provider.accessOn", "provider { accessOn(teamId: $Team, at: \"2026-01-05T09:00:00Z\") { because: at } }"),
     ("Provider.catalogAs", "provider { catalogAs(teamId: $Team, first: 9) { nodes { because: id } } }"),
     ("Provider.explainAccess", "provider { explainAccess(teamId: $Team, productId: $Product) { because } }"),
 ];
