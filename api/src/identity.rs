@@ -1,6 +1,8 @@
 //! OpenID Connect with identity providers that people outside set up: everything is fetched by the one client for that, and
 //! nothing is believed that a signature does not hold.
 
+mod shape;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -17,31 +19,30 @@ use domain::{
 };
 use futures_util::{FutureExt, future::BoxFuture};
 use openidconnect::{
-    AccessTokenHash, AdditionalProviderMetadata, AsyncHttpClient, AuthType, AuthorizationCode, ClaimsVerificationError, ClientId,
-    ClientSecret, CsrfToken, DiscoveryError, HttpRequest, HttpResponse, IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge,
-    PkceCodeVerifier, ProviderMetadata, RedirectUrl, RequestTokenError, Scope, SignatureVerificationError, TokenResponse,
+    AccessTokenHash, AsyncHttpClient, AuthType, AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret, CsrfToken,
+    DiscoveryError, HttpRequest, HttpResponse, IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier,
+    RedirectUrl, RequestTokenError, Scope, SignatureVerificationError, TokenResponse, UserInfoError,
     core::{
-        CoreAuthDisplay, CoreAuthenticationFlow, CoreClaimName, CoreClaimType, CoreClient, CoreClientAuthMethod,
-        CoreErrorResponseType, CoreGrantType, CoreIdTokenClaims, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm,
-        CoreJweKeyManagementAlgorithm, CoreJwsSigningAlgorithm as Alg, CoreResponseMode, CoreResponseType,
-        CoreSubjectIdentifierType, CoreTokenResponse, CoreUserInfoClaims,
+        CoreAuthenticationFlow, CoreClientAuthMethod, CoreErrorResponseType, CoreJwsSigningAlgorithm as Alg, CoreUserInfoClaims,
     },
 };
 use secrecy::ExposeSecret;
-use serde::{Deserialize, Serialize};
 use tokio_rustls::rustls;
 use url::Url;
 
+use self::shape::{Asking, Claims, Metadata, Tokens};
 use crate::outgoing::Client;
 
 /// For so long a discovery document and its keys are believed.
 const FRESH: TimeDelta = TimeDelta::minutes(5);
+/// For so long one that did not answer is not asked again.
+const REST: TimeDelta = TimeDelta::seconds(10);
 /// Keys are not read again sooner for a key that is not among them.
 const PAUSE: TimeDelta = TimeDelta::seconds(30);
 /// How far a provider's clock may be ahead of ours.
 const AHEAD: TimeDelta = TimeDelta::minutes(5);
 /// Bytes of one answer.
-const MAX_ANSWER: usize = 512 << 10;
+const MAX_ANSWER: usize = 64 << 10;
 /// Providers that are kept.
 const MAX_KNOWN: usize = 1_000;
 /// By keys that the provider publishes: a shared secret would let whoever knows it sign in as anybody.
@@ -57,35 +58,14 @@ const ALGORITHMS: [Alg; 9] = [
     Alg::EdDsa,
 ];
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Extra {
-    /// RFC 9207.
-    authorization_response_iss_parameter_supported: Option<bool>,
-    /// RFC 8414.
-    code_challenge_methods_supported: Option<Vec<String>>,
-}
+/// Who reads holds it, so that a provider is asked once however many come at the same moment.
+type Shared = Arc<tokio::sync::Mutex<Known>>;
 
-impl AdditionalProviderMetadata for Extra {}
-
-type Metadata = ProviderMetadata<
-    Extra,
-    CoreAuthDisplay,
-    CoreClientAuthMethod,
-    CoreClaimName,
-    CoreClaimType,
-    CoreGrantType,
-    CoreJweContentEncryptionAlgorithm,
-    CoreJweKeyManagementAlgorithm,
-    CoreJsonWebKey,
-    CoreResponseMode,
-    CoreResponseType,
-    CoreSubjectIdentifierType,
->;
-
-#[derive(Clone)]
+/// What is known of one provider.
+#[derive(Default)]
 struct Known {
-    metadata: Arc<Metadata>,
-    read_at: DateTime<Utc>,
+    metadata: Option<(Arc<Metadata>, DateTime<Utc>)>,
+    failed: Option<(NoIdentity, DateTime<Utc>)>,
 }
 
 pub struct OpenIdConnect {
@@ -93,7 +73,7 @@ pub struct OpenIdConnect {
     outgoing: Arc<Client>,
     trusting: Client,
     env: Env,
-    known: Mutex<HashMap<(bool, String), Known>>,
+    known: Mutex<HashMap<(bool, String), Shared>>,
 }
 
 impl OpenIdConnect {
@@ -107,24 +87,44 @@ impl OpenIdConnect {
     }
 
     /// What a provider says of itself: as it was read lately, else read now.
-    async fn metadata(&self, issuer: &str, trusted: bool, fresh_for: TimeDelta) -> Result<Known, NoIdentity> {
+    async fn metadata(&self, issuer: &str, trusted: bool, fresh_for: TimeDelta) -> Result<Arc<Metadata>, NoIdentity> {
+        let known = self.known(issuer, trusted);
+        let mut known = known.lock().await;
         let now = self.env.now();
-        let key = (trusted, issuer.to_owned());
-        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = known().get(&key).filter(|held| now - held.read_at < fresh_for).cloned();
-        if let Some(held) = held {
-            return Ok(held);
+        match &*known {
+            Known { metadata: Some((metadata, read_at)), .. } if now - *read_at < fresh_for => return Ok(Arc::clone(metadata)),
+            Known { failed: Some((error, at)), .. } if now - *at < REST => return Err(error.clone()),
+            _ => {}
         }
-        let read = Known { metadata: Arc::new(discover(self.client(trusted), issuer).await?), read_at: now };
-        let mut known = known();
-        if known.len() >= MAX_KNOWN {
-            known.clear();
+        match discover(self.client(trusted), issuer).await {
+            Ok(read) => {
+                let read = Arc::new(read);
+                *known = Known { metadata: Some((Arc::clone(&read), now)), failed: None };
+                Ok(read)
+            }
+            Err(error) => {
+                known.failed = Some((error.clone(), now));
+                Err(error)
+            }
         }
-        known.insert(key, read.clone());
-        Ok(read)
     }
 
-    async fn token(&self, metadata: &Metadata, us: &Registration, attempt: &Attempt, answer: &Answer) -> Token {
+    fn known(&self, issuer: &str, trusted: bool) -> Shared {
+        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (trusted, issuer.to_owned());
+        if all.len() >= MAX_KNOWN && !all.contains_key(&key) {
+            all.clear();
+        }
+        Arc::clone(all.entry(key).or_default())
+    }
+
+    async fn token(
+        &self,
+        metadata: &Metadata,
+        us: &Registration,
+        attempt: &Attempt,
+        answer: &Answer,
+    ) -> Result<Tokens, NoIdentity> {
         let client = client(metadata, us)?;
         let code = AuthorizationCode::new(answer.code.expose_secret().to_owned());
         let request = client.exchange_code(code).map_err(|_| NoIdentity::Discovery("it names no token endpoint".to_owned()))?;
@@ -144,17 +144,17 @@ impl OpenIdConnect {
     /// The token's claims. A key that is not known may be a new one: the provider's keys are read again then, not too often.
     async fn claims(
         &self,
-        known: Known,
+        metadata: &Metadata,
         us: &Registration,
         attempt: &Attempt,
-        token: &CoreTokenResponse,
-    ) -> Result<CoreIdTokenClaims, NoIdentity> {
-        match self.verified(&known.metadata, us, attempt, token)? {
+        token: &Tokens,
+    ) -> Result<Claims, NoIdentity> {
+        match self.verified(metadata, us, attempt, token)? {
             Err(ClaimsVerificationError::SignatureVerification(
                 SignatureVerificationError::NoMatchingKey | SignatureVerificationError::CryptoError(_),
             )) => {
                 let again = self.metadata(&us.issuer, us.trusted, PAUSE).await?;
-                self.verified(&again.metadata, us, attempt, token)?.map_err(|error| NoIdentity::Unproven(chain(&error)))
+                self.verified(&again, us, attempt, token)?.map_err(|error| NoIdentity::Unproven(chain(&error)))
             }
             verified => verified.map_err(|error| NoIdentity::Unproven(chain(&error))),
         }
@@ -165,8 +165,8 @@ impl OpenIdConnect {
         metadata: &Metadata,
         us: &Registration,
         attempt: &Attempt,
-        token: &CoreTokenResponse,
-    ) -> Result<Result<CoreIdTokenClaims, ClaimsVerificationError>, NoIdentity> {
+        token: &Tokens,
+    ) -> Result<Result<Claims, ClaimsVerificationError>, NoIdentity> {
         let unproven = |say: &str| NoIdentity::Unproven(say.to_owned());
         let client = client(metadata, us)?;
         let now = self.env.now();
@@ -198,21 +198,27 @@ impl OpenIdConnect {
         Ok(Ok(claims))
     }
 
-    /// The address, where the ID token does not tell it.
+    /// The address and whether it is verified, where the ID token does not tell both.
     async fn told(
         &self,
         metadata: &Metadata,
         us: &Registration,
-        token: &CoreTokenResponse,
-        claims: &CoreIdTokenClaims,
+        token: &Tokens,
+        claims: &Claims,
     ) -> Result<Option<CoreUserInfoClaims>, NoIdentity> {
-        if claims.email().is_some() {
+        if claims.email().is_some() && verified(claims).is_some() {
             return Ok(None);
         }
         let client = client(metadata, us)?;
         let Ok(request) = client.user_info(token.access_token().clone(), Some(claims.subject().clone())) else { return Ok(None) };
         let told = request.request_async(&self.client(us.trusted)).await;
-        told.map(Some).map_err(|error| NoIdentity::Unproven(chain(&error)))
+        told.map(Some).map_err(|error| match error {
+            UserInfoError::Request(error) => NoIdentity::Unreachable(error.to_string()),
+            UserInfoError::ClaimsVerification(ClaimsVerificationError::InvalidSubject(_)) => {
+                NoIdentity::Unproven("its userinfo endpoint tells of somebody else".to_owned())
+            }
+            other => NoIdentity::Unproven(chain(&other)),
+        })
     }
 }
 
@@ -227,6 +233,9 @@ impl Through<'_> {
         reach::url("", &parts.uri.to_string(), self.0.reach()).map_err(|_| NotFetched::NotAllowed)?;
         let request = http::Request::from_parts(parts, Bytes::from(body));
         let (parts, body) = self.0.send(request, MAX_ANSWER).await?.into_parts();
+        if parts.status.is_server_error() {
+            return Err(NotFetched::Status(parts.status.as_u16()));
+        }
         Ok(HttpResponse::from_parts(parts, body.into()))
     }
 }
@@ -260,22 +269,11 @@ async fn discover(through: Through<'_>, issuer: &str) -> Result<Metadata, NoIden
     Ok(metadata)
 }
 
-type Token = Result<CoreTokenResponse, NoIdentity>;
-
-type Asking = CoreClient<
-    openidconnect::EndpointSet,
-    openidconnect::EndpointNotSet,
-    openidconnect::EndpointNotSet,
-    openidconnect::EndpointNotSet,
-    openidconnect::EndpointMaybeSet,
-    openidconnect::EndpointMaybeSet,
->;
-
 fn client(metadata: &Metadata, us: &Registration) -> Result<Asking, NoIdentity> {
     let secret = us.client_secret.as_ref().map(|secret| ClientSecret::new(secret.expose_secret().to_owned()));
     let callback =
         RedirectUrl::new(us.callback.clone()).map_err(|_| NoIdentity::Discovery("our callback is no URL".to_owned()))?;
-    let client = CoreClient::from_provider_metadata(metadata.clone(), ClientId::new(us.client_id.clone()), secret);
+    let client = openidconnect::Client::from_provider_metadata(metadata.clone(), ClientId::new(us.client_id.clone()), secret);
     let methods = metadata.token_endpoint_auth_methods_supported();
     let by_post = methods.is_some_and(|methods| {
         methods.contains(&CoreClientAuthMethod::ClientSecretPost) && !methods.contains(&CoreClientAuthMethod::ClientSecretBasic)
@@ -292,12 +290,11 @@ fn chain(error: &dyn std::error::Error) -> String {
 #[async_trait]
 impl IdentityProviders for OpenIdConnect {
     async fn check(&self, issuer: &str) -> Result<(), NoIdentity> {
-        self.metadata(issuer, false, TimeDelta::zero()).await.map(drop)
+        discover(self.client(false), issuer).await.map(drop)
     }
 
     async fn authorization_url(&self, us: &Registration, attempt: &Attempt, hint: &str) -> Result<Url, NoIdentity> {
-        let known = self.metadata(&us.issuer, us.trusted, FRESH).await?;
-        let client = client(&known.metadata, us)?;
+        let client = client(&*self.metadata(&us.issuer, us.trusted, FRESH).await?, us)?;
         let (state, nonce) = (CsrfToken::new(attempt.state.clone()), Nonce::new(attempt.nonce.clone()));
         let challenge = PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(attempt.verifier.clone()));
         let asked = client.authorize_url(CoreAuthenticationFlow::AuthorizationCode, || state, || nonce);
@@ -306,21 +303,31 @@ impl IdentityProviders for OpenIdConnect {
     }
 
     async fn identify(&self, us: &Registration, attempt: &Attempt, answer: &Answer) -> Result<Identity, NoIdentity> {
-        let known = self.metadata(&us.issuer, us.trusted, FRESH).await?;
-        let says_who = known.metadata.additional_metadata().authorization_response_iss_parameter_supported == Some(true);
+        let metadata = self.metadata(&us.issuer, us.trusted, FRESH).await?;
+        let says_who = metadata.additional_metadata().authorization_response_iss_parameter_supported == Some(true);
         match &answer.issuer {
             Some(issuer) if *issuer != us.issuer => return Err(NoIdentity::OtherIssuer),
             None if says_who => return Err(NoIdentity::OtherIssuer),
             _ => {}
         }
-        let token = self.token(&known.metadata, us, attempt, answer).await?;
-        let metadata = Arc::clone(&known.metadata);
-        let claims = self.claims(known, us, attempt, &token).await?;
+        let token = self.token(&metadata, us, attempt, answer).await?;
+        let claims = self.claims(&metadata, us, attempt, &token).await?;
         let told = self.told(&metadata, us, &token, &claims).await?;
-        let (email, email_verified) = match &told {
-            Some(told) => (told.email(), told.email_verified()),
-            None => (claims.email(), claims.email_verified()),
+        let (subject, own) = (claims.subject().to_string(), claims.email().map(|email| email.to_string()));
+        let Some(told) = told else {
+            return Ok(Identity { subject, email: own, email_verified: verified(&claims) });
         };
-        Ok(Identity { subject: claims.subject().to_string(), email: email.map(|email| email.to_string()), email_verified })
+        let told = (told.email().map(|email| email.to_string()), told.email_verified());
+        let (email, email_verified) = match (own, told) {
+            // What is said of another address is not said of this one.
+            (Some(own), (email, verified)) => (Some(own.clone()), verified.filter(|_| email == Some(own))),
+            (None, told) => told,
+        };
+        Ok(Identity { subject, email, email_verified })
     }
+}
+
+/// What an ID token says of its address.
+fn verified(claims: &Claims) -> Option<bool> {
+    claims.email_verified().or_else(|| claims.additional_claims().owner_verified())
 }

@@ -32,6 +32,7 @@ pub enum Purpose {
     Cursor,
     AuditChain,
     SingleSignOn,
+    SsoAttempt,
     SecondFactor,
 }
 
@@ -48,6 +49,7 @@ impl Purpose {
             Self::Cursor => "cursor",
             Self::AuditChain => "audit-chain",
             Self::SingleSignOn => "single-sign-on",
+            Self::SsoAttempt => "sso-attempt",
             Self::SecondFactor => "second-factor",
         }
     }

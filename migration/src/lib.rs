@@ -22,6 +22,7 @@ mod m0012_leaks;
 mod m0013_audit_chain;
 mod m0014_domains;
 mod m0015_sessions;
+mod m0016_one_identity;
 mod shape;
 
 pub struct Migrator;
@@ -44,6 +45,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0013_audit_chain::Migration),
             Box::new(m0014_domains::Migration),
             Box::new(m0015_sessions::Migration),
+            Box::new(m0016_one_identity::Migration),
         ]
     }
 }

@@ -96,14 +96,14 @@ async fn staff_are_told_what_a_partner_could_do_on_a_date() {
 
     2026-01-07T09:00:00+00:00:
     dev@acme.example ADMIN
-    reader@acme.example READ_ONLY
+    reader@acme.example RESTRICTED
     ACTIVE SANDBOX [track] for [ship] by [SANDBOX]
     enabled true for [ship] from []
     {requests:10,window:MINUTE} null
 
     2026-01-08T09:00:00+00:00:
     dev@acme.example ADMIN
-    reader@acme.example READ_ONLY
+    reader@acme.example RESTRICTED
     SUSPENDED SANDBOX [track] for [ship] by [SANDBOX]
     enabled true for [ship track] from [192.0.2.0/24]
     {requests:10,window:MINUTE} null

@@ -59,12 +59,22 @@ pub struct Somebody {
     pub email: Option<&'static str>,
     /// As it comes: a boolean, or text.
     pub verified: Value,
-    /// Whether the ID token tells the address, or the userinfo endpoint alone.
-    pub in_token: bool,
+    /// What the ID token tells of the address; the userinfo endpoint tells all.
+    pub in_token: InToken,
+    /// `xms_edov`, which is Entra ID's.
+    pub owner: Value,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InToken {
+    All,
+    /// Not whether it is verified.
+    Address,
+    Nothing,
 }
 
 pub fn somebody(sub: &'static str, email: &'static str) -> Somebody {
-    Somebody { sub, email: Some(email), verified: json!(true), in_token: true }
+    Somebody { sub, email: Some(email), verified: json!(true), in_token: InToken::All, owner: Value::Null }
 }
 
 struct Shared {
@@ -76,6 +86,8 @@ struct Shared {
     names_itself: bool,
     /// What was asked for and for whom, by code.
     codes: HashMap<String, (HashMap<String, String>, Somebody)>,
+    /// How often it was asked for a token.
+    asked: usize,
 }
 
 #[derive(Clone)]
@@ -90,7 +102,7 @@ impl IdentityProvider {
         let issuer = format!("http://{}", listener.local_addr().expect("an address"));
         let (key, _) = SigningKey::generate().expect("a key");
         let published = vec![key.public_jwk()];
-        let shared = Shared { env: None, key, published, lie: Lie::None, names_itself: true, codes: HashMap::new() };
+        let shared = Shared { env: None, key, published, lie: Lie::None, names_itself: true, codes: HashMap::new(), asked: 0 };
         let own = Self { issuer, shared: Arc::new(Mutex::new(shared)) };
         let routes = Router::new()
             .route("/.well-known/openid-configuration", get(discovery))
@@ -114,6 +126,10 @@ impl IdentityProvider {
 
     pub fn names_itself(&self, names_itself: bool) {
         self.shared().names_itself = names_itself;
+    }
+
+    pub fn asked(&self) -> usize {
+        self.shared().asked
     }
 
     /// Signs by a new key, and publishes no other.
@@ -171,6 +187,7 @@ async fn token(
     Form(form): Form<HashMap<String, String>>,
 ) -> (StatusCode, Json<Value>) {
     let mut shared = own.shared();
+    shared.asked += 1;
     match shared.lie {
         Lie::Down => return (StatusCode::BAD_GATEWAY, Json(json!({}))),
         Lie::Refuses => return (StatusCode::UNAUTHORIZED, Json(json!({ "error": "invalid_client" }))),
@@ -222,8 +239,11 @@ impl Shared {
             "iss": issuer, "aud": CLIENT_ID, "sub": who.sub, "iat": now, "exp": now + 60, "nonce": asked["nonce"],
             "at_hash": URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16]),
         });
-        if who.in_token {
+        if who.in_token != InToken::Nothing {
             claims["email"] = json!(who.email);
+            claims["xms_edov"] = who.owner.clone();
+        }
+        if who.in_token == InToken::All {
             claims["email_verified"] = who.verified.clone();
         }
         match self.lie {

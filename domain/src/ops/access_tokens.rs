@@ -117,6 +117,17 @@ pub async fn revoke(ctx: &Domain, actor: &Actor, token: AccessTokenId) -> Result
     tx.commit(entry).await
 }
 
+/// Ends all of a person's tokens.
+pub(crate) async fn end_all(tx: &Tx<'_>, owner: UserId) -> Result<()> {
+    access_token::Entity::update_many()
+        .col_expr(access_token::Column::RevokedAt, Expr::value(tx.now()))
+        .filter(access_token::Column::UserId.eq(owner))
+        .filter(access_token::Column::RevokedAt.is_null())
+        .exec(tx.db())
+        .await?;
+    Ok(())
+}
+
 /// Whether it is time to note that a token was used: once a minute.
 pub fn is_mark_due(ctx: &Domain, token: &access_token::Model) -> bool {
     token.last_used_at.is_none_or(|at| ctx.now() >= at + MARK_EVERY)

@@ -5,6 +5,7 @@ use entities::{
     team,
     team_domain::{ActiveModel, Column, Entity, Model},
 };
+use futures_util::{StreamExt, stream};
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::{
@@ -19,21 +20,23 @@ use crate::{
     tx::{Unaudited, retrying},
 };
 
-/// How many are looked up at once.
+/// Rows that are read at once, and how many of them are looked up at the same time.
 const BATCH: u64 = 500;
+const AT_ONCE: usize = 8;
 
 /// Looks at every proven domain whose turn it is; how many were lost. Where DNS does not answer, the next hour tries again.
 pub async fn recheck(ctx: &Domain) -> Result<u64> {
     let (mut lost, mut failed, mut last) = (0, None, None);
     loop {
         let rows = due_after(ctx, last).await?;
-        for row in &rows {
-            match look(ctx, row).await {
+        last = rows.last().map(|row| row.id);
+        let mut looks = stream::iter(rows).map(|row| look(ctx, row)).buffer_unordered(AT_ONCE);
+        while let Some(looked) = looks.next().await {
+            match looked {
                 Ok(gone) => lost += u64::from(gone),
                 Err(error) => failed = failed.or(Some(error)),
             }
         }
-        last = rows.last().map(|row| row.id);
         if last.is_none() {
             return failed.map_or(Ok(lost), Err);
         }
@@ -50,9 +53,9 @@ async fn due_after(ctx: &Domain, last: Option<TeamDomainId>) -> Result<Vec<Model
 }
 
 /// Whether it is lost now.
-async fn look(ctx: &Domain, row: &Model) -> Result<bool> {
+async fn look(ctx: &Domain, row: Model) -> Result<bool> {
     match ctx.dns.txt(&record_name(&row.domain)).await {
-        Ok(records) => retrying(async || settle(ctx, row, proves(&records, &row.token)).await).await,
+        Ok(records) => retrying(async || settle(ctx, &row, proves(&records, &row.token)).await).await,
         Err(error) => {
             tracing::warn!(domain = row.domain, %error, "a proven domain's record cannot be looked up: trying again in an hour");
             Ok(false)
@@ -62,8 +65,10 @@ async fn look(ctx: &Domain, row: &Model) -> Result<bool> {
 
 async fn settle(ctx: &Domain, looked_at: &Model, found: bool) -> Result<bool> {
     let tx = Tx::begin(ctx).await?;
-    // Removed or claimed anew meanwhile: what was looked at is no longer there.
-    let Some(before) = Entity::find_by_id(looked_at.id).one(tx.db()).await?.filter(|row| row.verified_at.is_some()) else {
+    tx.alone("domain", &looked_at.domain).await?;
+    // Removed, claimed anew or looked at by another process meanwhile: what was seen is no longer news.
+    let same = |row: &Model| row.verified_at.is_some() && row.checked_at == looked_at.checked_at;
+    let Some(before) = Entity::find_by_id(looked_at.id).one(tx.db()).await?.filter(same) else {
         tx.commit_unaudited(Unaudited::NothingChanged).await?;
         return Ok(false);
     };

@@ -47,8 +47,10 @@ pub struct UpdateDomain {
     pub access: Option<Access>,
 }
 
-/// Claims a domain: nothing follows from it until it is proven. Others may claim the same; who proves it has it.
+/// Claims a domain: nothing follows from it until it is proven. Others may claim the same; who proves it has it. In a session: a
+/// token that got away must not open a way in that outlives it.
 pub async fn claim(ctx: &Domain, actor: &Actor, cmd: ClaimDomain) -> Result<Model> {
+    actor.session()?;
     require_member(&ctx.db, actor, cmd.team, MemberRight::ManageTeam).await?;
     let domain = checked("domain", &cmd.domain)?;
     let tx = Tx::begin(ctx).await?;
@@ -98,6 +100,7 @@ async fn may_give_default(tx: &Tx<'_>, actor: &Actor, team: TeamId, before: Opti
 
 /// Looks the record up and, where it is there, proves the claim. The message of a refusal says which record is missing.
 pub async fn verify(ctx: &Domain, actor: &Actor, id: TeamDomainId) -> Result<Model> {
+    actor.session()?;
     let claimed = managed(&ctx.db, actor, id).await?;
     if claimed.verified_at.is_some() {
         return Ok(claimed);
@@ -105,10 +108,15 @@ pub async fn verify(ctx: &Domain, actor: &Actor, id: TeamDomainId) -> Result<Mod
     look_up_later(ctx, &claimed)?;
     let name = record_name(&claimed.domain);
     let refused = |say: String| DomainError::refused(ProblemCode::WrongState, "domainId", say);
-    let records = ctx.dns.txt(&name).await.map_err(|error| {
-        tracing::info!(domain = claimed.domain, %error, "a domain's record cannot be looked up");
-        refused(format!("DNS does not answer for {name}: see that the domain's name servers are up, and try again"))
-    })?;
+    let records = match ctx.dns.txt(&name).await {
+        Ok(records) => records,
+        Err(error) => {
+            tracing::info!(domain = claimed.domain, %error, "a domain's record cannot be looked up");
+            settle(ctx, actor, id, false).await?;
+            let say = format!("DNS does not answer for {name}: see that the domain's name servers are up, and try again");
+            return Err(refused(say));
+        }
+    };
     let found = proves(&records, &claimed.token);
     let proven = retrying(async || settle(ctx, actor, id, found).await).await?;
     proven.ok_or_else(|| {
@@ -148,6 +156,7 @@ async fn settle(ctx: &Domain, actor: &Actor, id: TeamDomainId, found: bool) -> R
 
 /// Changes who may join by it, and as what.
 pub async fn update(ctx: &Domain, actor: &Actor, cmd: UpdateDomain) -> Result<Model> {
+    actor.session()?;
     let tx = Tx::begin(ctx).await?;
     let before = managed(tx.db(), actor, cmd.id).await?;
     let (was, access) = (Access::of(&before), cmd.access.unwrap_or(Access::of(&before)));
@@ -205,6 +214,8 @@ pub async fn join(ctx: &Domain, actor: &Actor, team: TeamId) -> Result<team::Mod
     retrying(async || {
         let tx = Tx::begin(ctx).await?;
         let person = user::Entity::find_by_id(user).one(tx.db()).await?.ok_or(DomainError::Unauthenticated)?;
+        // Else who is put out of it at this moment could come in again.
+        tx.alone("members of", team).await?;
         // Whether a team exists that does not let them in is nobody's business.
         let open = read::domains::open_to(tx.db(), &person).await?.filter(|(domain, _)| domain.team_id == team);
         let (domain, row) = open.ok_or(DomainError::NotFound("team"))?;

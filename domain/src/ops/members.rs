@@ -14,7 +14,7 @@ use crate::{
     Actor, Domain, DomainError, Result, Tx,
     access::{held, require_member},
     audit::{Action, Audit},
-    ops::{onboarding_stages, teams},
+    ops::{identities, onboarding_stages, teams},
     rules::{
         policy::{Access, MemberRight},
         team::{keeps_an_admin, may_give},
@@ -85,7 +85,7 @@ pub async fn set_access(ctx: &Domain, actor: &Actor, cmd: SetMemberAccess) -> Re
 }
 
 /// Takes a person out of a team, or lets them leave. Their ways back in, an authorised address or an open invitation, close
-/// with it; to who was put out, so does the team's domain.
+/// with it; to who was put out, so does the team's domain. Whom the team's identity provider vouched for is signed out.
 pub async fn remove(ctx: &Domain, actor: &Actor, team: TeamId, user: UserId) -> Result<team::Model> {
     let tx = Tx::begin(ctx).await?;
     let right = if actor.user_id() == Some(user) { MemberRight::Belong } else { MemberRight::ManageTeam };
@@ -95,13 +95,14 @@ pub async fn remove(ctx: &Domain, actor: &Actor, team: TeamId, user: UserId) -> 
     let before = Access::of(&member);
     keeps_an_admin(others, before, None)?;
     close_ways_back(&tx, team, user).await?;
+    let unlinked = identities::unlink_from_team(&tx, team, user).await?;
     if actor.user_id() != Some(user) {
         tx.insert(removed_member::Model { team_id: team, user_id: user, removed_at: tx.now() }).await?;
     }
     let (id, joined_at) = (member.id, member.joined_at);
     member.delete(tx.db()).await?;
     let entry = Audit::of(actor, Action::MemberRemoved, id).team(team).change("user", user, None::<UserId>);
-    let entry = entry.set("joinedAt", joined_at);
+    let entry = entry.set("joinedAt", joined_at).change("ssoLinked", unlinked, false);
     tx.commit(entry.access(Some(before), None)).await?;
     Ok(row)
 }

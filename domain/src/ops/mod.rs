@@ -17,6 +17,7 @@ pub mod expiry_warnings;
 pub mod explorer;
 mod held;
 mod idempotency;
+mod identities;
 pub mod invitations;
 pub mod leaks;
 pub mod members;

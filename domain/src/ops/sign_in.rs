@@ -2,7 +2,7 @@
 
 use std::iter;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use entities::{
     audit_event, authorized_email, client,
     enums::{JoinMethod, SignInMethod},
@@ -10,7 +10,8 @@ use entities::{
     magic_link, membership, user,
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select, sea_query::Expr,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    sea_query::Expr,
 };
 
 use crate::{
@@ -58,12 +59,17 @@ pub struct SignIn {
 /// Succeeds whether or not the address is known, with the same work; the job decides whether a mail follows. Beyond what
 /// `rules::sign_in` allows an address and a source, nothing happens, and the answer is still the same.
 pub async fn request_magic_link(ctx: &Domain, actor: &Actor, cmd: RequestMagicLink) -> Result<()> {
+    let (email, redirect_to) = checked(&cmd.email, cmd.redirect_to.as_deref(), &cmd.return_origins)?;
+    request(ctx, actor, &email, redirect_to, None).await
+}
+
+/// The address that wants in, and where that leads.
+pub(crate) fn checked(email: &str, redirect_to: Option<&str>, origins: &[String]) -> Result<(String, Option<String>)> {
     let mut problems = Problems::default();
-    let email = problems.take(text::email("email", &cmd.email));
-    let checked = |url: &String| return_url::checked("redirectTo", url, &cmd.return_origins);
-    let redirect_to = problems.take(cmd.redirect_to.as_ref().map(checked).transpose());
+    let email = problems.take(text::email("email", email));
+    let redirect_to = problems.take(redirect_to.map(|url| return_url::checked("redirectTo", url, origins)).transpose());
     problems.into_result()?;
-    request(ctx, actor, &email.unwrap_or_default(), redirect_to.flatten(), None).await
+    Ok((email.unwrap_or_default(), redirect_to.flatten()))
 }
 
 /// As `request_magic_link`; with an invitation, using the link accepts it too.
@@ -181,21 +187,30 @@ async fn comes_alone(tx: &Tx<'_>, link: &magic_link::Model) -> Result<bool> {
 /// Audits a sign-in that failed. Whoever tries too many is put off before anything more is written.
 pub(crate) async fn failed(ctx: &Domain, actor: &Actor, entry: Audit, problem: Problem) -> Result<DomainError> {
     let tx = Tx::begin(ctx).await?;
-    if !sign_in::may_fail(failures_from(&tx, actor.origin.source()).await?) {
-        return Ok(DomainError::RateLimited { retry_after: sign_in::WINDOW.num_seconds().unsigned_abs() });
+    if let Err(put_off) = may_try(tx.db(), tx.now(), actor).await? {
+        return Ok(put_off);
     }
     tx.commit(entry).await?;
     Ok(problem.into())
 }
 
+/// Puts off who has failed too often, for what costs others something.
+pub(crate) async fn may_try(
+    db: &impl ConnectionTrait,
+    now: DateTime<Utc>,
+    actor: &Actor,
+) -> Result<std::result::Result<(), DomainError>> {
+    let may = sign_in::may_fail(failures_from(db, now, actor.origin.source()).await?);
+    Ok(if may { Ok(()) } else { Err(DomainError::RateLimited { retry_after: sign_in::WINDOW.num_seconds().unsigned_abs() }) })
+}
+
 /// Links from there that did not sign in lately. The log has whole addresses: those of one source are told by their text.
-async fn failures_from(tx: &Tx<'_>, source: Option<Source>) -> Result<u64> {
+async fn failures_from(db: &impl ConnectionTrait, now: DateTime<Utc>, source: Option<Source>) -> Result<u64> {
     use audit_event::Column::{Action as Done, At, Id, Ip};
-    let failed =
-        audit_event::Entity::find().filter(Done.eq(Action::SignInFailed.as_str())).filter(At.gt(tx.now() - sign_in::WINDOW));
-    let Some(source) = source else { return Ok(failed.filter(Ip.is_null()).count(tx.db()).await?) };
+    let failed = audit_event::Entity::find().filter(Done.eq(Action::SignInFailed.as_str())).filter(At.gt(now - sign_in::WINDOW));
+    let Some(source) = source else { return Ok(failed.filter(Ip.is_null()).count(db).await?) };
     let near = failed.filter(Ip.starts_with(source.prefix())).order_by_desc(Id).limit(LOOKED_AT);
-    let near: Vec<String> = near.select_only().column(Ip).into_tuple().all(tx.db()).await?;
+    let near: Vec<String> = near.select_only().column(Ip).into_tuple().all(db).await?;
     Ok(near.iter().filter(|ip| source.has(ip)).count() as u64)
 }
 

@@ -6,10 +6,9 @@ use chrono::{DateTime, Utc};
 use entities::{
     enums::{JoinMethod, SignInMethod},
     id::SsoProviderId,
-    sso_identity::{self, Column, Entity},
     sso_provider, user,
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
@@ -17,13 +16,13 @@ use url::Url;
 use uuid::Uuid;
 
 use super::{
-    domains, members,
+    domains, identities, members,
+    sessions::NewSession,
     sign_in::{self, SignIn},
 };
 use crate::{
     Actor, Domain, DomainError, ProblemCode, Result, Tx,
     audit::{Action, Audit},
-    error::Problems,
     identity::{Answer, Attempt, Identity, NoIdentity, Registration},
     keyring::Purpose,
     read::{
@@ -32,12 +31,14 @@ use crate::{
     },
     rules::{
         mail_domain::of_address,
-        return_url,
-        sso::{Asserted, MINUTES_AWAY, Refusal, address, is_within, may_sign_in},
+        sso::{AWAY, Asserted, Refusal, address, is_within, may_link, may_sign_in},
         text,
     },
     tx::retrying,
 };
+
+/// Characters of what a provider said.
+const LOGGED: usize = 200;
 
 /// Asks for the way to an address's identity provider.
 #[derive(Debug, Clone)]
@@ -68,8 +69,8 @@ pub struct Back {
     pub came_by: String,
     /// What this browser kept for this state.
     pub kept: Option<SecretString>,
-    /// `None`: it gave no code, but an error.
-    pub answer: Option<Answer>,
+    /// Else it gave no code, but an error (RFC 6749 §4.1.2.1).
+    pub answer: std::result::Result<Answer, String>,
     pub callback: String,
 }
 
@@ -77,6 +78,8 @@ pub struct Back {
 struct Kept {
     /// None: the staff's.
     provider: Option<SsoProviderId>,
+    /// Who was asked: set up anew, the provider may be somebody else.
+    issuer: String,
     state: String,
     nonce: String,
     verifier: String,
@@ -86,12 +89,7 @@ struct Kept {
 
 /// Where the browser goes to sign in as somebody with this address. The answer is the same for every address at a domain.
 pub async fn start(ctx: &Domain, cmd: StartSso) -> Result<Away> {
-    let mut problems = Problems::default();
-    let email = problems.take(text::email("email", &cmd.email));
-    let checked = |url: &String| return_url::checked("redirectTo", url, &cmd.return_origins);
-    let redirect_to = problems.take(cmd.redirect_to.as_ref().map(checked).transpose()).flatten();
-    problems.into_result()?;
-    let email = email.unwrap_or_default();
+    let (email, redirect_to) = sign_in::checked(&cmd.email, cmd.redirect_to.as_deref(), &cmd.return_origins)?;
     let Some(provider) = read::sso::at_domain(ctx, &ctx.db, of_address(&email)).await? else {
         let say = format!("nobody at {} signs in by an organisation's account here: ask for a link by mail", of_address(&email));
         return Err(DomainError::refused(ProblemCode::NotFound, "email", say));
@@ -107,14 +105,15 @@ pub async fn start(ctx: &Domain, cmd: StartSso) -> Result<Away> {
     })?;
     let kept = Kept {
         provider: provider.id(),
+        issuer: provider.issuer().to_owned(),
         state: attempt.state.clone(),
         nonce: attempt.nonce,
         verifier: attempt.verifier,
         redirect_to,
-        until: ctx.now() + MINUTES_AWAY,
+        until: ctx.now() + AWAY,
     };
     let kept = serde_json::to_string(&kept).map_err(DomainError::internal)?;
-    Ok(Away { url, state: attempt.state, kept: ctx.keys.seal(&ctx.env, Purpose::SingleSignOn, &kept).into() })
+    Ok(Away { url, state: attempt.state, kept: ctx.keys.seal(&ctx.env, Purpose::SsoAttempt, &kept).into() })
 }
 
 /// The last part of a provider's own callback. No two share one: an answer that another provider had sent here would go, with its
@@ -140,12 +139,15 @@ fn registration(ctx: &Domain, provider: &Provider, callback: &str) -> Result<Reg
 pub async fn finish(ctx: &Domain, actor: &Actor, back: Back) -> Result<SignIn> {
     let kept = back.kept.as_ref().and_then(|kept| open(ctx, kept)).filter(|kept| same(&kept.state, &back.state));
     let Some(kept) = kept else { return Err(refused(ctx, actor, None, Refusal::NotStarted).await?) };
-    let Some(provider) = read::sso::again(ctx, &ctx.db, kept.provider).await? else {
-        return Err(refused(ctx, actor, None, Refusal::NotStarted).await?);
+    let again = read::sso::again(ctx, &ctx.db, kept.provider).await?;
+    let Some(provider) = again.filter(|provider| provider.issuer() == kept.issuer) else {
+        return Err(refused(ctx, actor, None, Refusal::Changed).await?);
     };
     if back.came_by != way_back(&provider) {
         return Err(refused(ctx, actor, Some(&provider), Refusal::OtherIssuer).await?);
     }
+    // Before anybody else is asked on their behalf.
+    sign_in::may_try(&ctx.db, ctx.now(), actor).await??;
     match attempt(ctx, actor, &provider, &kept, back).await? {
         Ok(session) => Ok(SignIn { session, redirect_to: kept.redirect_to }),
         Err(reason) => Err(refused(ctx, actor, Some(&provider), reason).await?),
@@ -153,7 +155,7 @@ pub async fn finish(ctx: &Domain, actor: &Actor, back: Back) -> Result<SignIn> {
 }
 
 fn open(ctx: &Domain, kept: &SecretString) -> Option<Kept> {
-    let opened = ctx.keys.open(Purpose::SingleSignOn, kept.expose_secret()).ok()?;
+    let opened = ctx.keys.open(Purpose::SsoAttempt, kept.expose_secret()).ok()?;
     serde_json::from_str(opened.expose_secret()).ok()
 }
 
@@ -163,17 +165,18 @@ fn same(one: &str, other: &str) -> bool {
 
 type Attempted<T> = Result<std::result::Result<T, Refusal>>;
 
-async fn attempt(
-    ctx: &Domain,
-    actor: &Actor,
-    provider: &Provider,
-    kept: &Kept,
-    back: Back,
-) -> Attempted<super::sessions::NewSession> {
+async fn attempt(ctx: &Domain, actor: &Actor, provider: &Provider, kept: &Kept, back: Back) -> Attempted<NewSession> {
     if kept.until <= ctx.now() {
         return Ok(Err(Refusal::TooLate));
     }
-    let Some(answer) = back.answer else { return Ok(Err(Refusal::Declined)) };
+    let answer = match back.answer {
+        Ok(answer) => answer,
+        Err(error) => {
+            let error = text::cut(&error, LOGGED);
+            tracing::info!(issuer = provider.issuer(), error, "an identity provider signs somebody not in");
+            return Ok(Err(Refusal::Declined));
+        }
+    };
     let us = registration(ctx, provider, &back.callback)?;
     let asked = Attempt { state: kept.state.clone(), nonce: kept.nonce.clone(), verifier: kept.verifier.clone() };
     match ctx.identities.identify(&us, &asked, &answer).await {
@@ -185,73 +188,59 @@ async fn attempt(
     }
 }
 
-async fn sign_in(
-    ctx: &Domain,
-    actor: &Actor,
-    provider: &Provider,
-    identity: &Identity,
-) -> Attempted<super::sessions::NewSession> {
+async fn sign_in(ctx: &Domain, actor: &Actor, provider: &Provider, identity: &Identity) -> Attempted<NewSession> {
     let tx = Tx::begin(ctx).await?;
-    if let Some(team) = provider.team()
-        && !read::sso::is_in_use(tx.db(), team).await?
-    {
-        return Ok(Err(Refusal::TeamNotInUse));
+    if let Some(team) = provider.team() {
+        // Else who is put out of the team at this moment could come in again by its domain.
+        tx.alone("members of", team).await?;
+        if !read::sso::is_in_use(tx.db(), team).await? {
+            return Ok(Err(Refusal::TeamNotInUse));
+        }
     }
-    let domains = proven_domains(tx.db(), provider).await?;
-    let known = known(&tx, provider, &identity.subject).await?;
-    let person = match &known {
-        Some((_, user)) => match is_within(&user.email, &domains) {
-            Ok(()) => (user.clone(), false),
-            Err(reason) => return Ok(Err(reason)),
-        },
-        None => match newcomer(&tx, provider, identity, &domains).await? {
-            Ok(found) => found,
-            Err(reason) => return Ok(Err(reason)),
-        },
+    let known = identities::known(&tx, provider, &identity.subject).await?;
+    let person = match whom(&tx, provider, identity, known.as_ref().map(|(_, user)| user)).await? {
+        Ok(person) => person,
+        Err(reason) => return Ok(Err(reason)),
     };
-    if let Err(reason) = may_sign_in(provider.speaks_for(), read::sso::person(tx.db(), &person.0, provider.team()).await?) {
-        return Ok(Err(reason));
-    }
     let opened = sign_in::open_for(&tx, actor, person, SignInMethod::Sso).await?;
     let by = opened.session.actor(actor);
     let mut events = opened.events(&by, |signed_in| {
-        signed_in.team(provider.team()).set("provider", provider.id()).set("issuer", provider.issuer()).change(
-            "linked",
-            false,
-            known.is_none(),
-        )
+        let signed_in = signed_in.team(provider.team()).set("provider", provider.id()).set("issuer", provider.issuer());
+        signed_in.change("linked", false, known.is_none())
     });
     let session = opened.session;
     match known {
-        Some((row, _)) => mark(&tx, row).await?,
+        Some((row, _)) => identities::mark(&tx, row).await?,
         None => {
-            link(&tx, provider, identity, session.user.id).await?;
+            identities::link(&tx, provider, &identity.subject, session.user.id).await?;
             events.extend(join(&tx, &by, provider, &session.user).await?);
         }
     }
-    if let Some(id) = provider.id() {
-        let row = sso_provider::Entity::update_many().col_expr(sso_provider::Column::LastSignInAt, Expr::value(tx.now()));
-        row.filter(sso_provider::Column::Id.eq(id)).exec(tx.db()).await?;
+    if !used(&tx, provider).await? {
+        return Ok(Err(Refusal::Changed));
     }
     tx.commit_all(events).await?;
     Ok(Ok(session))
 }
 
-/// Whom this provider has signed in as this subject before.
-async fn known(tx: &Tx<'_>, provider: &Provider, subject: &str) -> Result<Option<(sso_identity::Model, user::Model)>> {
-    let of_provider = match provider.id() {
-        Some(id) => Column::ProviderId.eq(id),
-        None => Column::ProviderId.is_null(),
+/// Who a subject is here; true where they were registered just now.
+async fn whom(
+    tx: &Tx<'_>,
+    provider: &Provider,
+    identity: &Identity,
+    known: Option<&user::Model>,
+) -> Attempted<(user::Model, bool)> {
+    let domains = proven_domains(tx.db(), provider).await?;
+    let found = match known {
+        Some(user) => is_within(&user.email, &domains).map(|()| (user.clone(), false)),
+        None => newcomer(tx, provider, identity, &domains).await?,
     };
-    let found =
-        Entity::find().filter(of_provider).filter(Column::Issuer.eq(provider.issuer())).filter(Column::Subject.eq(subject));
-    let Some(row) = found.one(tx.db()).await? else { return Ok(None) };
-    let user = user::Entity::find_by_id(row.user_id).one(tx.db()).await?;
-    Ok(user.map(|user| (row, user)))
+    let Ok(person) = found else { return Ok(found) };
+    let seen = read::sso::person(tx.db(), &person.0, provider.team()).await?;
+    Ok(may_sign_in(provider.speaks_for(), seen).map(|()| person))
 }
 
-/// Who signs in by this provider for the first time: somebody whom the portal knows by the address, or who may come. True where
-/// they were registered just now.
+/// Who signs in by this provider for the first time: somebody whom the portal knows by the address, or who may come.
 async fn newcomer(tx: &Tx<'_>, provider: &Provider, identity: &Identity, domains: &[String]) -> Attempted<(user::Model, bool)> {
     let asserted = Asserted { email: identity.email.as_deref(), verified: identity.email_verified };
     let email = match address(asserted, domains) {
@@ -259,7 +248,10 @@ async fn newcomer(tx: &Tx<'_>, provider: &Provider, identity: &Identity, domains
         Err(reason) => return Ok(Err(reason)),
     };
     if let Some(known) = user::Entity::by_email(&email).one(tx.db()).await? {
-        return Ok(Ok((known, false)));
+        // Addresses change hands; an account does not go along.
+        let taken = identities::has_one(tx, provider, known.id).await?;
+        let linked = if taken { Err(Refusal::OtherSubject) } else { may_link(identity.email_verified) };
+        return Ok(linked.map(|()| (known, false)));
     }
     match provider {
         Provider::Staff(_) => Ok(Err(Refusal::NotStaff)),
@@ -268,23 +260,16 @@ async fn newcomer(tx: &Tx<'_>, provider: &Provider, identity: &Identity, domains
     }
 }
 
-async fn link(tx: &Tx<'_>, provider: &Provider, identity: &Identity, user_id: entities::id::UserId) -> Result<()> {
-    let row = sso_identity::Model {
-        id: tx.ctx().env.id(),
-        provider_id: provider.id(),
-        issuer: provider.issuer().to_owned(),
-        subject: identity.subject.clone(),
-        user_id,
-        created_at: tx.now(),
-        last_sign_in_at: tx.now(),
-    };
-    tx.insert(row).await.map(drop)
-}
-
-async fn mark(tx: &Tx<'_>, row: sso_identity::Model) -> Result<()> {
-    let row = sso_identity::ActiveModel { id: Set(row.id), last_sign_in_at: Set(tx.now()), ..Default::default() };
-    Entity::update(row).exec(tx.db()).await?;
-    Ok(())
+/// Notes that somebody signed in by it; false where it is no longer what was asked.
+async fn used(tx: &Tx<'_>, provider: &Provider) -> Result<bool> {
+    let Provider::Team(row) = provider else { return Ok(true) };
+    let marked = sso_provider::Entity::update_many()
+        .col_expr(sso_provider::Column::LastSignInAt, Expr::value(tx.now()))
+        .filter(sso_provider::Column::Id.eq(row.id))
+        .filter(sso_provider::Column::Version.eq(row.version))
+        .exec(tx.db())
+        .await?;
+    Ok(marked.rows_affected > 0)
 }
 
 /// Brings who came for the first time into the team, where its domain lets them.
@@ -309,7 +294,8 @@ fn refusal(error: &NoIdentity) -> Refusal {
 
 /// Who cannot sign in is told what to do; what exactly went wrong is for the log.
 fn tell_operator(provider: &Provider, error: &NoIdentity) {
-    tracing::warn!(issuer = provider.issuer(), %error, "an identity provider cannot be used");
+    let error = text::cut(&error.to_string(), LOGGED);
+    tracing::warn!(issuer = provider.issuer(), error, "an identity provider cannot be used");
 }
 
 async fn refused(ctx: &Domain, actor: &Actor, provider: Option<&Provider>, reason: Refusal) -> Result<DomainError> {

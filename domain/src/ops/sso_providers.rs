@@ -17,9 +17,16 @@ use crate::{
     audit::{Action, Audit},
     error::Problems,
     keyring::Purpose,
+    notices::{To, tell},
     read,
-    rules::{mail_domain, outgoing, policy::MemberRight, text},
-    tx::retrying,
+    rules::{
+        mail_domain,
+        notice::{Notice, SsoChange, SsoNotice},
+        outgoing,
+        policy::MemberRight,
+        text,
+    },
+    tx::{Unaudited, retrying},
 };
 
 /// Of one team.
@@ -44,10 +51,14 @@ pub struct ConfigureSso {
     pub enforced: bool,
 }
 
-/// Sets a provider up, or anew. Its discovery document is read first: one that does not serve is not saved.
+/// Sets a provider up, or anew. Its discovery document is read first: one that does not serve is not saved. In a session: a
+/// token that got away must not open a way in that outlives it.
 pub async fn configure(ctx: &Domain, actor: &Actor, cmd: ConfigureSso) -> Result<Model> {
+    actor.session()?;
     require_member(&ctx.db, actor, cmd.team, MemberRight::ManageSso).await?;
     let cmd = checked(ctx, cmd)?;
+    // Nobody is asked for what is refused anyway.
+    standing(&ctx.db, &cmd).await?;
     if let Err(error) = ctx.identities.check(&cmd.issuer).await {
         tracing::info!(issuer = cmd.issuer, %error, "an identity provider cannot be set up");
         let say = "no OpenID Connect provider answers there for this issuer: its /.well-known/openid-configuration must name the \
@@ -79,45 +90,35 @@ fn checked(ctx: &Domain, cmd: ConfigureSso) -> Result<ConfigureSso> {
 async fn save(ctx: &Domain, actor: &Actor, cmd: &ConfigureSso) -> Result<Model> {
     let tx = Tx::begin(ctx).await?;
     require_member(tx.db(), actor, cmd.team, MemberRight::ManageSso).await?;
-    teams::in_use(tx.db(), cmd.team).await?;
     tx.alone("sign-in of", cmd.team).await?;
-    let before = match cmd.provider {
-        Some(id) => Some(Entity::for_team(cmd.team).filter(Column::Id.eq(id)).one(tx.db()).await?.ok_or_else(unknown)?),
-        None if Entity::for_team(cmd.team).count(tx.db()).await? >= MOST => {
-            let say = format!("a team has at most {MOST} identity providers: remove one first");
-            return Err(DomainError::refused(ProblemCode::LimitReached, "teamId", say));
-        }
-        None => None,
-    };
-    let domains = proven(&tx, cmd, before.as_ref()).await?;
+    let Standing { team, before, domains } = standing(tx.db(), cmd).await?;
     let same_issuer = before.as_ref().is_some_and(|before| before.issuer == cmd.issuer);
     let last_sign_in_at = before.as_ref().filter(|_| same_issuer).and_then(|before| before.last_sign_in_at);
     if cmd.enforced && last_sign_in_at.is_none() {
         let say = "sign in by it once before you make it the only way: a mistake would lock everybody out";
         return Err(DomainError::refused(ProblemCode::WrongState, "enforced", say));
     }
-    let sealed_secret = match (&cmd.client_secret, &before) {
-        (Some(secret), _) => Some(ctx.keys.seal(&ctx.env, Purpose::SingleSignOn, secret.expose_secret())),
-        // The secret would go to whoever answers there.
-        (None, Some(Model { sealed_secret: Some(_), .. })) if !same_issuer => {
-            let say = "give the client's secret again: the one of before was given for another issuer";
-            return Err(DomainError::refused(ProblemCode::Required, "clientSecret", say));
-        }
-        (None, before) => before.as_ref().and_then(|before| before.sealed_secret.clone()),
-    };
     let row = Model {
         id: before.as_ref().map_or_else(|| ctx.env.id(), |before| before.id),
         team_id: cmd.team,
         name: cmd.name.clone(),
         issuer: cmd.issuer.clone(),
         client_id: cmd.client_id.clone(),
-        sealed_secret,
+        sealed_secret: sealed_secret(ctx, cmd, before.as_ref())?,
         enforced: cmd.enforced,
         created_at: before.as_ref().map_or(tx.now(), |before| before.created_at),
         last_sign_in_at,
         version: before.as_ref().map_or(1, |before| before.version),
     };
-    let entry = entry(&tx, actor, before.as_ref(), &row, cmd).await?;
+    let routed = match &before {
+        Some(before) => names(read::sso::domains_of(tx.db(), before.id).await?),
+        None => Vec::new(),
+    };
+    if before.as_ref() == Some(&row) && routed == cmd.domains {
+        tx.commit_unaudited(Unaudited::NothingChanged).await?;
+        return Ok(row);
+    }
+    let entry = entry(actor, before.as_ref(), &row, cmd).change("domains", routed, &cmd.domains);
     let after = match &before {
         Some(before) => {
             let row = ActiveModel::from(row).reset_all();
@@ -126,24 +127,77 @@ async fn save(ctx: &Domain, actor: &Actor, cmd: &ConfigureSso) -> Result<Model> 
         None => tx.insert(row).await?,
     };
     route(&tx, after.id, &domains).await?;
+    let what = if before.is_some() { SsoChange::Changed } else { SsoChange::SetUp };
+    tell_managers(&tx, actor, &team, &after, &cmd.domains, what).await?;
     tx.commit(entry).await?;
     Ok(after)
 }
 
-async fn entry(tx: &Tx<'_>, actor: &Actor, before: Option<&Model>, after: &Model, cmd: &ConfigureSso) -> Result<Audit> {
-    let domains = match before {
-        Some(before) => names(read::sso::domains_of(tx.db(), before.id).await?),
-        None => Vec::new(),
+/// What stands already, where the command can be done.
+struct Standing {
+    team: team::Model,
+    before: Option<Model>,
+    domains: Vec<TeamDomainId>,
+}
+
+async fn standing(db: &impl ConnectionTrait, cmd: &ConfigureSso) -> Result<Standing> {
+    let team = teams::in_use(db, cmd.team).await?;
+    let before = match cmd.provider {
+        Some(id) => Some(Entity::for_team(cmd.team).filter(Column::Id.eq(id)).one(db).await?.ok_or_else(unknown)?),
+        None if Entity::for_team(cmd.team).count(db).await? >= MOST => {
+            let say = format!("a team has at most {MOST} identity providers: remove one first");
+            return Err(DomainError::refused(ProblemCode::LimitReached, "teamId", say));
+        }
+        None => None,
     };
+    let domains = proven(db, cmd, before.as_ref()).await?;
+    Ok(Standing { team, before, domains })
+}
+
+fn sealed_secret(ctx: &Domain, cmd: &ConfigureSso, before: Option<&Model>) -> Result<Option<String>> {
+    match (&cmd.client_secret, before) {
+        (Some(secret), _) => Ok(Some(ctx.keys.seal(&ctx.env, Purpose::SingleSignOn, secret.expose_secret()))),
+        // The secret would go to whoever answers there.
+        (None, Some(Model { sealed_secret: Some(_), issuer, .. })) if *issuer != cmd.issuer => {
+            let say = "give the client's secret again: the one of before was given for another issuer";
+            Err(DomainError::refused(ProblemCode::Required, "clientSecret", say))
+        }
+        (None, before) => Ok(before.and_then(|before| before.sealed_secret.clone())),
+    }
+}
+
+fn entry(actor: &Actor, before: Option<&Model>, after: &Model, cmd: &ConfigureSso) -> Audit {
     let was = |field: fn(&Model) -> &String| before.map(field);
-    Ok(Audit::of(actor, Action::SsoConfigured, after.id)
+    let had_secret = before.is_some_and(|row| row.sealed_secret.is_some());
+    Audit::of(actor, Action::SsoConfigured, after.id)
         .team(after.team_id)
         .change("name", was(|row| &row.name), &after.name)
         .change("issuer", was(|row| &row.issuer), &after.issuer)
         .change("clientId", was(|row| &row.client_id), &after.client_id)
-        .change("clientSecretSet", false, cmd.client_secret.is_some())
+        .change("clientSecretSet", had_secret, after.sealed_secret.is_some())
+        .change("clientSecretReplaced", false, had_secret && cmd.client_secret.is_some())
         .change("enforced", before.map(|row| row.enforced), after.enforced)
-        .change("domains", domains, &cmd.domains))
+}
+
+/// A way in that they did not open is somebody else's.
+async fn tell_managers(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    team: &team::Model,
+    row: &Model,
+    domains: &[String],
+    what: SsoChange,
+) -> Result<()> {
+    let sso = SsoNotice {
+        team_id: team.id,
+        team: team.name.clone(),
+        provider: row.name.clone(),
+        issuer: row.issuer.clone(),
+        domains: domains.to_vec(),
+        enforced: row.enforced,
+        what,
+    };
+    tell(tx, actor, To::Team(team.id, MemberRight::ManageTeam), &Notice::Sso(sso)).await
 }
 
 fn names(domains: Vec<team_domain::Model>) -> Vec<String> {
@@ -151,8 +205,8 @@ fn names(domains: Vec<team_domain::Model>) -> Vec<String> {
 }
 
 /// The team's own domains of these names: proven, and of no other provider.
-async fn proven(tx: &Tx<'_>, cmd: &ConfigureSso, before: Option<&Model>) -> Result<Vec<TeamDomainId>> {
-    let own = team_domain::Entity::for_team(cmd.team).all(tx.db()).await?;
+async fn proven(db: &impl ConnectionTrait, cmd: &ConfigureSso, before: Option<&Model>) -> Result<Vec<TeamDomainId>> {
+    let own = team_domain::Entity::for_team(cmd.team).all(db).await?;
     let mut problems = Problems::default();
     let mut found = Vec::new();
     for name in &cmd.domains {
@@ -182,6 +236,7 @@ async fn route(tx: &Tx<'_>, provider: SsoProviderId, domains: &[TeamDomainId]) -
 
 /// Takes a provider away: its people sign in by mail from now on. Sessions stay.
 pub async fn remove(ctx: &Domain, actor: &Actor, id: SsoProviderId) -> Result<team::Model> {
+    actor.session()?;
     let tx = Tx::begin(ctx).await?;
     let row = managed(tx.db(), actor, id).await?;
     let team = teams::find(tx.db(), row.team_id).await?;
@@ -190,8 +245,9 @@ pub async fn remove(ctx: &Domain, actor: &Actor, id: SsoProviderId) -> Result<te
         .team(row.team_id)
         .change("issuer", &row.issuer, None::<String>)
         .change("enforced", row.enforced, false)
-        .change("domains", domains, Vec::<String>::new());
+        .change("domains", &domains, Vec::<String>::new());
     route(&tx, id, &[]).await?;
+    tell_managers(&tx, actor, &team, &row, &domains, SsoChange::TakenAway).await?;
     row.delete(tx.db()).await?;
     tx.commit(entry).await?;
     Ok(team)

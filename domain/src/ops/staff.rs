@@ -7,7 +7,8 @@ use crate::{
     Actor, Domain, Result, Tx,
     access::require_staff,
     audit::{Action, Audit},
-    ops::sign_in,
+    ops::{identities, sign_in},
+    read::sso::only_way,
     rules::{policy::StaffRight, staff, text},
     tx::{Unaudited, retrying},
 };
@@ -32,6 +33,18 @@ pub async fn ensure_owner(ctx: &Domain, email: &str) -> Result<()> {
     set_role(ctx, &Actor::system(), SetStaffRole { email: email.to_owned(), role: Some(StaffRole::Owner) }).await.map(drop)
 }
 
+/// Whether the sessions and tokens of before have ended: they may come from a way in that staff do not have, and who leaves the
+/// staff is no longer vouched for by its provider.
+async fn signed_out(tx: &Tx<'_>, before: &user::Model, role: Option<StaffRole>) -> Result<bool> {
+    match (before.staff_role, role) {
+        (Some(_), None) => identities::unlink_from_staff(tx, before.id).await,
+        (None, Some(_)) if only_way(tx.ctx(), tx.db(), &before.email).await?.is_some() => {
+            identities::sign_out(tx, before.id).await.map(|()| true)
+        }
+        _ => Ok(false),
+    }
+}
+
 async fn apply(ctx: &Domain, actor: &Actor, email: &str, role: Option<StaffRole>) -> Result<user::Model> {
     let tx = Tx::begin(ctx).await?;
     tx.alone("staff", "roles").await?;
@@ -45,7 +58,8 @@ async fn apply(ctx: &Domain, actor: &Actor, email: &str, role: Option<StaffRole>
     }
     let row = user::ActiveModel { id: Set(before.id), staff_role: Set(role), ..Default::default() };
     let after = user::Entity::update(row).exec(tx.db()).await?;
+    let signed_out = signed_out(&tx, &before, role).await?;
     let entry = Audit::of(actor, Action::StaffRoleSet, after.id).change("role", before.staff_role, role);
-    tx.commit(entry).await?;
+    tx.commit(entry.change("signedOut", false, signed_out)).await?;
     Ok(after)
 }

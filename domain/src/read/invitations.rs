@@ -64,7 +64,8 @@ pub async fn preview(ctx: &Domain, token: &str) -> Result<std::result::Result<Pr
         invited_by: inviter.map(|user| person::display_name(user.name.as_deref(), Some(&user.email), user.staff_role)),
         status,
         over: next(status, Step::Accept).err(),
-        signs_in: link_signs_in(row.sent_at, row.link_used_at, minutes, ctx.now()),
+        signs_in: link_signs_in(row.sent_at, row.link_used_at, minutes, ctx.now())
+            && super::sso::only_way(ctx, &ctx.db, &row.email).await?.is_none(),
         row,
     }))
 }

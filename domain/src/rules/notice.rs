@@ -11,11 +11,13 @@ mod credential;
 mod domain;
 mod leak;
 mod second_factor;
+mod sso;
 
 pub use self::{
     credential::{CredentialNotice, Named},
     domain::DomainRecord,
     second_factor::SecondFactorNotice,
+    sso::{SsoChange, SsoNotice},
 };
 
 /// Operations that a text names; of more it tells how many.
@@ -181,6 +183,8 @@ pub enum Notice {
         until: DateTime<Utc>,
     },
     DomainLost(DomainRecord),
+    /// To those who manage the team.
+    Sso(SsoNotice),
     Credential {
         named: Named,
         what: CredentialNotice,
@@ -260,7 +264,8 @@ impl Notice {
             | Self::RegistrationApproved { .. }
             | Self::RegistrationDeclined { .. }
             | Self::DomainMissing { .. }
-            | Self::DomainLost(_) => NotificationKind::Team,
+            | Self::DomainLost(_)
+            | Self::Sso(_) => NotificationKind::Team,
             Self::SupportRequested { .. } => NotificationKind::Support,
             Self::Credential { what, .. } => what.kind(),
             Self::AccessTokenLeaked { .. } | Self::SecondFactor { .. } => NotificationKind::Credential,
@@ -295,6 +300,7 @@ impl Notice {
             | Self::RegistrationDeclined { id, .. }
             | Self::SupportRequested { id, .. } => Subject::Team(*id),
             Self::DomainMissing { record, .. } | Self::DomainLost(record) => Subject::Team(record.team_id),
+            Self::Sso(sso) => Subject::Team(sso.team_id),
             Self::Credential { named, .. } => Subject::Credential(named.id),
             Self::AccessTokenLeaked { id, .. } => Subject::AccessToken(*id),
             Self::SecondFactor { owner, .. } => Subject::Person(*owner),
@@ -429,6 +435,7 @@ impl Notice {
             }
             Self::DomainMissing { record, until } => record.missing(*until),
             Self::DomainLost(record) => record.lost(),
+            Self::Sso(sso) => sso.text(),
             Self::Credential { named, what } => what.text(named),
             Self::AccessTokenLeaked { name, url, .. } => leak::of_access_token(name, url.as_deref()),
             Self::SecondFactor { what, .. } => what.text(),

@@ -7,7 +7,7 @@ use super::{mail_domain::of_address, text};
 use crate::{Problem, ProblemCode};
 
 /// From leaving for the provider to coming back.
-pub const MINUTES_AWAY: TimeDelta = TimeDelta::minutes(10);
+pub const AWAY: TimeDelta = TimeDelta::minutes(10);
 
 /// Whose provider it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,10 +53,14 @@ pub enum Refusal {
     NotVerified,
     ForeignAddress,
     NotInvited,
-    Staff,
     NotStaff,
-    OtherTeam,
+    /// It speaks for a team, and this is somebody of the staff or of other teams alone. Which of them is not its business.
+    NotTheirs,
+    /// The provider knew somebody else by this address.
+    OtherSubject,
     TeamNotInUse,
+    /// The provider was set up anew, or taken away, while somebody was on the way.
+    Changed,
 }
 
 impl Refusal {
@@ -74,10 +78,11 @@ impl Refusal {
             Self::NotVerified => "not_verified",
             Self::ForeignAddress => "foreign_address",
             Self::NotInvited => "not_invited",
-            Self::Staff => "staff",
             Self::NotStaff => "not_staff",
-            Self::OtherTeam => "other_team",
+            Self::NotTheirs => "not_theirs",
+            Self::OtherSubject => "other_subject",
             Self::TeamNotInUse => "team_not_in_use",
+            Self::Changed => "changed",
         }
     }
 
@@ -115,7 +120,8 @@ impl Refusal {
             ),
             Self::NotVerified => (
                 ProblemCode::Invalid,
-                "your organisation's identity provider has not verified your mail address: verify it there, then sign in again",
+                "your organisation's identity provider does not say that your mail address is verified: verify it there, or ask your \
+                 administrator to release the claim email_verified",
             ),
             Self::ForeignAddress => (
                 ProblemCode::Invalid,
@@ -124,16 +130,22 @@ impl Refusal {
             Self::NotInvited => {
                 (ProblemCode::WrongState, "you are not invited yet: ask an administrator of your team for an invitation")
             }
-            Self::Staff => (
-                ProblemCode::WrongState,
-                "this address belongs to the provider's staff, whom no team's identity provider signs in: ask for a link by mail",
-            ),
             Self::NotStaff => (ProblemCode::WrongState, "this address has no staff role here: ask an administrator for one"),
-            Self::OtherTeam => (
+            Self::NotTheirs => (
                 ProblemCode::WrongState,
-                "this address belongs to somebody of another team: sign in with a link by mail, and accept an invitation to this team",
+                "your organisation's account does not sign this address in: ask for a link by mail, and accept an invitation to your \
+                 team if you have one",
+            ),
+            Self::OtherSubject => (
+                ProblemCode::WrongState,
+                "somebody else at your organisation had this address here: ask an administrator of your team to remove that member, \
+                 and to invite you",
             ),
             Self::TeamNotInUse => (ProblemCode::WrongState, "your team waits for approval, or was declined: ask the provider"),
+            Self::Changed => (
+                ProblemCode::WrongState,
+                "your organisation's single sign-on was changed while you were away: start again from the sign-in page",
+            ),
         };
         Problem::new(code, "", say)
     }
@@ -150,6 +162,12 @@ pub fn address(asserted: Asserted<'_>, domains: &[String]) -> Result<String, Ref
     Ok(email)
 }
 
+/// Whether an account that is there already becomes a subject's by its address. Silence is not enough: some providers let people
+/// write any address into their profile.
+pub fn may_link(verified: Option<bool>) -> Result<(), Refusal> {
+    if verified == Some(true) { Ok(()) } else { Err(Refusal::NotVerified) }
+}
+
 /// Whether an address is at one of these domains.
 pub fn is_within(email: &str, domains: &[String]) -> Result<(), Refusal> {
     let at = of_address(email);
@@ -161,8 +179,7 @@ pub fn may_sign_in(provider: SpeaksFor, person: Person) -> Result<(), Refusal> {
     match (provider, person) {
         (SpeaksFor::Staff, Person { staff: true, .. }) => Ok(()),
         (SpeaksFor::Staff, _) => Err(Refusal::NotStaff),
-        (SpeaksFor::Team, Person { staff: true, .. }) => Err(Refusal::Staff),
-        (SpeaksFor::Team, Person { member: false, elsewhere: true, .. }) => Err(Refusal::OtherTeam),
+        (SpeaksFor::Team, Person { staff: true, .. } | Person { member: false, elsewhere: true, .. }) => Err(Refusal::NotTheirs),
         (SpeaksFor::Team, _) => Ok(()),
     }
 }
@@ -195,17 +212,24 @@ mod tests {
     }
 
     #[test]
+    fn an_account_that_is_there_is_linked_by_a_verified_address_alone() {
+        assert_eq!(may_link(Some(true)), Ok(()));
+        assert_eq!(may_link(Some(false)), Err(Refusal::NotVerified));
+        assert_eq!(may_link(None), Err(Refusal::NotVerified));
+    }
+
+    #[test]
     fn a_provider_signs_in_its_own_people() {
         let person = |staff, member, elsewhere| Person { staff, member, elsewhere };
         for (who, by_team, by_staff) in [
             (person(false, false, false), Ok(()), Err(Refusal::NotStaff)),
             (person(false, true, false), Ok(()), Err(Refusal::NotStaff)),
             (person(false, true, true), Ok(()), Err(Refusal::NotStaff)),
-            (person(false, false, true), Err(Refusal::OtherTeam), Err(Refusal::NotStaff)),
-            (person(true, false, false), Err(Refusal::Staff), Ok(())),
-            (person(true, true, false), Err(Refusal::Staff), Ok(())),
-            (person(true, true, true), Err(Refusal::Staff), Ok(())),
-            (person(true, false, true), Err(Refusal::Staff), Ok(())),
+            (person(false, false, true), Err(Refusal::NotTheirs), Err(Refusal::NotStaff)),
+            (person(true, false, false), Err(Refusal::NotTheirs), Ok(())),
+            (person(true, true, false), Err(Refusal::NotTheirs), Ok(())),
+            (person(true, true, true), Err(Refusal::NotTheirs), Ok(())),
+            (person(true, false, true), Err(Refusal::NotTheirs), Ok(())),
         ] {
             assert_eq!(may_sign_in(SpeaksFor::Team, who), by_team, "{who:?}");
             assert_eq!(may_sign_in(SpeaksFor::Staff, who), by_staff, "{who:?}");

@@ -102,6 +102,11 @@ pub fn word(value: impl serde::Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
+/// The beginning of what others sent, on one line, as a log can bear it.
+pub fn cut(text: &str, most: usize) -> String {
+    text.chars().take(most).map(|char| if char.is_control() { ' ' } else { char }).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

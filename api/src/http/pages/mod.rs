@@ -36,7 +36,7 @@ pub fn routes(state: AppState) -> Router<AppState> {
         .route("/auth/invitation", get(invitation::show).post(invitation::accept))
         .route("/auth/second-factor", get(second_factor::show).post(second_factor::prove))
         .route("/auth/sign-in", get(session::form).post(session::request))
-        .route("/auth/sso", get(sso::start))
+        .route("/auth/sso", get(sso::ask).post(sso::start))
         .route("/auth/sso/callback/{provider}", get(sso::callback))
         .route("/auth/signed-in", get(session::signed_in))
         .route("/auth/sign-out", axum::routing::post(session::sign_out))

@@ -1,6 +1,7 @@
 //! `/auth/sso`: on to an organisation's identity provider, and back from it.
 
 use axum::{
+    Form,
     extract::{Path, Query, State},
     http::{
         HeaderMap, HeaderValue, StatusCode,
@@ -14,7 +15,7 @@ use serde::Deserialize;
 
 use super::{
     Visit,
-    page::{Ask, Link, Page, sentence},
+    page::{Ask, Button, Link, Page, sentence},
     second_factor::{SIGNED_IN, on_the_way},
     session::{Request, asking},
 };
@@ -23,8 +24,23 @@ use crate::{
     http::AppState,
 };
 
-/// On to the provider. By a page and not by a redirect: where a form asked, the pages' policy would stop that one.
-pub async fn start(State(state): State<AppState>, visit: Visit, Query(asked): Query<Request>) -> Response {
+const TITLE: &str = "Sign in with your organisation's account";
+
+/// Where mails lead. Opening it sends nobody on and starts nothing: whoever made the link chose whose provider that would be.
+pub async fn ask(visit: Visit, Query(asked): Query<Request>) -> Response {
+    if asked.email.is_empty() {
+        return visit.look.page(StatusCode::OK, &asking(Ask { redirect_to: asked.redirect_to, ..Ask::default() }));
+    }
+    let text = format!("You are about to sign in as {}, by your organisation's account. Go on if that is you.", asked.email);
+    let fields = [("email", Some(asked.email)), ("redirectTo", asked.redirect_to)];
+    let fields = fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    let button = Button { action: "/auth/sso", label: TITLE.to_owned(), fields };
+    let page = Page { title: TITLE.to_owned(), text: vec![text], button: Some(button), ..Page::default() };
+    visit.look.page(StatusCode::OK, &page)
+}
+
+/// On to the provider. By a page and not by a redirect: the pages' policy would stop that one, as a form asked.
+pub async fn start(State(state): State<AppState>, visit: Visit, Form(asked): Form<Request>) -> Response {
     let cmd = sso::StartSso {
         email: asked.email.clone(),
         redirect_to: asked.redirect_to.clone(),
@@ -52,7 +68,7 @@ fn onward(away: &sso::Away) -> Page {
     let host = away.url.host_str().unwrap_or_default();
     let text = format!("You are taken to {host}, where your organisation asks who you are.");
     let links = vec![Link { href: away.url.to_string(), label: format!("Continue to {host}") }];
-    Page { title: "Sign in with your organisation's account".to_owned(), text: vec![text], links, ..Page::default() }
+    Page { title: TITLE.to_owned(), text: vec![text], links, ..Page::default() }
 }
 
 /// What a provider sends a browser back with.
@@ -61,6 +77,9 @@ pub struct Return {
     #[serde(default)]
     state: String,
     code: Option<String>,
+    /// In place of a code.
+    #[serde(default)]
+    error: String,
     /// RFC 9207.
     iss: Option<String>,
 }
@@ -76,7 +95,7 @@ pub async fn callback(
     let cmd = sso::Back {
         kept,
         came_by,
-        answer: back.code.map(|code| Answer { code: code.into(), issuer: back.iss }),
+        answer: back.code.map(|code| Answer { code: code.into(), issuer: back.iss }).ok_or(back.error),
         callback: state.site.sso_callback(),
         state: back.state.clone(),
     };

@@ -78,6 +78,9 @@ fn table() -> String {
         Notice::SupportRequested { id, team: team(), by: by(), subject: "429".to_owned(), body: "Why?".to_owned() },
         Notice::DomainMissing { record: record(), until: at },
         Notice::DomainLost(record()),
+        sso(SsoChange::SetUp, false),
+        sso(SsoChange::Changed, true),
+        sso(SsoChange::TakenAway, true),
         credential(CredentialNotice::Expiring { days: 30, at, renewed: true }),
         credential(CredentialNotice::Expiring { days: 1, at, renewed: false }),
         credential(CredentialNotice::OverlapEnding { at, last_used_at: at - chrono::TimeDelta::hours(7) }),
@@ -110,6 +113,20 @@ fn table() -> String {
         format!("{kind:?}: {}\n  {}\n", text.title, text.body.replace('\n', "\n  ").replace("\n  \n", "\n"))
     };
     all.iter().map(line).collect()
+}
+
+fn sso(what: SsoChange, enforced: bool) -> Notice {
+    let domains = vec!["acme.example".to_owned(), "acme.test".to_owned()];
+    let issuer = "https://login.acme.example".to_owned();
+    Notice::Sso(SsoNotice {
+        team_id: TeamId(Uuid::nil()),
+        team: "Acme".to_owned(),
+        provider: "Acme Login".to_owned(),
+        issuer,
+        domains,
+        enforced,
+        what,
+    })
 }
 
 #[test]
