@@ -6,7 +6,7 @@ use domain::rules::{admission::Admitted, limits::Standing};
 use entities::enums::{Backend, DenialReason};
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
-    header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HOST, UPGRADE},
+    header::{CACHE_CONTROL, CONTENT_TYPE, HOST},
     request::Parts,
 };
 use hyper::{body::Incoming, upgrade::OnUpgrade};
@@ -24,6 +24,7 @@ use super::{
     refused::Refused,
     request_id, token, tunnel,
     upstream::{self, Fault, Lease, Outgoing},
+    websocket::{self, Handshake},
     wire::Wire,
 };
 use crate::listen::{AnswerGuard, GuardedBody};
@@ -65,10 +66,7 @@ pub async fn answer(
     }
     let faulty = unclear.or_else(|| came::not_forwarded(request.method()));
     let decided = came.decide(&core, request.method(), request.uri(), request.headers(), faulty).await;
-    let caller_side = headers::wanted_protocol(request.headers())
-        .filter(|_| request.version() == Version::HTTP_11)
-        .cloned()
-        .map(|protocol| (protocol, tunnel::caller_side(&mut request)));
+    let caller_side = Handshake::of(&request).map(|handshake| (handshake, tunnel::caller_side(&mut request)));
     let (Parts { method, uri, headers, .. }, body) = request.into_parts();
     let when = came.when;
     let call = came.call(&core, method, uri, headers);
@@ -116,12 +114,12 @@ impl Forward {
         self,
         call: Call,
         body: Outgoing,
-        caller_side: Option<(HeaderValue, OnUpgrade)>,
+        caller_side: Option<(Handshake, OnUpgrade)>,
     ) -> Result<Response<Answer>, HungUp> {
         if self.admitted.upstream().is_some_and(|environment| environment.backend == Backend::Mock) {
             return self.mock(call, body).await;
         }
-        let sent = self.attempt(&call, body, caller_side.as_ref().map(|(protocol, _)| protocol)).await;
+        let sent = self.attempt(&call, body, caller_side.is_some()).await;
         let (response, lease) = match sent {
             Ok(answer) => answer,
             Err(Fault::Caller) => return Err(HungUp),
@@ -130,7 +128,11 @@ impl Forward {
         };
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(match caller_side {
-                Some((_, caller)) => self.switch(call, response, lease, caller),
+                Some((asked, caller)) if asked.is_agreed(response.headers()) => self.switch(call, response, lease, caller),
+                Some(_) => {
+                    let why = "its 101 does not agree to the WebSocket that was asked for (RFC 6455 section 4.2.2)";
+                    self.failed(call, DenialReason::UpstreamUnreachable, Some(why.to_owned()))
+                }
                 None => self.failed(call, DenialReason::UpstreamUnreachable, Some("it switched protocols unasked".to_owned())),
             });
         }
@@ -173,7 +175,7 @@ impl Forward {
         &self,
         call: &Call,
         body: Outgoing,
-        protocol: Option<&HeaderValue>,
+        as_websocket: bool,
     ) -> Result<(Response<Incoming>, Lease), Fault> {
         let lost = || Fault::Unreachable("the product has no upstream here".to_owned());
         let environment = self.admitted.upstream().ok_or_else(lost)?;
@@ -189,9 +191,8 @@ impl Forward {
             fields.insert(HOST, upstream.authority().clone());
             let core = &self.core;
             identity::tell_upstream(&self.admitted, &core.vouched, record, &self.wire, &core.settings.trusted_proxies, fields);
-            if let Some(protocol) = protocol {
-                fields.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-                fields.insert(UPGRADE, protocol.clone());
+            if as_websocket {
+                websocket::say(fields);
             }
             Ok(request)
         };
@@ -228,12 +229,8 @@ impl Forward {
             heads.close();
         }
         let (mut head, _) = response.into_parts();
-        let protocol = head.headers.remove(UPGRADE);
         headers::for_caller(&mut head.headers);
-        head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        if let Some(protocol) = protocol {
-            head.headers.insert(UPGRADE, protocol);
-        }
+        websocket::say(&mut head.headers);
         self.stamp(&call, &mut head.headers);
         call.answered(head.status, &head.headers);
         Response::from_parts(head, Answer::text("", call))

@@ -95,10 +95,9 @@ static HOP_BY_HOP: [HeaderName; 7] = [
     UPGRADE,
 ];
 
-/// The protocol that a request wants to change to, where it really asks for it.
-pub fn wanted_protocol(headers: &HeaderMap) -> Option<&http::HeaderValue> {
-    let protocol = headers.get(UPGRADE)?;
-    nominated(headers).iter().any(|n| n == "upgrade").then_some(protocol)
+/// Whether a `Connection` header nominates this name, given in lower case.
+pub fn nominates(headers: &HeaderMap, name: &str) -> bool {
+    nominated(headers).iter().any(|n| n == name)
 }
 
 /// Whether a value of this header may be written down.

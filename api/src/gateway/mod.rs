@@ -24,6 +24,7 @@ mod tunnel;
 mod upstream;
 mod uses;
 mod vouched;
+mod websocket;
 mod wire;
 
 use std::{io, net::SocketAddr, num::NonZeroUsize, rc::Rc, sync::Arc, thread, time::Duration};

@@ -14,6 +14,7 @@ mod raw;
 mod router;
 mod slow;
 mod streaming;
+mod upgrades;
 mod upstream;
 
 use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
