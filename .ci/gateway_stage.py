@@ -1,6 +1,8 @@
 """What .ci/beside-a-gateway plays on: an API that shows what it was sent, Portico with a product before it, gateways with the
 configurations of the documentation, and a caller that sends its bytes as they are."""
 
+import base64
+import hashlib
 import http.client
 import http.server
 import json
@@ -11,6 +13,7 @@ import socket
 import subprocess
 import threading
 import time
+import urllib.parse
 import urllib.request
 
 CONFIGURATIONS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "docs", "existing-gateways")
@@ -36,6 +39,29 @@ DOCUMENT = {
         "/admin": {"get": {"security": [{"pay": ["admin"]}], "responses": {"200": {"description": "ok"}}}},
     },
 }
+
+# Of somebody, and public, as certificates are. Nobody has its key.
+CERTIFICATE = """-----BEGIN CERTIFICATE-----
+MIIBDDCBs6ADAgECAgEBMAoGCCqGSM49BAMCMA8xDTALBgNVBAMMBGFjbWUwIBcN
+MjAwMTAxMDAwMDAwWhgPMjEyMDAxMDEwMDAwMDBaMA8xDTALBgNVBAMMBGFjbWUw
+WTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAASdTVSSwLfjnJ8bBU+d64UoXJ2lBlhI
+xdBJET/fUIprhltwLOsHlUPJUc2TUh17rn19qVhYYT5tbe/6bbu0LEJfMAoGCCqG
+SM49BAMCA0gAMEUCIEodZ7c0mqqccuvMzDis3hhYfRmJbjfBabmy7HvgaNinAiEA
+xhvY52GmKcBWO0xy2inTkKZ+eSutk64CYcOjNcFs7m4=
+-----END CERTIFICATE-----
+"""
+DER = base64.b64decode("".join(CERTIFICATE.splitlines()[1:-1]))
+# In which proxies tell of certificates.
+CERTIFICATE_HEADERS = (
+    "Client-Cert", "Client-Cert-Chain", "SSL-Client-Cert", "X-Client-Cert", "X-Forwarded-Client-Cert", "X-Forwarded-Tls-Client-Cert",
+    "X-SSL-Client-Cert",
+)
+
+
+def certificate_values():
+    """How they tell: RFC 9440, nginx, HAProxy, Envoy."""
+    text, escaped = base64.b64encode(DER).decode(), urllib.parse.quote(CERTIFICATE, safe="")
+    return f":{text}:", escaped, text, f'Hash={hashlib.sha256(DER).hexdigest()};Cert="{escaped}"'
 
 
 class Wrong(Exception):
@@ -161,13 +187,26 @@ class Portico:
             PORTICO_TRUSTED_PROXIES=HERE,
             PORTICO_LOG="warn",
         )
-        log = os.path.join(folder, "portico.log")
-        self.process = subprocess.Popen([program, "serve"], stdout=open(log, "w"), stderr=subprocess.STDOUT, env=self.environment)
-        line = eventually("Portico's listeners", lambda: re.search(r"listening api=\S+:(\d+) gateway=\S+:(\d+)", open(log).read()))
-        self.api, self.port = int(line[1]), int(line[2])
+        self.program, self.log = program, os.path.join(folder, "portico.log")
+        self.start()
         run = lambda *words: subprocess.run([program, *words], env=self.environment, check=True, capture_output=True, text=True).stdout
         run("staff", "add", "owner@example.com", "OWNER")
         self.token = run("token", "owner@example.com").strip()
+
+    def start(self):
+        self.process = subprocess.Popen([self.program, "serve"], stdout=open(self.log, "w"), stderr=subprocess.STDOUT, env=self.environment)
+        listening = r"listening api=\S+:(\d+) gateway=\S+:(\d+)"
+        line = eventually("Portico's listeners", lambda: re.search(listening, open(self.log).read()))
+        self.api, self.port = int(line[1]), int(line[2])
+
+    def believe(self, header):
+        """Starts anew at the same ports, with the header in which certificates are told of."""
+        self.process.terminate()
+        self.process.wait()
+        self.environment.update(
+            PORTICO_LISTEN=f"{HERE}:{self.api}", PORTICO_GATEWAY_LISTEN=f"{HERE}:{self.port}", PORTICO_CLIENT_CERT_HEADER=header,
+        )
+        self.start()
 
     def ask(self, query, variables=None):
         body = json.dumps({"query": query, "variables": variables or {}}).encode()
@@ -196,7 +235,7 @@ class Portico:
         self.team = self.change("createTeam", "team { id }", name="Acme")["team"]["id"]
 
     def plan(self, slug, **environment):
-        terms = dict(environment="PRODUCTION", authMethod="API_KEY", **environment)
+        terms = {"environment": "PRODUCTION", "authMethod": "API_KEY", **environment}
         made = self.change(
             "createPlan", "plan { id }", productId=self.product, slug=slug, name=slug, pricing={"model": "FREE"}, hasSandbox=False,
             environments=[terms], scopes=[{"name": "admin", "grant": "RESTRICTED"}],
@@ -217,6 +256,14 @@ class Portico:
         if "rate" not in name:
             eventually("the key in force", lambda: in_force() == 200)
         return client["id"], secret
+
+    def certificate(self, plan):
+        """A client of its own that names itself and shows the certificate."""
+        select = "subscription { client { id profiles { id } } }"
+        client = self.change("subscribe", select, planId=plan, teamId=self.team, name="certificates")["subscription"]["client"]
+        profile = client["profiles"][0]["id"]
+        self.change("createCredential", "credential { id }", profileId=profile, certificatePem=CERTIFICATE)
+        return client["id"]
 
     def decision(self, request):
         query = "query($id: String!) { decision(requestId: $id) { allowed reason explanation entry { method path status ip } } }"

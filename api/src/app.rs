@@ -234,6 +234,7 @@ fn start_gateway(domain: &Domain, live: Live, config: &Config, (issuer, secure):
     let keeper = Arc::new(Keeper::start(domain.clone()));
     let settings = gateway::Settings {
         trusted_proxies: config.trusted_proxies.clone(),
+        client_cert_header: config.client_cert_header.clone(),
         issuer: issuer.to_owned(),
         url: config.gateway_url.as_ref().map(|given| url(Some(given), config.gateway_listen)),
         tls: secure.served.clone(),

@@ -35,6 +35,8 @@ pub struct Config {
     pub graphiql: bool,
     pub introspection: bool,
     pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// The one header in which a trusted proxy says which certificate a caller has shown; `None`: none is believed.
+    pub client_cert_header: Option<http::HeaderName>,
     /// Requests that are taken within a minute from one source that nobody is signed in at; 0: any number.
     pub stranger_requests: u32,
     /// Whether what people outside name may be this machine, a private network or plain http.
@@ -94,6 +96,7 @@ impl Default for Config {
             graphiql: true,
             introspection: true,
             trusted_proxies: Vec::new(),
+            client_cert_header: None,
             stranger_requests: 1_200,
             outgoing_private: false,
             dns_servers: Vec::new(),

@@ -253,22 +253,142 @@ async fn with_an_authority_only_its_certificates_count() {
     assert!(methods.contains(&json!("tls_client_auth")), "{methods:?}");
 }
 
+/// Every name in which some proxy tells of certificates, and every form: each form in the header that its proxy uses.
+const NAMES: [&str; 7] = [
+    "client-cert",
+    "client-cert-chain",
+    "x-forwarded-client-cert",
+    "x-forwarded-tls-client-cert",
+    "x-ssl-client-cert",
+    "x-client-cert",
+    "ssl-client-cert",
+];
+
+impl Caller {
+    fn told(&self) -> [String; 5] {
+        let url = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20");
+        let (base64, pem) = (BASE64.encode(self.der()), url(&self.pem));
+        [
+            format!(":{base64}:"),
+            pem.clone(),
+            url(&base64),
+            format!("Hash={};Cert=\"{pem}\";Subject=\"CN=acme\"", self.thumbprint()),
+            base64,
+        ]
+    }
+}
+
+/// A portal behind a proxy at 127.0.0.1 that says in this header which certificate it has seen.
+async fn behind(header: Option<&'static str>) -> TestApp {
+    TestApp::start_with(move |config| {
+        config.trusted_proxies = vec!["127.0.0.1/32".parse().expect("a network")];
+        config.client_cert_header = header.map(http::HeaderName::from_static);
+    })
+    .await
+}
+
+/// What is answered to a call with these headers: through the gateway, and by its decision for a gateway in front.
+async fn decided(app: &TestApp, headers: &[(&str, &str)]) -> [(u16, String); 2] {
+    let gateway = app.app.gateway.as_ref().expect("a gateway").address();
+    let asked = [("x-original-method", "GET"), ("x-original-uri", "/ship/shipments")];
+    let mut answers = Vec::new();
+    for (path, more) in [("/ship/shipments", &asked[..0]), ("/_portico/authorize", &asked[..])] {
+        let mut request = app.http.get(format!("http://{gateway}{path}"));
+        for (name, value) in headers.iter().chain(more) {
+            request = request.header(*name, *value);
+        }
+        let answer = request.send().await.expect("an answer");
+        let status = answer.status().as_u16();
+        let code = answer.json::<Value>().await.ok().and_then(|body| body["code"].as_str().map(ToOwned::to_owned));
+        answers.push((status, code.unwrap_or_default()));
+    }
+    answers.try_into().expect("two answers")
+}
+
+/// Whether a token is given for the certificate in this header: by the gateway's endpoint, and by the API's.
+async fn tokens(app: &TestApp, credential: &str, (name, value): (&str, &str)) -> [bool; 2] {
+    let gateway = app.app.gateway.as_ref().expect("a gateway").address();
+    let mut given = [false; 2];
+    for (at, url) in [format!("http://{gateway}/oauth2/token"), app.url("/oauth2/token")].into_iter().enumerate() {
+        let form = format!("grant_type=client_credentials&client_id={credential}");
+        let request = app.http.post(url).body(form).header("content-type", "application/x-www-form-urlencoded");
+        let answer = request.header(name, value).send().await.expect("an answer");
+        given[at] = answer.status().is_success();
+    }
+    given
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trusted_ingress_says_which_certificate_it_has_seen() {
-    let app = TestApp::start_with(|config| config.trusted_proxies = vec!["127.0.0.1/32".parse().expect("a network")]).await;
+async fn no_header_is_a_certificate_unless_the_settings_name_it() {
+    let app = behind(None).await;
     let caller = Caller::self_signed("acme");
     let (_, _, credential, client) = registered(&app, &caller).await;
-    let told = format!(":{}:", BASE64.encode(caller.der()));
-    let headers = [("x-client-id", client.as_str()), ("x-profile-id", "sandbox"), ("client-cert", told.as_str())];
-    app.call_becomes(&headers, (200, "")).await;
-    app.call_becomes(&headers[..2], (401, "CREDENTIAL_MISSING")).await;
-    let doubled = [headers[0], headers[1], headers[2], ("x-ssl-client-cert", told.as_str())];
-    app.call_becomes(&doubled, (401, "CREDENTIAL_MISSING")).await;
+    let who = [("x-client-id", client.as_str()), ("x-profile-id", "sandbox")];
+    app.call_becomes(&who, (401, "CREDENTIAL_MISSING")).await;
+    let missing = (401, "CREDENTIAL_MISSING".to_owned());
+    for name in NAMES {
+        for value in caller.told() {
+            let forged = [who[0], who[1], (name, value.as_str())];
+            assert_eq!(decided(&app, &forged).await, [missing.clone(), missing.clone()], "{name}: {value}");
+            assert_eq!(tokens(&app, &credential, (name, &value)).await, [false; 2], "{name}: {value}");
+        }
+    }
+    let metadata = app.http.get(app.url("/.well-known/oauth-authorization-server"));
+    assert_eq!(app.answered(metadata).await.1["mtls_endpoint_aliases"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trusted_ingress_says_in_one_header_which_certificate_it_has_seen() {
+    let app = behind(Some("x-ssl-client-cert")).await;
+    let caller = Caller::self_signed("acme");
+    let (_, _, credential, client) = registered(&app, &caller).await;
+    let who = [("x-client-id", client.as_str()), ("x-profile-id", "sandbox")];
+    let (seen, missing) = ((200, String::new()), (401, "CREDENTIAL_MISSING".to_owned()));
+    app.call_becomes(&[who[0], who[1], ("x-ssl-client-cert", &caller.told()[0])], (200, "")).await;
+    for value in caller.told() {
+        for name in NAMES {
+            let counts = name == "x-ssl-client-cert";
+            let expected = if counts { seen.clone() } else { missing.clone() };
+            let told = [who[0], who[1], (name, value.as_str())];
+            assert_eq!(decided(&app, &told).await, [expected.clone(), expected], "{name}: {value}");
+            assert_eq!(tokens(&app, &credential, (name, &value)).await, [counts, false], "{name}: {value}");
+            // Beside the ingress's own word, others are not heard.
+            let own = Caller::self_signed("other").told()[1].clone();
+            let beside = [who[0], who[1], ("x-ssl-client-cert", own.as_str()), (name, value.as_str())];
+            let expected = if counts { missing.clone() } else { (401, "CREDENTIAL_INVALID".to_owned()) };
+            assert_eq!(decided(&app, &beside).await, [expected.clone(), expected], "{name}: {value} beside another");
+        }
+    }
+    assert_eq!(decided(&app, &who).await, [missing.clone(), missing], "a caller that has shown none");
+    let metadata = app.http.get(app.url("/.well-known/oauth-authorization-server"));
+    let alias = app.answered(metadata).await.1["mtls_endpoint_aliases"]["token_endpoint"].clone();
+    assert!(alias.as_str().is_some_and(|url| url.ends_with("/oauth2/token")), "{alias}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_says_what_is_wrong_with_the_ingress_word() {
+    let app = behind(Some("x-client-cert")).await;
+    let caller = Caller::self_signed("acme");
+    let (_, _, _, client) = registered(&app, &caller).await;
+    let who = [("x-client-id", client.as_str()), ("x-profile-id", "sandbox")];
+    let told = caller.told();
+    app.call_becomes(&[who[0], who[1], ("x-client-cert", &told[0])], (200, "")).await;
     let gateway = app.app.gateway.as_ref().expect("a gateway").address();
-    let form = format!("grant_type=client_credentials&client_id={credential}");
-    let request = app.http.post(format!("http://{gateway}/oauth2/token")).body(form).header("client-cert", &told);
-    let (status, token) = app.answered(request.header("content-type", "application/x-www-form-urlencoded")).await;
-    assert_eq!(status, 200, "{token}");
+    let (both, several) = (format!("{},{}", told[4], told[4]), [told[4].as_str(); 2]);
+    for (values, say) in [
+        (&several[..], "x-client-cert occurs several times"),
+        (&[both.as_str()], "x-client-cert tells of several certificates"),
+        (&["nonsense"], "x-client-cert holds no certificate that can be read"),
+        (&[""], "show the client certificate that is registered"),
+    ] {
+        let mut request = app.http.get(format!("http://{gateway}/ship/shipments"));
+        for (name, value) in who.into_iter().chain(values.iter().map(|value| ("x-client-cert", *value))) {
+            request = request.header(name, value);
+        }
+        let (status, problem) = app.answered(request).await;
+        let detail = problem["detail"].as_str().expect("a text");
+        assert!(status == 401 && detail.contains(say) && !detail.contains("nonsense"), "{problem}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,6 +36,8 @@ pub enum StartError {
     Tls(#[from] BadFile),
     #[error("{given} is set and {missing} is not: TLS needs both")]
     HalfOfTls { given: &'static str, missing: &'static str },
+    #[error("PORTICO_CLIENT_CERT_HEADER is set and PORTICO_TRUSTED_PROXIES is not: name the proxies that send it")]
+    CertificateOfNobody,
     #[error("{given} is set and {missing} is not: single sign-on of staff needs both")]
     HalfOfStaffSso { given: &'static str, missing: &'static str },
     #[error("{0}: set PORTICO_SMTP_URL or PORTICO_MAIL_FROM right")]

@@ -14,6 +14,8 @@ pub struct Secure {
     /// `None`: plain text.
     pub served: Option<Served>,
     pub authority: Authority,
+    /// A proxy in front says which certificates callers have shown.
+    told: bool,
 }
 
 impl Secure {
@@ -26,8 +28,12 @@ impl Secure {
             (None, Some(_)) => return Err(StartError::HalfOfTls { given: KEY, missing: CERT }),
             (None, None) => None,
         };
+        let told = config.client_cert_header.is_some();
+        if told && config.trusted_proxies.is_empty() {
+            return Err(StartError::CertificateOfNobody);
+        }
         let authority = config.gateway_tls_client_ca.as_deref().map(Authority::from_file).transpose()?.unwrap_or_default();
-        Ok(Self { served, authority })
+        Ok(Self { served, authority, told })
     }
 
     pub fn scheme(&self) -> &'static str {
@@ -44,6 +50,7 @@ impl Secure {
 
     /// How clients may authenticate by certificates; `None`: the gateway sees none.
     pub fn certificates(&self) -> Option<Certificates> {
-        self.served.as_ref().map(|_| if self.authority.is_some() { Certificates::OfAuthority } else { Certificates::Registered })
+        let kind = if self.authority.is_some() { Certificates::OfAuthority } else { Certificates::Registered };
+        (self.served.is_some() || self.told).then_some(kind)
     }
 }

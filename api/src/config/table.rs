@@ -6,6 +6,7 @@ use domain::{
     keyring::Keyring,
     rules::{leak::ScannerKeys, mail_domain, text},
 };
+use http::HeaderName;
 use ipnet::IpNet;
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
@@ -32,7 +33,7 @@ const fn secret(name: &'static str, takes: &'static str, set: fn(&mut Config, &s
     Setting { name, secret: true, takes, set }
 }
 
-pub const SETTINGS: [Setting; 29] = [
+pub const SETTINGS: [Setting; 30] = [
     secret("DATABASE_URL", "sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE", |c, text| {
         let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
         let fine = known && (text.starts_with("sqlite:") || Url::parse(text).is_ok_and(|url| url.has_host()));
@@ -99,6 +100,10 @@ pub const SETTINGS: [Setting; 29] = [
     open("TRUSTED_PROXIES", "addresses and networks with commas, such as 10.0.0.1,172.16.0.0/12", |c, text| {
         c.trusted_proxies =
             list(text, |part| part.parse::<IpNet>().ok().or_else(|| Some(IpNet::from(part.parse::<std::net::IpAddr>().ok()?))))?;
+        Some(())
+    }),
+    open("CLIENT_CERT_HEADER", "the name of one header that tells of nothing else, such as X-SSL-Client-Cert", |c, text| {
+        c.client_cert_header = Some(certificate_header(text)?);
         Some(())
     }),
     open("STRANGER_REQUESTS", "a whole number, such as 1200; 0 for no limit", |c, text| {
@@ -180,6 +185,32 @@ pub const SETTINGS: [Setting; 29] = [
 fn name_server(text: &str) -> Option<SocketAddr> {
     let bare = text.trim_matches(['[', ']']).parse::<std::net::IpAddr>().ok();
     bare.map(|ip| SocketAddr::new(ip, 53)).or_else(|| text.parse().ok())
+}
+
+/// One that says nothing else of a call, and that no connection has of its own.
+fn certificate_header(text: &str) -> Option<HeaderName> {
+    const OTHERS: [&str; 15] = [
+        "authorization",
+        "connection",
+        "content-length",
+        "cookie",
+        "forwarded",
+        "host",
+        "te",
+        "transfer-encoding",
+        "upgrade",
+        "x-api-key",
+        "x-client-id",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "x-profile-id",
+    ];
+    let name = HeaderName::try_from(text).ok()?;
+    let taken = OTHERS.contains(&name.as_str()) || name.as_str().starts_with("x-portico-");
+    // What servers behind take for another header, or drop.
+    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    (plain && !taken).then_some(name)
 }
 
 fn address(text: &str) -> Option<SocketAddr> {

@@ -8,7 +8,7 @@ fn load(pairs: &[(&str, &str)], file: Option<&str>) -> Result<Config, String> {
 
 #[test]
 fn every_setting_refuses_what_it_does_not_take() {
-    let wrong: [(&str, &[&str]); 23] = [
+    let wrong: [(&str, &[&str]); 24] = [
         ("DATABASE_URL", &["mysql://hidden", "postgres://", "/hidden/file"]),
         ("LISTEN", &["8080", ":8080", "localhost", "127.0.0.1:99999"]),
         ("GATEWAY_LISTEN", &["127.0.0.1"]),
@@ -22,6 +22,18 @@ fn every_setting_refuses_what_it_does_not_take() {
         ("GRAPHIQL", &["maybe", "2"]),
         ("INTROSPECTION", &["never"]),
         ("TRUSTED_PROXIES", &["10.0.0.0/33", "proxy", "10.0.0.1,x"]),
+        (
+            "CLIENT_CERT_HEADER",
+            &[
+                "X SSL",
+                "X_SSL_Client_Cert",
+                "Client-Cert,X-SSL-Client-Cert",
+                "Client-Cert:",
+                "Authorization",
+                "X-Forwarded-For",
+                "X-Portico-Cert",
+            ],
+        ),
         ("STRANGER_REQUESTS", &["many", "-1", "1.5"]),
         ("OUTGOING_PRIVATE", &["perhaps"]),
         ("DNS_SERVERS", &["dns.example.com", "9.9.9.9:dns", "9.9.9.9,x"]),

@@ -187,9 +187,13 @@ impl Forward {
             let target = upstream::target(upstream.path(), rest, query);
             let mut request = upstream::head(record.method.clone(), target, upstream.authority())?;
             let fields = request.headers_mut();
-            headers::for_upstream(&record.request_headers, self.credential_in_authorization(&record.request_headers), fields);
-            fields.insert(HOST, upstream.authority().clone());
             let core = &self.core;
+            let ours = headers::Ours {
+                authorization: self.credential_in_authorization(&record.request_headers),
+                certificate: core.settings.client_cert_header.as_ref(),
+            };
+            headers::for_upstream(&record.request_headers, ours, fields);
+            fields.insert(HOST, upstream.authority().clone());
             identity::tell_upstream(&self.admitted, &core.vouched, record, &self.wire, &core.settings.trusted_proxies, fields);
             if as_websocket {
                 websocket::say(fields);

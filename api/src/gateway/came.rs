@@ -17,7 +17,8 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::{
-    Core, certificate,
+    Core,
+    certificate::{self, Unclear},
     claims::Claims,
     framing::{self, Heads},
     identity,
@@ -60,8 +61,7 @@ pub struct Came {
     caller: IpAddr,
     /// The portal's explorer sends it.
     explorer: bool,
-    /// The caller's certificate: shown here, or told by a trusted proxy, whose own is not the caller's.
-    certificate: Option<Shown>,
+    certificate: Result<Option<Shown>, Unclear>,
     answering: AnswerGuard,
 }
 
@@ -70,11 +70,7 @@ impl Came {
         let started = Instant::now();
         let now = core.ctx.env.now();
         let caller = address::caller(wire.peer.ip(), headers, &core.settings.trusted_proxies);
-        let settings = &core.settings;
-        let certificate = match address::is_trusted(wire.peer.ip(), &settings.trusted_proxies) {
-            true => certificate::told(headers, &settings.client_authority),
-            false => wire.shown,
-        };
+        let certificate = certificate(core, wire, headers);
         Self { when: When { started, now }, id: core.ids.next(now), caller, explorer: false, certificate, answering }
     }
 
@@ -83,13 +79,15 @@ impl Came {
         let Some(value) = headers.get(&mark::HEADER).and_then(|value| value.to_str().ok()) else { return self };
         if let Some(ip) = mark::read(&core.ctx.keys, self.when.now, value, method.as_str(), target.path()) {
             self.explorer = true;
+            // The portal has shown none, and what a person has it say is no proxy's word.
+            self.certificate = Ok(None);
             self.caller = ip.map_or(self.caller, |ip| ip.to_canonical());
         }
         self
     }
 
     pub(super) fn certificate(&self) -> Option<&Shown> {
-        self.certificate.as_ref()
+        self.certificate.as_ref().ok().and_then(Option::as_ref)
     }
 
     /// Steps 1 to 9 of a call with this head; `fault` is what is wrong with its form. Where keys that are published outside may
@@ -104,13 +102,24 @@ impl Came {
     ) -> Result<Admitted, Box<Denial>> {
         let decided = self.decide_once(core, method, target, headers, fault);
         let wanted = decided.as_ref().err().and_then(|denial| denial.wants.as_ref());
-        match wanted {
+        let decided = match wanted {
             // In a box: most calls need no room for it.
             Some(source) if Box::pin(core.ctx.key_sets.refresh(source)).await => {
                 self.decide_once(core, method, target, headers, fault)
             }
             _ => decided,
+        };
+        decided.map_err(|denial| self.explained(core, denial))
+    }
+
+    /// Where no certificate came because the proxy's word cannot be read, that is said.
+    fn explained(&self, core: &Core, mut denial: Box<Denial>) -> Box<Denial> {
+        if let (Err(unclear), Some(name)) = (self.certificate, &core.settings.client_cert_header)
+            && denial.reason == DenialReason::CredentialMissing
+        {
+            denial.about = Some(unclear.about(name).into());
         }
+        denial
     }
 
     fn decide_once(
@@ -130,7 +139,7 @@ impl Came {
             profile_id: claims.profile_id,
             api_key: claims.api_key,
             bearer: claims.bearer,
-            certificate: self.certificate.as_ref(),
+            certificate: self.certificate(),
             peer: self.caller,
             now: self.when.now,
             tokens: core.settings.expected_tokens(),
@@ -164,6 +173,16 @@ impl Came {
     /// One that leaves no record.
     pub fn unnoted(self) -> Call {
         Call::unnoted(self.answering)
+    }
+}
+
+/// The caller's certificate: shown here, or told by a trusted proxy, whose own is not the caller's, in the header that is named.
+fn certificate(core: &Core, wire: &Wire, headers: &HeaderMap) -> Result<Option<Shown>, Unclear> {
+    let settings = &core.settings;
+    match &settings.client_cert_header {
+        _ if !address::is_trusted(wire.peer.ip(), &settings.trusted_proxies) => Ok(wire.shown),
+        Some(name) => certificate::told(headers, name, &settings.client_authority),
+        None => Ok(None),
     }
 }
 

@@ -25,27 +25,47 @@ fn is_hop_by_hop(name: &str) -> bool {
 
 /// What the gateway says to upstreams, or what would make an upstream see another request than the one decided on.
 fn is_the_gateways(name: &str) -> bool {
-    const NAMES: [&str; 13] = [
-        "x-api-key",
-        "x-client-id",
-        "x-profile-id",
-        "x-request-id",
-        "x-real-ip",
-        "forwarded",
-        "x-http-method-override",
-        "x-http-method",
-        "x-method-override",
-        "x-rewrite-url",
-        "x-client-cert",
-        "x-ssl-client-cert",
-        "client-cert",
-    ];
-    name.starts_with("x-portico-") || name.starts_with("x-forwarded-") || name.starts_with("x-original-") || NAMES.contains(&name)
+    name.starts_with("x-portico-")
+        || name.starts_with("x-forwarded-")
+        || name.starts_with("x-original-")
+        || is_of_a_certificate(name)
+        || matches!(
+            name,
+            "x-api-key"
+                | "x-client-id"
+                | "x-profile-id"
+                | "x-request-id"
+                | "x-real-ip"
+                | "forwarded"
+                | "x-http-method-override"
+                | "x-http-method"
+                | "x-method-override"
+                | "x-rewrite-url"
+        )
 }
 
-/// `X_Client_Id` becomes `X-Client-ID` in many an upstream (CGI, WSGI).
-fn is_forgery(name: &str) -> bool {
-    if name.contains('_') { is_the_gateways(&name.replace('_', "-")) } else { is_the_gateways(name) }
+/// In which proxies say what certificate a caller has shown: RFC 9440, then those of nginx, Apache, HAProxy and load balancers.
+/// Envoy's and Traefik's begin with `x-forwarded-`.
+fn is_of_a_certificate(name: &str) -> bool {
+    const PREFIXES: [&str; 8] = [
+        "client-cert",
+        "x-client-cert",
+        "x-ssl-",
+        "ssl-client-",
+        "x-tls-client-",
+        "x-amzn-mtls-",
+        "cf-client-cert-",
+        "x-arr-clientcert",
+    ];
+    PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || matches!(name, "x-client-verify" | "x-client-dn")
+}
+
+/// `X_Client_Id` becomes `X-Client-ID` in many an upstream (CGI, WSGI), and so does `X.Client.Id` in some. `certificate`: the name
+/// of a header in which a proxy in front may tell of a certificate.
+fn is_forgery(name: &str, certificate: Option<&HeaderName>) -> bool {
+    let ours = |name: &str| is_the_gateways(name) || certificate.is_some_and(|certificate| certificate == name);
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    if name.chars().all(plain) { ours(name) } else { ours(&name.replace(|c| !plain(c), "-")) }
 }
 
 /// The names that a `Connection` header nominates, in lower case.
@@ -54,17 +74,26 @@ fn nominated(headers: &HeaderMap) -> Vec<String> {
     lines.flat_map(|line| line.split(',')).map(|name| name.trim().to_ascii_lowercase()).filter(|n| !n.is_empty()).collect()
 }
 
-/// What a caller's headers leave for the upstream. `credential_in_authorization`: that header was for us. The gateway's own
-/// headers are added afterwards, so nothing that a caller nominates can take them away.
-pub fn for_upstream(caller: &HeaderMap, credential_in_authorization: bool, into: &mut HeaderMap) {
+/// What was for the gateway itself in a caller's headers.
+#[derive(Default, Clone, Copy)]
+pub struct Ours<'a> {
+    /// The credential was in `Authorization`.
+    pub authorization: bool,
+    /// The header that the settings name for callers' certificates.
+    pub certificate: Option<&'a HeaderName>,
+}
+
+/// What a caller's headers leave for the upstream. The gateway's own headers are added afterwards, so nothing that a caller
+/// nominates can take them away.
+pub fn for_upstream(caller: &HeaderMap, ours: Ours<'_>, into: &mut HeaderMap) {
     let nominated = nominated(caller);
     into.reserve(caller.len() + 16);
     for (name, value) in caller {
         let text = name.as_str();
         let dropped = matches!(text, "host" | "content-length" | "expect")
             || is_hop_by_hop(text)
-            || is_forgery(text)
-            || credential_in_authorization && name == AUTHORIZATION
+            || is_forgery(text, ours.certificate)
+            || ours.authorization && name == AUTHORIZATION
             || nominated.iter().any(|n| n == text);
         if !dropped {
             into.append(name, value.clone());
@@ -121,9 +150,9 @@ mod tests {
         map
     }
 
-    fn passing(fields: &[(&'static str, &'static str)], ours: bool) -> Vec<String> {
+    fn passing(fields: &[(&'static str, &'static str)], authorization: bool) -> Vec<String> {
         let mut out = HeaderMap::new();
-        for_upstream(&map(fields), ours, &mut out);
+        for_upstream(&map(fields), Ours { authorization, certificate: None }, &mut out);
         out.keys().map(ToString::to_string).collect()
     }
 
@@ -156,8 +185,39 @@ mod tests {
             "Proxy-Authorization",
             "Expect",
             "Trailer",
+            "X.Client.Id",
+            "X_Portico.Scopes",
+            "Client-Cert",
+            "Client-Cert-Chain",
+            "Client_Cert",
+            "X-Client-Cert",
+            "X-Client-Certificate",
+            "X-Client-Verify",
+            "X-Client-DN",
+            "X-Forwarded-Client-Cert",
+            "X-Forwarded-Tls-Client-Cert",
+            "X-Forwarded-Tls-Client-Cert-Info",
+            "X-SSL-Client-Cert",
+            "X_SSL_Client_Verify",
+            "X-SSL-Client-S-DN",
+            "SSL-Client-Subject-DN",
+            "X-TLS-Client-Cert",
+            "X-Amzn-Mtls-Clientcert-Leaf",
+            "Cf-Client-Cert-Der-Base64",
+            "X-ARR-ClientCert",
         ] {
             assert!(passing(&[(name, "v")], false).is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_header_that_the_settings_name_for_certificates_stays_here() {
+        let named = HeaderName::from_static("x-shown-by-callers");
+        for name in ["X-Shown-By-Callers", "x_shown_by_callers", "X-Shown_By.Callers"] {
+            let mut out = HeaderMap::new();
+            for_upstream(&map(&[(name, "v")]), Ours { authorization: false, certificate: Some(&named) }, &mut out);
+            assert!(out.is_empty(), "{name}");
+            assert_eq!(passing(&[(name, "v")], false).len(), 1, "{name} where it is not named");
         }
     }
 

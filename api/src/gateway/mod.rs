@@ -36,6 +36,7 @@ use domain::{
     rules::{certificate::Shown, jose::access_token::Expected},
     snapshot::Live,
 };
+use http::HeaderName;
 use hyper::{Request, body::Incoming, rt::Executor, service::service_fn};
 use ipnet::IpNet;
 use tokio::{
@@ -79,6 +80,8 @@ pub struct Settings {
     pub log: LogLimits,
     /// Whose `X-Forwarded-*` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// The one header in which they say which certificate a caller has shown; `None`: they say nothing of it.
+    pub client_cert_header: Option<HeaderName>,
     /// Who issues the access tokens that are taken: the portal's base URL.
     pub issuer: String,
     /// Where callers reach the gateway, which access tokens are for; else the address that it listens on.
@@ -100,6 +103,7 @@ impl Settings {
             upstream: UpstreamLimits::default(),
             log: LogLimits::default(),
             trusted_proxies: Vec::new(),
+            client_cert_header: None,
             issuer: String::new(),
             url: None,
             tls: None,
@@ -110,7 +114,7 @@ impl Settings {
 
     /// Whether a caller's certificate can be known here.
     fn knows_certificates(&self) -> bool {
-        self.tls.is_some() || !self.trusted_proxies.is_empty()
+        self.tls.is_some() || self.client_cert_header.is_some() && !self.trusted_proxies.is_empty()
     }
 
     /// What access tokens have to say of us.

@@ -108,12 +108,13 @@ fn segment(value: &str) -> String {
 
 /// Headers that say who calls, or concern one connection, are not a person's to set here.
 fn header(name: &str, value: &str) -> Result<(), String> {
-    const OURS: [&str; 13] = [
+    const OURS: [&str; 15] = [
         "authorization",
         "connection",
         "content-length",
         "cookie",
         "expect",
+        "forwarded",
         "host",
         "te",
         "trailer",
@@ -122,13 +123,15 @@ fn header(name: &str, value: &str) -> Result<(), String> {
         "x-api-key",
         "x-client-id",
         "x-profile-id",
+        "x-real-ip",
     ];
     let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     if name.is_empty() || !name.bytes().all(token) {
         return Err("is not the name of a header".to_owned());
     }
     let lower = name.to_ascii_lowercase();
-    if OURS.contains(&lower.as_str()) || lower.starts_with("x-portico-") || lower.starts_with("proxy-") {
+    let proxies = ["x-portico-", "proxy-", "x-forwarded-", "x-ssl-", "client-cert", "x-client-cert"];
+    if OURS.contains(&lower.as_str()) || proxies.iter().any(|prefix| lower.starts_with(prefix)) {
         return Err(format!("{name} is set by the portal: give a credential instead"));
     }
     if !value.bytes().all(|b| b == b'\t' || (b' '..=b'~').contains(&b)) {
@@ -215,6 +218,10 @@ mod tests {
         assert_eq!(wrong(|d| d.path_parameters.push(("x".to_owned(), "1".to_owned()))), "pathParameters.2 Invalid");
         assert_eq!(wrong(|d| d.headers = pairs(&[("A", "1"), ("X-Client-ID", "client_2")])), "headers.1 Invalid");
         assert_eq!(wrong(|d| d.headers = pairs(&[("X-Portico-Explorer", "1")])), "headers.0 Invalid");
+        assert_eq!(wrong(|d| d.headers = pairs(&[("X-Forwarded-For", "1")])), "headers.0 Invalid");
+        assert_eq!(wrong(|d| d.headers = pairs(&[("Forwarded", "1")])), "headers.0 Invalid");
+        assert_eq!(wrong(|d| d.headers = pairs(&[("Client-Cert", "1")])), "headers.0 Invalid");
+        assert_eq!(wrong(|d| d.headers = pairs(&[("X-SSL-Client-Cert", "1")])), "headers.0 Invalid");
         assert_eq!(wrong(|d| d.headers = pairs(&[("A", "1\r\nB: 2")])), "headers.0 Invalid");
         assert_eq!(wrong(|d| d.headers = pairs(&[("A B", "1")])), "headers.0 Invalid");
         assert_eq!(wrong(|d| d.body = Some("x".repeat(MAX_BODY + 1))), "body LimitReached");
