@@ -2,6 +2,7 @@
 //! A slow or silent peer costs its own connection, never the listener.
 
 mod connection;
+pub mod framing;
 
 use std::{
     convert::Infallible,

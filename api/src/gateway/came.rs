@@ -20,7 +20,6 @@ use super::{
     Core,
     certificate::{self, Unclear},
     claims::Claims,
-    framing::{self, Heads},
     identity,
     meter::{self, Call},
     record::{Known, Record},
@@ -29,7 +28,14 @@ use super::{
     request_id,
     wire::Wire,
 };
-use crate::{address, explorer::mark, listen::AnswerGuard};
+use crate::{
+    address,
+    explorer::mark,
+    listen::{
+        AnswerGuard,
+        framing::{self, Heads},
+    },
+};
 
 /// A base path that no product can have: what begins with it is the gateway's own.
 pub const OURS: &str = "/_portico";

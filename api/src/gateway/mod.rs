@@ -9,7 +9,6 @@ mod came;
 mod certificate;
 mod claims;
 mod first_calls;
-mod framing;
 mod headers;
 mod identity;
 mod log;
@@ -50,7 +49,6 @@ use tokio_rustls::{TlsAcceptor, rustls};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::{
-    framing::{Heads, Scanner},
     log::Log,
     meter::Meter,
     request_id::RequestIds,
@@ -59,7 +57,10 @@ use self::{
     wire::Wire,
 };
 use crate::{
-    listen::{self, Carrier, Door, Guarded, Limits, Place, Vitals},
+    listen::{
+        self, Carrier, Door, Guarded, Limits, Place, Vitals,
+        framing::{Heads, Scanner},
+    },
     tls,
 };
 

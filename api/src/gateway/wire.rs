@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use domain::rules::certificate::Shown;
 use http::HeaderValue;
 
-use super::framing::Heads;
+use crate::listen::framing::Heads;
 
 /// The connection that a call came on.
 pub struct Wire {

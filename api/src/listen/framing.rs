@@ -8,7 +8,7 @@ use std::{
 
 use http::HeaderMap;
 
-use crate::listen::ReadTap;
+use super::ReadTap;
 
 /// What is wrong with a request's framing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
