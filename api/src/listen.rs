@@ -15,7 +15,12 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, body::Body, extract::ConnectInfo};
+use axum::{
+    Router,
+    body::Body,
+    extract::ConnectInfo,
+    http::{StatusCode, Version},
+};
 use hyper::{Request, body::Incoming, service::service_fn};
 use hyper_util::rt::TokioExecutor;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -28,6 +33,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use self::framing::{Heads, Scanner};
 pub use connection::{AnswerGuard, Carrier, Guarded, GuardedBody, ReadTap, Stalled, Tracked, Vitals, serve_connection};
 
 /// How long a peer may take, and how many there may be.
@@ -188,7 +194,8 @@ fn is_the_peers(error: &io::Error) -> bool {
     )
 }
 
-/// Serves a router until `shutdown`, then lets what is in flight finish. Handlers find the peer in `ConnectInfo<SocketAddr>`.
+/// Serves a router until `shutdown`, then lets what is in flight finish. Handlers find the peer in `ConnectInfo<SocketAddr>`, and
+/// what is wrong with a request's form in [`framing::Fault`]: nothing of such a request may be believed.
 pub async fn serve_router(listener: TcpListener, router: Router, limits: Limits, shutdown: CancellationToken) {
     let door = Door::new(limits.connections);
     let limits = Arc::new(limits);
@@ -213,16 +220,26 @@ async fn serve_routed(
 ) {
     let vitals = Arc::new(Vitals::new());
     let (seen, stall) = (vitals.clone(), limits.body_progress);
+    let heads = Heads::default();
+    let scanner = Scanner::new(heads.clone());
     let service = service_fn(move |request: Request<Incoming>| {
         let answer = seen.begin();
+        let heads = Some(heads.clone()).filter(|_| request.version() != Version::HTTP_2);
+        let fault = framing::check(heads.as_ref(), &request).err();
         let mut request = request.map(|body| Body::new(GuardedBody::new(body, stall)));
         request.extensions_mut().insert(ConnectInfo(peer));
+        if let Some(fault) = fault {
+            request.extensions_mut().insert(fault);
+        }
         let router = router.clone();
         async move {
             let response = router.oneshot(request).await.unwrap_or_else(|never: Infallible| match never {});
+            if let Some(heads) = heads.filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS) {
+                heads.close();
+            }
             Ok::<_, Infallible>(response.map(|body| Tracked::new(body, answer)))
         }
     });
-    let io = Guarded::new(stream, vitals, place, ());
+    let io = Guarded::new(stream, vitals, place, scanner);
     serve_connection(io, service, TokioExecutor::new(), &limits, &shutdown).await;
 }

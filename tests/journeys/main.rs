@@ -25,6 +25,7 @@ mod isolation;
 mod leaks;
 mod live_updates;
 mod logs;
+mod malformed;
 mod manners;
 mod name_server;
 mod notices;

@@ -147,7 +147,6 @@ impl Forward {
             Ok(response) => response.into_parts(),
             Err(fault) => return self.unanswered(call, fault),
         };
-        headers::for_caller(&mut head.headers);
         self.stamp(&call, &mut head.headers);
         call.answered(head.status, &head.headers);
         Ok(Response::from_parts(head, Answer::text(body, call)))

@@ -31,10 +31,7 @@ use super::{
 use crate::{
     address,
     explorer::mark,
-    listen::{
-        AnswerGuard,
-        framing::{self, Heads},
-    },
+    listen::{AnswerGuard, framing},
 };
 
 /// A base path that no product can have: what begins with it is the gateway's own.
@@ -217,9 +214,7 @@ pub(super) async fn settle(
 
 /// What is wrong with the form of a request, before anything of it is believed.
 pub fn unclear(wire: &Wire, request: &Request<Incoming>) -> Option<&'static str> {
-    let followed = wire.heads.as_ref().map_or(Ok(()), Heads::next);
-    let host = || framing::check_host(request.headers(), request.uri().authority().is_some());
-    followed.and_then(|()| host()).err().map(framing::Fault::about)
+    framing::check(wire.heads.as_ref(), request).err().map(framing::Fault::about)
 }
 
 /// An upstream's answer to TRACE would show the caller what the gateway added.

@@ -35,8 +35,36 @@ fn is_the_gateways(name: &str) -> bool {
                 | "x-client-id"
                 | "x-profile-id"
                 | "x-request-id"
-                | "x-real-ip"
                 | "forwarded"
+                | "x-forwarded"
+                | "forwarded-for"
+                | "x-real-ip"
+                | "true-client-ip"
+                | "client-ip"
+                | "x-client-ip"
+                | "x-cluster-client-ip"
+                | "x-remote-ip"
+                | "x-remote-addr"
+                | "x-originating-ip"
+                | "x-forward-for"
+                | "proxy-client-ip"
+                | "wl-proxy-client-ip"
+                | "x-proxyuser-ip"
+                | "cf-connecting-ip"
+                | "cf-connecting-ipv6"
+                | "cf-pseudo-ipv4"
+                | "fastly-client-ip"
+                | "fly-client-ip"
+                | "x-azure-clientip"
+                | "x-azure-socketip"
+                | "x-appengine-user-ip"
+                | "x-envoy-external-address"
+                | "x-url-scheme"
+                | "x-scheme"
+                | "front-end-https"
+                | "x-host"
+                // What CGI makes HTTP_PROXY of, by which programs choose whom to send their own calls through.
+                | "proxy"
                 | "x-http-method-override"
                 | "x-http-method"
                 | "x-method-override"
@@ -101,8 +129,16 @@ pub fn for_upstream(caller: &HeaderMap, ours: Ours<'_>, into: &mut HeaderMap) {
     }
 }
 
-/// Takes what concerns the connection to the upstream out of its answer.
+/// What the gateway says to callers.
+fn is_told_to_callers(name: &str) -> bool {
+    name.starts_with("x-portico-") || matches!(name, "ratelimit" | "ratelimit-policy" | "x-request-id")
+}
+
+/// Takes out of an upstream's answer, or of its trailers, what concerns its connection and what the gateway alone says.
 pub fn for_caller(answer: &mut HeaderMap) {
+    while let Some(name) = answer.keys().find(|name| is_told_to_callers(name.as_str())).cloned() {
+        answer.remove(name);
+    }
     for name in nominated(answer) {
         // The length is the body's, and stays told.
         if name != CONTENT_LENGTH.as_str() {
@@ -114,8 +150,10 @@ pub fn for_caller(answer: &mut HeaderMap) {
     }
 }
 
-static HOP_BY_HOP: [HeaderName; 7] = [
+static HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,
+    http::header::PROXY_AUTHENTICATE,
+    HeaderName::from_static("proxy-authentication-info"),
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
     http::header::TE,
@@ -185,6 +223,19 @@ mod tests {
             "Proxy-Authorization",
             "Expect",
             "Trailer",
+            "X-Forwarded",
+            "Forwarded-For",
+            "True-Client-IP",
+            "X-Client-IP",
+            "Client_IP",
+            "X-Cluster-Client-IP",
+            "CF-Connecting-IP",
+            "CF-Connecting-IPv6",
+            "Fastly-Client-IP",
+            "X-Envoy-External-Address",
+            "X-Url-Scheme",
+            "Front-End-Https",
+            "Proxy",
             "X.Client.Id",
             "X_Portico.Scopes",
             "Client-Cert",
@@ -226,8 +277,19 @@ mod tests {
         let fields =
             [("Connection", "close, X-Hop"), ("x-hop", "1"), ("connection", "X-Other"), ("x-other", "2"), ("accept", "*/*")];
         assert_eq!(passing(&fields, false), ["accept"]);
-        let mut answer =
-            map(&[("connection", "x-internal, content-length"), ("x-internal", "1"), ("content-length", "3"), ("etag", "e")]);
+        let mut answer = map(&[
+            ("connection", "x-internal, content-length"),
+            ("x-internal", "1"),
+            ("content-length", "3"),
+            ("RateLimit", "\"theirs\";r=9;t=1"),
+            ("RateLimit-Policy", "\"theirs\";q=9;w=1"),
+            ("X-Portico-Denial", "RATE_LIMITED"),
+            ("X-Portico-Scopes", "a"),
+            ("X-Request-ID", "theirs"),
+            ("Proxy-Authenticate", "Basic"),
+            ("Proxy-Authentication-Info", "x"),
+            ("etag", "e"),
+        ]);
         for_caller(&mut answer);
         assert_eq!(answer.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["content-length", "etag"]);
     }

@@ -52,8 +52,13 @@ pub fn tell_upstream(
 /// Where the call came from. A trusted proxy's word on scheme and host is passed on.
 fn tell_origin(record: &Record, wire: &Wire, trusted: &[IpNet], into: &mut HeaderMap) {
     let from = &record.request_headers;
-    let believed = address::is_trusted(wire.peer.ip(), trusted);
-    let said = |name: &HeaderName| from.get(name).filter(|_| believed).cloned();
+    let believed = address::is_trusted(wire.peer.ip(), trusted) && !record.via_explorer;
+    // Twice is not a proxy's word alone: one of them is its caller's.
+    let only = |name: &HeaderName| {
+        let mut all = from.get_all(name).iter();
+        all.next().filter(|_| all.next().is_none())
+    };
+    let said = |name: &HeaderName| only(name).filter(|_| believed).cloned();
     let caller = if record.ip == wire.peer.ip().to_canonical() {
         Ok(wire.peer_text.clone())
     } else {
@@ -62,7 +67,8 @@ fn tell_origin(record: &Record, wire: &Wire, trusted: &[IpNet], into: &mut Heade
     if let Ok(caller) = caller {
         into.insert(&FORWARDED_FOR, caller);
     }
-    into.insert(&FORWARDED_PROTO, said(&FORWARDED_PROTO).unwrap_or_else(|| HeaderValue::from_static("http")));
+    let own = HeaderValue::from_static(if wire.secure { "https" } else { "http" });
+    into.insert(&FORWARDED_PROTO, said(&FORWARDED_PROTO).unwrap_or(own));
     let authority = || record.target.authority().and_then(|a| HeaderValue::from_str(a.as_str()).ok());
     if let Some(host) = said(&FORWARDED_HOST).or_else(authority).or_else(|| from.get(HOST).cloned()) {
         into.insert(&FORWARDED_HOST, host);

@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header::CON
 use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
-use super::{Core, record::Record, upstream::Outgoing};
+use super::{Core, headers, record::Record, upstream::Outgoing};
 
 static ORIGIN: HeaderName = HeaderName::from_static("x-portico-mock");
 static APPLIED: HeaderName = HeaderName::from_static("preference-applied");
@@ -48,6 +48,10 @@ pub async fn answer(core: &Core, admitted: &Admitted, record: &Record, body: Out
     // Connections to the database belong to the process's runtime, not to a core's.
     let answered = core.main.spawn(async move { mock::answer(&ctx, endpoint, request).await }).await;
     match answered {
+        // What is no final answer changes the connection's protocol, or leaves the caller waiting.
+        Ok(Ok(Ok(Answer { status, .. }))) if status < 200 => {
+            Err(Fault::Nothing { why: format!("the document describes no answer but {status}"), of_document: true })
+        }
         Ok(Ok(Ok(answer))) => Ok(response(answer)),
         Ok(Ok(Err(Unanswered::Refused(violations)))) => Err(Fault::Refused(violations)),
         Ok(Ok(Err(Unanswered::NotDescribed(why)))) => Err(Fault::Nothing { why, of_document: true }),
@@ -76,18 +80,19 @@ fn texts(headers: &HeaderMap) -> Vec<(String, String)> {
 fn response(answer: Answer) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(answer.body));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
-    let headers = response.headers_mut();
+    let fields = response.headers_mut();
     for (name, value) in &answer.headers {
         // What a document makes up for a header need not be one.
         if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
-            headers.append(name, value);
+            fields.append(name, value);
         }
     }
+    headers::for_caller(fields);
     if let Some(kind) = answer.content_type.and_then(|kind| HeaderValue::from_str(&kind).ok()) {
-        headers.insert(CONTENT_TYPE, kind);
+        fields.insert(CONTENT_TYPE, kind);
     }
     if let Some(applied) = answer.applied.and_then(|applied| HeaderValue::from_str(&applied).ok()) {
-        headers.insert(&APPLIED, applied);
+        fields.insert(&APPLIED, applied);
     }
     let origin = match answer.origin {
         Origin::Example => "example",
@@ -95,6 +100,6 @@ fn response(answer: Answer) -> Response<Bytes> {
         Origin::Generated => "generated",
         Origin::Nothing => "empty",
     };
-    headers.insert(&ORIGIN, HeaderValue::from_static(origin));
+    fields.insert(&ORIGIN, HeaderValue::from_static(origin));
     response
 }

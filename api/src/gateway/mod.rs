@@ -48,14 +48,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, rustls};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use self::{
-    log::Log,
-    meter::Meter,
-    request_id::RequestIds,
-    upstream::Upstreams,
-    vouched::Vouched,
-    wire::Wire,
-};
+use self::{log::Log, meter::Meter, request_id::RequestIds, upstream::Upstreams, vouched::Vouched, wire::Wire};
 use crate::{
     listen::{
         self, Carrier, Door, Guarded, Limits, Place, Vitals,
@@ -314,7 +307,8 @@ async fn converse<C: Carrier + Send>(core: Rc<Core>, stream: C, (peer, shown): (
     let heads = Heads::default();
     let io = Guarded::new(stream, vitals.clone(), place, Scanner::new(heads.clone()));
     let serving = core.clone();
-    let wires = [Rc::new(Wire::new(peer, Some(heads), shown)), Rc::new(Wire::new(peer, None, shown))];
+    let seen = (core.acceptor.is_some(), shown);
+    let wires = [Rc::new(Wire::new(peer, Some(heads), seen)), Rc::new(Wire::new(peer, None, seen))];
     let service = service_fn(move |request: Request<Incoming>| {
         let wire = &wires[usize::from(request.version() == http::Version::HTTP_2)];
         call::answer(serving.clone(), wire.clone(), vitals.begin(), request)

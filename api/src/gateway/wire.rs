@@ -16,13 +16,15 @@ pub struct Wire {
     pub heads: Option<Heads>,
     /// The certificate that the peer has shown.
     pub shown: Option<Shown>,
+    /// It is TLS of our own.
+    pub secure: bool,
 }
 
 impl Wire {
-    pub fn new(peer: SocketAddr, heads: Option<Heads>, shown: Option<Shown>) -> Self {
+    pub fn new(peer: SocketAddr, heads: Option<Heads>, (secure, shown): (bool, Option<Shown>)) -> Self {
         let text = peer.ip().to_canonical().to_string();
         // Addresses are ASCII.
         let peer_text = HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""));
-        Self { peer, peer_text, heads, shown }
+        Self { peer, peer_text, heads, shown, secure }
     }
 }

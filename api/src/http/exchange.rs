@@ -7,14 +7,19 @@ use std::{
 
 use axum::{
     extract::{ConnectInfo, MatchedPath, Request, State},
-    http::HeaderValue,
+    http::{
+        HeaderValue, StatusCode,
+        header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE},
+    },
     middleware::Next,
-    response::Response,
+    response::{IntoResponse, Response},
 };
-use entities::id::RequestId;
+use domain::rules::denial;
+use entities::{enums::DenialReason, id::RequestId};
+use serde_json::json;
 use tracing::Instrument;
 
-use crate::{address, http::AppState};
+use crate::{address, http::AppState, listen::framing::Fault};
 
 /// The answer's field with the request's id.
 pub const REQUEST_ID: &str = "x-request-id";
@@ -40,10 +45,29 @@ pub async fn observe(
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
     let span = tracing::info_span!("request", request.id = %request_id, http.route = route);
     request.extensions_mut().insert(Exchange { request_id, ip });
-    let mut response = next.run(request).instrument(span).await;
+    let mut response = match request.extensions().get::<Fault>().copied() {
+        Some(fault) => malformed(fault, request_id),
+        None => next.run(request).instrument(span).await,
+    };
     state.metrics.request(&route, response.status().as_u16(), began.elapsed());
     if let Ok(id) = HeaderValue::from_str(&request_id.to_string()) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     response
+}
+
+/// As the gateway refuses it: what can be read in two ways is not read, and the connection may be out of step.
+fn malformed(fault: Fault, id: RequestId) -> Response {
+    let entry = denial::entry(DenialReason::MalformedRequest);
+    let problem = json!({
+        "type": format!("urn:portico:denial:{}", entry.code),
+        "title": entry.title,
+        "status": entry.status,
+        "code": entry.code,
+        "detail": entry.detail(Some(fault.about())),
+        "remedy": entry.remedy,
+        "requestId": id,
+    });
+    let fields = [(CONTENT_TYPE, "application/problem+json"), (CACHE_CONTROL, "no-store"), (CONNECTION, "close")];
+    (StatusCode::BAD_REQUEST, fields, problem.to_string()).into_response()
 }

@@ -1,12 +1,13 @@
-//! Watches a connection's raw bytes for what the HTTP library settles silently and a gateway must refuse: a length given
-//! twice or beside a transfer coding, lines that end in a bare line feed. One set of facts a request, in order.
+//! Watches a connection's raw bytes for what the HTTP library settles silently and neither listener may take: a length given
+//! twice or beside a transfer coding, lines that end in a bare line feed. One set of facts a request, in order. Then the rules that
+//! a whole head has to keep, of HTTP/1.1 and of HTTP/2.
 
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use http::HeaderMap;
+use http::{HeaderMap, Request, Version, header::CONTENT_LENGTH};
 
 use super::ReadTap;
 
@@ -16,10 +17,15 @@ pub enum Fault {
     LengthAndCoding,
     SeveralLengths,
     SeveralCodings,
+    LengthTooLong,
+    CodingTooLong,
     BareLineFeed,
     HostMissing,
     HostDoubled,
     HostInvalid,
+    HostDiffers,
+    UserInfo,
+    Padded,
     Unclear,
 }
 
@@ -30,11 +36,16 @@ impl Fault {
             Self::LengthAndCoding => "Content-Length beside Transfer-Encoding",
             Self::SeveralLengths => "several Content-Length headers",
             Self::SeveralCodings => "several Transfer-Encoding headers",
+            Self::LengthTooLong => "a Content-Length of more than 256 bytes",
+            Self::CodingTooLong => "a Transfer-Encoding of more than 256 bytes",
             Self::BareLineFeed => "a line of the head that does not end in CR LF",
             Self::HostMissing => "no Host header",
             Self::HostDoubled => "several Host headers",
             Self::HostInvalid => "a Host header that is not a host",
-            Self::Unclear => "a head that leaves in doubt where the message ends",
+            Self::HostDiffers => "a Host header that differs from :authority",
+            Self::UserInfo => "a user's name in the request's target",
+            Self::Padded => "a header's value that begins or ends with a space",
+            Self::Unclear => "a message before it on this connection that leaves in doubt where it ends",
         }
     }
 }
@@ -88,10 +99,12 @@ pub struct Scanner {
     place: In,
     /// The beginning of a line whose end has not come yet, cut at [`LINE_KEPT`].
     partial: Vec<u8>,
+    /// Whether something of that line was left out.
+    cut: bool,
     head: Head,
 }
 
-/// Of a line only its name and a number or a coding matter.
+/// Bytes. Of a line only its name and a number or a coding matter, and neither is as long as this: one that is, is refused.
 const LINE_KEPT: usize = 256;
 
 #[derive(Default)]
@@ -101,6 +114,7 @@ struct Head {
     lengths: usize,
     codings: usize,
     bare: bool,
+    too_long: Option<Fault>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,19 +131,24 @@ enum In {
 
 impl Scanner {
     pub fn new(heads: Heads) -> Self {
-        Self { heads, place: In::Head, partial: Vec::new(), head: Head::default() }
+        Self { heads, place: In::Head, partial: Vec::new(), cut: false, head: Head::default() }
     }
 
-    fn line(&mut self, line: &[u8]) {
+    /// `cut`: something of it is missing.
+    fn line(&mut self, line: &[u8], cut: bool) {
         let (text, crlf) = match line {
             [text @ .., b'\r'] => (text, true),
             text => (text, false),
         };
         match self.place {
-            In::Head => self.head_line(text, crlf),
+            In::Head => self.head_line(text, crlf, cut),
+            // The library reads on there, and takes for a trailer what would be a request here.
+            In::ChunkSize | In::Trailers if !crlf => self.place = In::Lost,
             In::ChunkSize => {
-                let digits = text.split(|&b| b == b';').next().unwrap_or_default().trim_ascii();
-                let size = std::str::from_utf8(digits).ok().and_then(|d| u64::from_str_radix(d, 16).ok());
+                let digits = text.split(|&b| b == b';').next().unwrap_or_default();
+                let kept = digits.len() < LINE_KEPT && !(cut && digits.len() == text.len());
+                let size = std::str::from_utf8(digits.trim_ascii()).ok().filter(|_| kept);
+                let size = size.and_then(|d| u64::from_str_radix(d, 16).ok());
                 self.place = match size {
                     Some(0) => In::Trailers,
                     Some(size) => In::Chunk(size.saturating_add(2)),
@@ -141,7 +160,7 @@ impl Scanner {
         }
     }
 
-    fn head_line(&mut self, text: &[u8], crlf: bool) {
+    fn head_line(&mut self, text: &[u8], crlf: bool, cut: bool) {
         if text.is_empty() {
             // Empty lines before a request are skipped (RFC 9112 section 2.2).
             if self.head.lines > 0 {
@@ -157,11 +176,14 @@ impl Scanner {
         }
         let Some(colon) = text.iter().position(|&b| b == b':') else { return };
         let (name, value) = (&text[..colon], text[colon + 1..].trim_ascii());
+        let too_long = |fault| Some(fault).filter(|_| cut || text.len() > LINE_KEPT);
         if name.eq_ignore_ascii_case(b"content-length") {
             self.head.lengths += 1;
+            self.head.too_long = self.head.too_long.or(too_long(Fault::LengthTooLong));
             self.head.length = std::str::from_utf8(value).ok().and_then(|v| v.parse().ok());
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
             self.head.codings += 1;
+            self.head.too_long = self.head.too_long.or(too_long(Fault::CodingTooLong));
         }
     }
 
@@ -171,6 +193,7 @@ impl Scanner {
             Head { lengths: 1.., codings: 1.., .. } => Some(Fault::LengthAndCoding),
             Head { lengths: 2.., .. } => Some(Fault::SeveralLengths),
             Head { codings: 2.., .. } => Some(Fault::SeveralCodings),
+            Head { too_long: Some(fault), .. } => Some(fault),
             Head { bare: true, .. } => Some(Fault::BareLineFeed),
             _ => None,
         };
@@ -205,6 +228,7 @@ impl ReadTap for Scanner {
                     let Some(end) = memchr(bytes) else {
                         let kept = LINE_KEPT.saturating_sub(self.partial.len()).min(bytes.len());
                         self.partial.extend_from_slice(&bytes[..kept]);
+                        self.cut |= kept < bytes.len();
                         // A line's end may be split: the CR is needed to tell a bare line feed.
                         if kept < bytes.len() && bytes.ends_with(b"\r") {
                             self.partial.pop();
@@ -214,14 +238,15 @@ impl ReadTap for Scanner {
                     };
                     let (line, rest) = (&bytes[..end], &bytes[end + 1..]);
                     if self.partial.is_empty() {
-                        self.line(line);
+                        self.line(line, false);
                     } else {
                         let mut whole = std::mem::take(&mut self.partial);
                         if !line.is_empty() && whole.ends_with(b"\r") {
                             whole.pop();
                         }
                         whole.extend_from_slice(line);
-                        self.line(&whole);
+                        let cut = std::mem::take(&mut self.cut);
+                        self.line(&whole, cut);
                     }
                     bytes = rest;
                 }
@@ -234,11 +259,41 @@ fn memchr(bytes: &[u8]) -> Option<usize> {
     bytes.iter().position(|&b| b == b'\n')
 }
 
+/// What is wrong with the form of a request that has come in. `heads`: of its connection, where that is no HTTP/2 one.
+pub fn check<B>(heads: Option<&Heads>, request: &Request<B>) -> Result<(), Fault> {
+    heads.map_or(Ok(()), Heads::next)?;
+    let authority = request.uri().authority();
+    // RFC 9110 section 4.2.4 and RFC 9113 section 8.3.1.
+    if authority.is_some_and(|authority| authority.as_str().contains('@')) {
+        return Err(Fault::UserInfo);
+    }
+    // RFC 9112 section 3.2 asks for a Host from HTTP/1.1 on.
+    let may_lack = authority.is_some() || request.version() == Version::HTTP_10;
+    check_host(request.headers(), may_lack)?;
+    if request.version() == Version::HTTP_2 { check_http2(request) } else { Ok(()) }
+}
+
+/// What the library takes and RFC 9113 calls malformed (sections 8.1.1, 8.2.1 and 8.3.1).
+fn check_http2<B>(request: &Request<B>) -> Result<(), Fault> {
+    let (headers, authority) = (request.headers(), request.uri().authority());
+    let host = headers.get(http::header::HOST).map(|host| host.as_bytes());
+    if let (Some(host), Some(authority)) = (host, authority)
+        && !host.eq_ignore_ascii_case(authority.as_str().as_bytes())
+    {
+        return Err(Fault::HostDiffers);
+    }
+    if headers.get_all(CONTENT_LENGTH).iter().nth(1).is_some() {
+        return Err(Fault::SeveralLengths);
+    }
+    let padded = |value: &[u8]| matches!(value.first(), Some(b' ' | b'\t')) || matches!(value.last(), Some(b' ' | b'\t'));
+    if headers.values().any(|value| padded(value.as_bytes())) { Err(Fault::Padded) } else { Ok(()) }
+}
+
 /// What a head says about whom it is for.
-pub fn check_host(headers: &HeaderMap, has_authority: bool) -> Result<(), Fault> {
+fn check_host(headers: &HeaderMap, may_lack: bool) -> Result<(), Fault> {
     let mut hosts = headers.get_all(http::header::HOST).iter();
     match (hosts.next(), hosts.next()) {
-        (None, _) if has_authority => Ok(()),
+        (None, _) if may_lack => Ok(()),
         (None, _) => Err(Fault::HostMissing),
         (Some(_), Some(_)) => Err(Fault::HostDoubled),
         (Some(host), None) => {
@@ -272,6 +327,65 @@ mod tests {
         }
     }
 
+    /// A head whose field ends where nothing is kept of a line any more.
+    fn long(name: &str, filling: &str, end: &str) -> &'static str {
+        format!("POST / HTTP/1.1\r\n{name}: {}{end}\r\n\r\n", filling.repeat(LINE_KEPT)).leak()
+    }
+
+    #[test]
+    fn what_is_not_kept_of_a_field_that_matters_is_refused_and_of_others_not_missed() {
+        let cookie = format!("GET / HTTP/1.1\r\nCookie: {}\r\nHost: x\r\n\r\n", "c".repeat(9 * LINE_KEPT));
+        let smuggling = "POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let all = format!("{cookie}{smuggling}");
+        let chunks =
+            format!("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3;{}\r\nabc\r\n0\r\n\r\n", "x".repeat(4 * LINE_KEPT));
+        let chunks = format!("{chunks}{smuggling}");
+        for size in [1, 100, 255, 256, 257, 300, 10_000] {
+            for all in [&all, &chunks] {
+                let pieces: Vec<_> = all.as_bytes().chunks(size).collect();
+                assert_eq!(facts(&pieces), [None, Some(Fault::LengthAndCoding)], "in pieces of {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_body_whose_end_the_library_sees_elsewhere_ends_what_is_known() {
+        const CHUNKED: &str = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let zeros = format!("{}0\r\n\r\n", "0".repeat(LINE_KEPT));
+        for body in ["0\r\n\n\r\n", "0\r\nA: b\nC: d\r\n\r\n", "0\n\r\n", "3\nabc\r\n0\r\n\r\n", "\r\n0\r\n\r\n", zeros.as_str()]
+        {
+            let all = format!("{CHUNKED}{body}GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+            for size in [1, 7, 10_000] {
+                let pieces: Vec<_> = all.as_bytes().chunks(size).collect();
+                assert_eq!(facts(&pieces), [None], "{body:?} in pieces of {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_http2_calls_malformed() {
+        let request = |authority: &str, fields: &[(&'static str, &'static str)]| {
+            let mut request = Request::get(format!("http://{authority}/a")).version(Version::HTTP_2);
+            for (name, value) in fields {
+                let value = http::HeaderValue::from_bytes(value.as_bytes()).unwrap();
+                request = request.header(*name, value);
+            }
+            check(None, &request.body(()).unwrap()).err()
+        };
+        assert_eq!(request("a.example", &[("host", "A.example"), ("x", "b c"), ("content-length", "3"), ("y", "")]), None);
+        for (authority, fields, fault) in [
+            ("a.example", &[("host", "b.example")][..], Fault::HostDiffers),
+            ("a.example", &[("host", "a.example:80")], Fault::HostDiffers),
+            ("a.example", &[("host", "a.example"), ("host", "a.example")], Fault::HostDoubled),
+            ("user@a.example", &[], Fault::UserInfo),
+            ("a.example", &[("content-length", "3"), ("content-length", "3")], Fault::SeveralLengths),
+            ("a.example", &[("x-api-key", " key")], Fault::Padded),
+            ("a.example", &[("x-api-key", "key\t")], Fault::Padded),
+        ] {
+            assert_eq!(request(authority, fields), Some(fault), "{authority} {fields:?}");
+        }
+    }
+
     #[test]
     fn faults() {
         for (head, fault) in [
@@ -279,6 +393,8 @@ mod tests {
             ("POST / HTTP/1.1\r\nTRANSFER-ENCODING: chunked\r\ncontent-length: 3\r\n\r\n", Fault::LengthAndCoding),
             ("POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\n", Fault::SeveralLengths),
             ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", Fault::SeveralCodings),
+            (long("Content-Length", "0", "3"), Fault::LengthTooLong),
+            (long("Transfer-Encoding", " ", "chunked"), Fault::CodingTooLong),
             ("GET / HTTP/1.1\nHost: x\n\n", Fault::BareLineFeed),
             ("GET / HTTP/1.1\r\nHost: x\n\r\n", Fault::BareLineFeed),
         ] {

@@ -45,6 +45,11 @@ async fn doubtful_framing_is_refused_and_the_connection_closed() {
                 "POST /pay/echo HTTP/1.1\r\nHost: a\r\n{key}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
             ),
         ),
+        (
+            "a length of many zeros",
+            format!("POST /pay/echo HTTP/1.1\r\nHost: a\r\n{key}Content-Length: {}2\r\n\r\nhi", "0".repeat(300)),
+        ),
+        ("a user in the target", format!("GET http://user@a/pay/echo HTTP/1.1\r\nHost: a\r\n{key}\r\n")),
         ("coding on 1.0", format!("POST /pay/echo HTTP/1.0\r\nHost: a\r\n{key}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n")),
         ("space before colon", format!("GET /pay/echo HTTP/1.1\r\nHost : a\r\n{key}\r\n")),
         ("folded line", format!("GET /pay/echo HTTP/1.1\r\nHost: a\r\nX-A: b\r\n c\r\n{key}\r\n")),
@@ -73,6 +78,34 @@ async fn what_is_refused_for_its_form_says_so_with_an_id() {
     let reply = front.ask("GET /pay/echo HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n").await;
     assert_eq!((reply.status, reply.code().as_str()), (400, "MALFORMED_REQUEST"));
     assert_eq!(front.logged(&reply).await.denial_detail.as_deref(), Some("several Host headers"));
+}
+
+#[tokio::test]
+async fn nothing_that_came_before_blinds_the_gateway_for_the_next_request() {
+    let (address, _) = upstream::behaving().await;
+    let front = Front::before(address).await;
+    let key = &front.catalog.key;
+    let smuggling = format!(
+        "POST /pay/upload HTTP/1.1\r\nHost: a\r\nX-API-Key: {key}\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    );
+    let post = format!("POST /pay/upload HTTP/1.1\r\nHost: a\r\nX-API-Key: {key}\r\n");
+    let lengthy = [format!("{post}Content-Length: {}", "0".repeat(250)), "2\r\n\r\nhi".to_owned()];
+    let trailing = [format!("{post}Transfer-Encoding: chunked\r\n\r\n0\r\n\n\r\nA: b\r\n\r\n"), String::new()];
+    for (what, first, expected) in
+        [("a length whose digit is not kept", lengthy, &[400][..]), ("a trailer behind a bare line feed", trailing, &[200, 400])]
+    {
+        let mut raw = front.connect().await;
+        for piece in first {
+            raw.send(piece).await;
+            // In a segment of its own.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        raw.send(&smuggling).await;
+        for status in expected {
+            assert_eq!(raw.reply().await.unwrap().status, *status, "{what}");
+        }
+        assert!(raw.is_closed_within(Duration::from_secs(2)).await, "{what}");
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! What an upstream and a caller see of each other's headers.
 
+use api::tls::{self, Files, Served};
+
 use super::{Behind, Front, PlanLimits, upstream};
 
 #[tokio::test]
@@ -9,7 +11,9 @@ async fn a_caller_cannot_forge_what_the_upstream_trusts() {
     let forged = "X-Portico-Client-ID: forged\r\nx_portico_client_id: forged\r\nX-PORTICO-SCOPES: forged\r\nX_Client_Id: forged\r\n\
         X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Host: forged\r\nX_Forwarded_For: 6.6.6.6\r\nForwarded: for=6.6.6.6\r\n\
         X-Real-IP: 6.6.6.6\r\nX-Request-ID: forged\r\nX-Region: forged\r\nX_Api_Key: forged\r\nX-HTTP-Method-Override: DELETE\r\n\
-        X-Original-URL: /admin\r\nConnection: X-Portico-Client-ID, X-Upstream-Key, X-Request-ID, X-Hop\r\nX-Hop: 1\r\nTE: trailers\r\n\
+        X-Original-URL: /admin\r\nX-Client-IP: 6.6.6.6\r\nTrue-Client-IP: 6.6.6.6\r\nCF-Connecting-IP: 6.6.6.6\r\n\
+        X-Cluster-Client-IP: 6.6.6.6\r\nX_Cluster.Client_IP: 6.6.6.6\r\nProxy: forged\r\nX-SSL-Client-Verify: forged\r\n\
+        Client-Cert: forged\r\nClient-Cert-Chain: forged\r\nX-Forwarded-Tls-Client-Cert: forged\r\nConnection: X-Portico-Client-ID, X-Upstream-Key, X-Request-ID, X-Hop\r\nX-Hop: 1\r\nTE: trailers\r\n\
         Keep-Alive: 1\r\nProxy-Authorization: x\r\nX-Passing: yes\r\n";
     let reply = front.call("GET /pay/echo", forged).await;
     assert_eq!(reply.status, 200);
@@ -69,8 +73,12 @@ async fn an_answer_loses_what_concerned_its_connection() {
     let (address, _) = upstream::behaving().await;
     let front = Front::before(address).await;
     let reply = front.call("GET /pay/odd", "").await;
-    for gone in ["x-internal", "keep-alive", "connection"] {
+    for gone in ["x-internal", "keep-alive", "connection", "proxy-authenticate"] {
         assert_eq!(reply.header(gone), None, "{gone}");
+    }
+    // What the gateway alone says, also where it says nothing.
+    for ours in ["ratelimit", "ratelimit-policy", "x-portico-denial", "x-portico-scopes"] {
+        assert_eq!(reply.header(ours), None, "{ours}");
     }
     assert_eq!(reply.header("x-kept"), Some("yes"));
     let ids: Vec<_> = reply.headers.iter().filter(|(name, _)| name == "x-request-id").collect();
@@ -78,6 +86,20 @@ async fn an_answer_loses_what_concerned_its_connection() {
     let row = front.logged(&reply).await;
     let cookie = row.response_headers.iter().find(|h| h.name == "set-cookie").unwrap();
     assert_eq!(cookie.value, None);
+}
+
+#[tokio::test]
+async fn the_upstream_is_told_of_tls_of_our_own() {
+    let (address, _) = upstream::behaving().await;
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/gateway/tls/");
+    let files = Files { certificate: format!("{folder}server.pem").into(), key: format!("{folder}server.key").into() };
+    let served = Served::new(files).unwrap();
+    let trust = tls::to_itself(served.clone()).unwrap();
+    let front = Front::with(Behind::at(address), PlanLimits::default(), |s| s.tls = Some(served)).await;
+    let http = reqwest::Client::builder().use_preconfigured_tls(trust).build().unwrap();
+    let request = http.get(format!("https://{}/pay/echo", front.address)).header("x-api-key", &front.catalog.key);
+    let text = request.header("x-forwarded-proto", "http").send().await.unwrap().text().await.unwrap();
+    assert!(text.contains("\nx-forwarded-proto: https\n"), "{text}");
 }
 
 #[tokio::test]
@@ -92,6 +114,9 @@ async fn forwarded_for_is_believed_from_trusted_proxies_only() {
     assert_eq!(reply.upstream_saw("x-forwarded-proto"), ["https"]);
     assert_eq!(reply.upstream_saw("x-forwarded-host"), ["api.acme.example"]);
     assert_eq!(trusting.logged(&reply).await.ip, "203.0.113.9");
+    // A proxy that adds its own to its caller's: neither is known to be the proxy's.
+    let doubled = trusting.call("GET /pay/echo", "X-Forwarded-Proto: https\r\nX-Forwarded-Proto: http\r\n").await;
+    assert_eq!(doubled.upstream_saw("x-forwarded-proto"), ["http"]);
 }
 
 #[tokio::test]

@@ -86,6 +86,11 @@ async fn answer(mut request: Request<Incoming>, seen: Arc<Seen>) -> Result<Respo
                 ("keep-alive", "timeout=9"),
                 ("set-cookie", "session=s3cret"),
                 ("x-request-id", "theirs"),
+                ("ratelimit", "\"theirs\";r=9;t=1"),
+                ("ratelimit-policy", "\"theirs\";q=9;w=1"),
+                ("x-portico-denial", "theirs"),
+                ("x-portico-scopes", "theirs"),
+                ("proxy-authenticate", "Basic"),
                 ("x-kept", "yes"),
             ] {
                 response.headers_mut().append(name, value.parse().unwrap());
