@@ -8,11 +8,12 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{meter::Call, upstream::Lease};
+use super::{headers, meter::Call, upstream::Lease};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -73,12 +74,24 @@ impl Stream {
                     }
                 }
             }
-            return Poll::Ready(frame.map(|f| f.map_err(Into::into)));
+            return Poll::Ready(frame.map(|f| f.map(without_ours).map_err(Into::into)));
         }
         let Some(limit) = self.limit else { return Poll::Pending };
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + limit)));
         ready!(waiting.as_mut().poll(cx));
         Poll::Ready(Some(Err(Silent(limit).into())))
+    }
+}
+
+/// An upstream's trailers are fields like its head's, and say nothing of the message's form (RFC 9110 section 6.5.1).
+fn without_ours(frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(mut trailers) => {
+            headers::for_caller(&mut trailers);
+            trailers.remove(CONTENT_LENGTH);
+            Frame::trailers(trailers)
+        }
+        Err(data) => data,
     }
 }
 

@@ -6,7 +6,7 @@ use domain::rules::{admission::Admitted, limits::Standing};
 use entities::enums::{Backend, DenialReason};
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
-    header::{CACHE_CONTROL, CONTENT_TYPE, HOST},
+    header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, MAX_FORWARDS},
     request::Parts,
 };
 use hyper::{body::Incoming, upgrade::OnUpgrade};
@@ -119,7 +119,11 @@ impl Forward {
         if self.admitted.upstream().is_some_and(|environment| environment.backend == Backend::Mock) {
             return self.mock(call, body).await;
         }
-        let sent = self.attempt(&call, body, caller_side.is_some()).await;
+        let hops = call.record().and_then(|record| headers::hops_left(&record.method, &record.request_headers));
+        if hops == Some(0) {
+            return Ok(self.end_here(call));
+        }
+        let sent = self.attempt(&call, body, caller_side.is_some(), hops).await;
         let (response, lease) = match sent {
             Ok(answer) => answer,
             Err(Fault::Caller) => return Err(HungUp),
@@ -136,7 +140,22 @@ impl Forward {
                 None => self.failed(call, DenialReason::UpstreamUnreachable, Some("it switched protocols unasked".to_owned())),
             });
         }
+        if headers::is_coded_unasked(response.headers()) {
+            let why = "its Transfer-Encoding is not chunked alone".to_owned();
+            return Ok(self.failed(call, DenialReason::UpstreamUnreachable, Some(why)));
+        }
         Ok(self.pass_on(call, response, lease))
+    }
+
+    /// Answers an OPTIONS that was to go no further.
+    fn end_here(&self, mut call: Call) -> Response<Answer> {
+        let mut fields = HeaderMap::new();
+        self.stamp(&call, &mut fields);
+        call.answered(StatusCode::NO_CONTENT, &fields);
+        let mut response = Response::new(Answer::text("", call));
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        *response.headers_mut() = fields;
+        response
     }
 
     /// Answers in the upstream's place.
@@ -175,12 +194,15 @@ impl Forward {
         call: &Call,
         body: Outgoing,
         as_websocket: bool,
+        hops: Option<u64>,
     ) -> Result<(Response<Incoming>, Lease), Fault> {
         let lost = || Fault::Unreachable("the product has no upstream here".to_owned());
         let environment = self.admitted.upstream().ok_or_else(lost)?;
         let upstream = self.core.upstreams.get(environment.url.as_ref().ok_or_else(lost)?)?;
         let record = call.record().ok_or_else(lost)?;
         let (path, query) = (record.target.path(), record.target.query());
+        // RFC 9110 section 8.6: else some upstreams wait for a body, or answer 411.
+        let says_empty = matches!(body, Outgoing::None) && matches!(record.method, Method::POST | Method::PUT | Method::PATCH);
         let request = || {
             let rest = path.get(self.admitted.rest_at..).unwrap_or("");
             let target = upstream::target(upstream.path(), rest, query);
@@ -194,6 +216,12 @@ impl Forward {
             headers::for_upstream(&record.request_headers, ours, fields);
             fields.insert(HOST, upstream.authority().clone());
             identity::tell_upstream(&self.admitted, &core.vouched, record, &self.wire, &core.settings.trusted_proxies, fields);
+            if says_empty {
+                fields.insert(CONTENT_LENGTH, HeaderValue::from(0));
+            }
+            if let Some(hops) = hops {
+                fields.insert(MAX_FORWARDS, HeaderValue::from(hops - 1));
+            }
             if as_websocket {
                 websocket::say(fields);
             }

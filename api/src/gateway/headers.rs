@@ -2,8 +2,8 @@
 //! trust comes from the gateway alone, however a caller spells it.
 
 use http::{
-    HeaderMap, HeaderName,
-    header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, UPGRADE},
+    HeaderMap, HeaderName, HeaderValue, Method,
+    header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, MAX_FORWARDS, TRANSFER_ENCODING, UPGRADE},
 };
 
 /// Concern one connection only (RFC 9110 section 7.6.1), or are made anew for the next.
@@ -93,7 +93,7 @@ fn is_of_a_certificate(name: &str) -> bool {
 fn is_forgery(name: &str, certificate: Option<&HeaderName>) -> bool {
     let ours = |name: &str| is_the_gateways(name) || certificate.is_some_and(|certificate| certificate == name);
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    if name.chars().all(plain) { ours(name) } else { ours(&name.replace(|c| !plain(c), "-")) }
+    if name.chars().all(plain) { ours(name) } else { ours(&name.replace(|c: char| !plain(c), "-")) }
 }
 
 /// The names that a `Connection` header nominates, in lower case.
@@ -127,6 +127,50 @@ pub fn for_upstream(caller: &HeaderMap, ours: Ours<'_>, into: &mut HeaderMap) {
             into.append(name, value.clone());
         }
     }
+    join_cookies(into);
+}
+
+/// HTTP/2 may send a cookie in pieces, HTTP/1.1 may not (RFC 9113 section 8.2.3).
+fn join_cookies(fields: &mut HeaderMap) {
+    if fields.get_all(COOKIE).iter().nth(1).is_none() {
+        return;
+    }
+    let whole = fields.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]);
+    if let Ok(whole) = HeaderValue::from_bytes(&whole) {
+        fields.insert(COOKIE, whole);
+    }
+}
+
+/// How many more gateways an OPTIONS may pass (RFC 9110 section 7.6.2); `None`: any number.
+pub fn hops_left(method: &Method, caller: &HeaderMap) -> Option<u64> {
+    if *method != Method::OPTIONS {
+        return None;
+    }
+    caller.get(MAX_FORWARDS)?.to_str().ok()?.trim().parse().ok()
+}
+
+/// Whether an upstream has coded its answer in a way that nobody asked it for, and that is lost on the way.
+pub fn is_coded_unasked(answer: &HeaderMap) -> bool {
+    let mut codings = answer.get_all(TRANSFER_ENCODING).iter();
+    let first = codings.next();
+    first.is_some_and(|coding| !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked")) || codings.next().is_some()
+}
+
+/// Makes an answer's length what one message can say: none beside a transfer coding, and one number (RFC 9112 section 6.3). That
+/// several are the same, the HTTP library has seen to.
+fn settle_length(answer: &mut HeaderMap) {
+    if answer.contains_key(TRANSFER_ENCODING) {
+        answer.remove(CONTENT_LENGTH);
+        return;
+    }
+    let mut lengths = answer.get_all(CONTENT_LENGTH).iter();
+    let Some(first) = lengths.next() else { return };
+    if lengths.next().is_some() || first.as_bytes().contains(&b',') {
+        let number = first.as_bytes().split(|b| *b == b',').next().and_then(|n| HeaderValue::from_bytes(n.trim_ascii()).ok());
+        if let Some(number) = number {
+            answer.insert(CONTENT_LENGTH, number);
+        }
+    }
 }
 
 /// What the gateway says to callers.
@@ -136,6 +180,7 @@ fn is_told_to_callers(name: &str) -> bool {
 
 /// Takes out of an upstream's answer, or of its trailers, what concerns its connection and what the gateway alone says.
 pub fn for_caller(answer: &mut HeaderMap) {
+    settle_length(answer);
     while let Some(name) = answer.keys().find(|name| is_told_to_callers(name.as_str())).cloned() {
         answer.remove(name);
     }
@@ -158,7 +203,7 @@ static HOP_BY_HOP: [HeaderName; 9] = [
     HeaderName::from_static("proxy-connection"),
     http::header::TE,
     http::header::TRAILER,
-    http::header::TRANSFER_ENCODING,
+    TRANSFER_ENCODING,
     UPGRADE,
 ];
 
@@ -176,8 +221,6 @@ pub fn is_loggable(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn map(fields: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -292,6 +335,50 @@ mod tests {
         ]);
         for_caller(&mut answer);
         assert_eq!(answer.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["content-length", "etag"]);
+    }
+
+    #[test]
+    fn a_cookie_in_pieces_is_one_for_http_1() {
+        let mut out = HeaderMap::new();
+        for_upstream(
+            &map(&[("cookie", "a=1"), ("accept", "*/*"), ("cookie", "b=2"), ("cookie", "c=3")]),
+            Ours::default(),
+            &mut out,
+        );
+        assert_eq!(out.get_all(COOKIE).iter().collect::<Vec<_>>(), ["a=1; b=2; c=3"]);
+    }
+
+    #[test]
+    fn an_answer_has_one_length_or_a_coding() {
+        for (fields, length) in [
+            (&[("content-length", "5")][..], Some("5")),
+            (&[("content-length", "5"), ("content-length", "5")], Some("5")),
+            (&[("content-length", "5, 5")], Some("5")),
+            (&[("content-length", "5"), ("transfer-encoding", "chunked")], None),
+            (&[], None),
+        ] {
+            let mut answer = map(fields);
+            for_caller(&mut answer);
+            let lengths = answer.get_all(CONTENT_LENGTH).iter().map(|length| length.to_str().unwrap()).collect::<Vec<_>>();
+            assert_eq!(lengths, Vec::from_iter(length), "{fields:?}");
+            assert!(!answer.contains_key(TRANSFER_ENCODING));
+        }
+        for (codings, unasked) in
+            [(&[][..], false), (&["Chunked"], false), (&["gzip"], true), (&["gzip, chunked"], true), (&["gzip", "chunked"], true)]
+        {
+            let fields: Vec<_> = codings.iter().map(|coding| ("transfer-encoding", *coding)).collect();
+            assert_eq!(is_coded_unasked(&map(&fields)), unasked, "{codings:?}");
+        }
+    }
+
+    #[test]
+    fn only_an_options_counts_its_hops() {
+        let left = |method, told| hops_left(&method, &map(&[("max-forwards", told)]));
+        assert_eq!(left(Method::OPTIONS, "0"), Some(0));
+        assert_eq!(left(Method::OPTIONS, "7"), Some(7));
+        assert_eq!(left(Method::OPTIONS, "many"), None);
+        assert_eq!(left(Method::GET, "0"), None);
+        assert_eq!(hops_left(&Method::OPTIONS, &HeaderMap::new()), None);
     }
 
     #[test]

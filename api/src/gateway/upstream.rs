@@ -13,7 +13,10 @@ use std::{
 
 use bytes::Bytes;
 use domain::rules::upstream;
-use http::{HeaderValue, Method, Request, Response, header::HOST};
+use http::{
+    HeaderValue, Method, Request, Response,
+    header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
+};
 use http_body::{Body, Frame, SizeHint};
 use hyper::{
     body::Incoming,
@@ -296,7 +299,12 @@ impl Upstream {
     }
 
     fn keep(&self, response: &Response<Incoming>) -> Duration {
-        let Some(said) = response.headers().get("keep-alive") else { return self.limits.idle };
+        let fields = response.headers();
+        // RFC 9112 section 6.1: what comes behind such an answer may be part of it.
+        if fields.contains_key(TRANSFER_ENCODING) && fields.contains_key(CONTENT_LENGTH) {
+            return Duration::ZERO;
+        }
+        let Some(said) = fields.get("keep-alive") else { return self.limits.idle };
         let seconds = said
             .to_str()
             .ok()

@@ -100,6 +100,7 @@ pub const ENDPOINTS: &[(&str, &str)] = &[
     ("GET", "/echo/{a}"),
     ("DELETE", "/echo/{a}"),
     ("GET", "/echo/{a}/{b}"),
+    ("OPTIONS", "/echo/{a}/{b}"),
     ("GET", "/admin"),
     ("GET", "/download/{bytes}"),
     ("POST", "/upload"),

@@ -9,6 +9,7 @@ mod faults;
 mod framing;
 mod headers;
 mod limits;
+mod messages;
 mod mock;
 mod raw;
 mod router;
