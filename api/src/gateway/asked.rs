@@ -9,14 +9,18 @@ struct Family {
     target: &'static str,
 }
 
-const FAMILIES: [Family; 2] = [
+static FAMILIES: [Family; 2] = [
     Family { method: "X-Original-Method", target: "X-Original-URI" },
     Family { method: "X-Forwarded-Method", target: "X-Forwarded-Uri" },
 ];
 
+/// What a gateway says without either, as Envoy does.
+static ITSELF: Family = Family { method: "the question's own method", target: "the question's path" };
+
 /// One description of a request.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 struct Described<'a> {
+    by: &'static Family,
     method: &'a [u8],
     target: &'a [u8],
 }
@@ -24,15 +28,23 @@ struct Described<'a> {
 /// The request that is asked about, or what is wrong with the question: its method, the target that its path goes on with, if
 /// any, and its headers. A target in the path is the caller's, and then so is the method.
 pub fn read(method: &Method, appended: Option<&str>, headers: &HeaderMap) -> Result<(Method, Uri), String> {
-    let appended = appended.map(|target| Described { method: method.as_str().as_bytes(), target: target.as_bytes() });
-    let [original, forwarded] = FAMILIES.map(|family| family.read(headers));
+    let appended =
+        appended.map(|target| Described { by: &ITSELF, method: method.as_str().as_bytes(), target: target.as_bytes() });
+    let [original, forwarded] = &FAMILIES;
+    let (original, forwarded) = (original.read(headers), forwarded.read(headers));
     let mut descriptions = [appended, original?, forwarded?].into_iter().flatten();
     let described = descriptions.next().ok_or("X-Original-Method and X-Original-URI are missing")?;
-    if descriptions.any(|other| other != described) {
-        return Err("the request is described in two ways that differ".to_owned());
+    let Family { method: method_by, target: target_by } = described.by;
+    for other in descriptions {
+        if other.method != described.method {
+            return Err(format!("{method_by} and {} differ", other.by.method));
+        }
+        if other.target != described.target {
+            return Err(format!("{target_by} and {} differ", other.by.target));
+        }
     }
-    let method = Method::from_bytes(described.method).map_err(|_| "the original method is not a method")?;
-    Ok((method, target(described.target)?))
+    let method = Method::from_bytes(described.method).map_err(|_| format!("{method_by} is not a method"))?;
+    Ok((method, target(described.target, target_by)?))
 }
 
 /// Takes the descriptions out: the record keeps headers, and queries may hold secrets.
@@ -44,10 +56,10 @@ pub fn forget(headers: &mut HeaderMap) {
 }
 
 impl Family {
-    fn read<'a>(&self, headers: &'a HeaderMap) -> Result<Option<Described<'a>>, String> {
+    fn read<'a>(&'static self, headers: &'a HeaderMap) -> Result<Option<Described<'a>>, String> {
         match (only(headers, self.method)?, only(headers, self.target)?) {
             (None, None) => Ok(None),
-            (Some(method), Some(target)) => Ok(Some(Described { method, target })),
+            (Some(method), Some(target)) => Ok(Some(Described { by: self, method, target })),
             (Some(_), None) => Err(format!("{} without {}", self.method, self.target)),
             (None, Some(_)) => Err(format!("{} without {}", self.target, self.method)),
         }
@@ -61,15 +73,15 @@ fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a [u8]>, Stri
 }
 
 /// A request's target in origin form (RFC 9112 section 3.2.1), the only one that is forwarded byte for byte.
-fn target(bytes: &[u8]) -> Result<Uri, String> {
+fn target(bytes: &[u8], by: &str) -> Result<Uri, String> {
     if !bytes.starts_with(b"/") {
-        return Err("the original target does not start with a slash".to_owned());
+        return Err(format!("{by} does not start with a slash"));
     }
     // The parser would cut it off, and the gateway in front would not.
     if bytes.contains(&b'#') {
-        return Err("a fragment in the original target".to_owned());
+        return Err(format!("{by} has a fragment"));
     }
-    PathAndQuery::try_from(bytes).map(Uri::from).map_err(|_| "the original target has characters that must be encoded".to_owned())
+    PathAndQuery::try_from(bytes).map(Uri::from).map_err(|_| format!("{by} has characters that must be encoded"))
 }
 
 #[cfg(test)]
@@ -116,22 +128,22 @@ mod tests {
             ("GET", &[("x-forwarded-uri", "/a")], "X-Forwarded-Uri without X-Forwarded-Method"),
             ("GET", &[GET, ("x-original-uri", "/a"), ("x-original-uri", "/a")], "several X-Original-URI headers"),
             ("GET", &[GET, GET, ("x-original-uri", "/a")], "several X-Original-Method headers"),
-            ("GET /a", &uri("/b"), "the request is described in two ways that differ"),
-            ("POST /a", &uri("/a"), "the request is described in two ways that differ"),
-            ("GET /", &uri("/pay"), "the request is described in two ways that differ"),
+            ("GET /a", &uri("/b"), "the question's path and X-Original-URI differ"),
+            ("POST /a", &uri("/a"), "the question's own method and X-Original-Method differ"),
+            ("GET /", &uri("/pay"), "the question's path and X-Original-URI differ"),
             ("GET", &[GET, ("x-original-uri", "/a"), ("x-forwarded-uri", "/b")], "X-Forwarded-Uri without X-Forwarded-Method"),
             (
                 "GET",
                 &[GET, ("x-original-uri", "/a"), ("x-forwarded-method", "POST"), ("x-forwarded-uri", "/a")],
-                "the request is described in two ways that differ",
+                "X-Original-Method and X-Forwarded-Method differ",
             ),
-            ("GET", &[("x-original-method", "G T"), ("x-original-uri", "/a")], "the original method is not a method"),
-            ("GET", &[("x-original-method", ""), ("x-original-uri", "/a")], "the original method is not a method"),
-            ("GET", &uri(""), "the original target does not start with a slash"),
-            ("GET", &uri("http://a/pay"), "the original target does not start with a slash"),
-            ("GET", &uri("*"), "the original target does not start with a slash"),
-            ("GET", &uri("/pay#/../admin"), "a fragment in the original target"),
-            ("GET", &uri("/pay /admin"), "the original target has characters that must be encoded"),
+            ("GET", &[("x-original-method", "G T"), ("x-original-uri", "/a")], "X-Original-Method is not a method"),
+            ("GET", &[("x-original-method", ""), ("x-original-uri", "/a")], "X-Original-Method is not a method"),
+            ("GET", &uri(""), "X-Original-URI does not start with a slash"),
+            ("GET", &uri("http://a/pay"), "X-Original-URI does not start with a slash"),
+            ("GET", &uri("*"), "X-Original-URI does not start with a slash"),
+            ("GET", &uri("/pay#/../admin"), "X-Original-URI has a fragment"),
+            ("GET", &uri("/pay /admin"), "X-Original-URI has characters that must be encoded"),
         ] {
             assert_eq!(asked(line, fields), wrong, "{line} {fields:?}");
         }
