@@ -210,15 +210,23 @@ async fn a_question_that_can_be_read_in_two_ways_is_refused() {
         (
             "GET /_portico/authorize",
             "X-Original-Method: GET\r\nX-Original-URI: /pay/echo\r\nX-Forwarded-Method: GET\r\nX-Forwarded-Uri: /pay/other",
-            "described in two ways",
+            "X-Original-URI and X-Forwarded-Uri differ",
         ),
-        ("GET /_portico/authorize/pay/echo", "X-Original-Method: GET\r\nX-Original-URI: /pay/admin", "described in two ways"),
+        (
+            "GET /_portico/authorize/pay/echo",
+            "X-Original-Method: GET\r\nX-Original-URI: /pay/admin",
+            "the question's path and X-Original-URI differ",
+        ),
         (
             "GET /_portico/authorize",
             "X-Original-Method: GET\r\nX-Original-URI: http://api.example/pay/echo",
             "does not start with a slash",
         ),
-        ("GET /_portico/authorize", "X-Original-Method: GET\r\nX-Original-URI: /pay/echo#/x?secret=1", "a fragment"),
+        (
+            "GET /_portico/authorize",
+            "X-Original-Method: GET\r\nX-Original-URI: /pay/echo#/x?secret=1",
+            "X-Original-URI has a fragment",
+        ),
     ] {
         let described = if described.is_empty() { String::new() } else { format!("{described}\r\n") };
         let reply = front.ask(&format!("{line} HTTP/1.1\r\nHost: a\r\nX-API-Key: {key}\r\n{described}\r\n")).await;
