@@ -152,6 +152,7 @@ class Api(http.server.ThreadingHTTPServer):
             # A gateway in front says both of its own.
             self.send_header("X-Request-ID", "of-the-api")
             self.send_header("RateLimit", '"api";r=1;t=1')
+            self.send_header("X-Portico-Denial", "RATE_LIMITED")
             self.end_headers()
             self.wfile.write(text)
 
