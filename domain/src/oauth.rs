@@ -252,7 +252,7 @@ impl AuthorizationServer {
         admission::may_call(self.snapshot(), &caller, now).ok()?;
         let mut told = json!({
             "active": true,
-            "scope": read.scope,
+            "scope": caller.scopes_by(read.scope).collect::<Vec<_>>().join(" "),
             "client_id": read.client_id,
             "token_type": "Bearer",
             "exp": read.expires_at.timestamp(),

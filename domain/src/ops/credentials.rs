@@ -29,7 +29,7 @@ use crate::{
     access::{require_member, require_somebody},
     audit::{Action, Audit},
     error::Problems,
-    read::lanes::standing,
+    read::{lanes::standing, scopes::counts_in},
     rules::{
         credential::{self, RANDOM_BYTES, SecretKind},
         expiry,
@@ -284,12 +284,8 @@ fn list(grants: &[String]) -> String {
 /// The scopes that a subscription holds in the profile's environment. A client made by hand holds none.
 async fn grants(db: &impl ConnectionTrait, held: Option<&Held>, profile: &profile::Model) -> Result<Vec<String>> {
     let Some((held, plan)) = held else { return Ok(Vec::new()) };
-    let elsewhere = |scope: &str| {
-        let defined = plan.scopes.iter().find(|s| s.name == scope);
-        defined.is_some_and(|s| !s.environments.contains(&profile.environment))
-    };
     let rows = scope_grant::Entity::find().filter(scope_grant::Column::SubscriptionId.eq(held.id)).all(db).await?;
-    Ok(rows.into_iter().map(|row| row.scope).filter(|scope| !elsewhere(scope)).collect())
+    Ok(rows.into_iter().map(|row| row.scope).filter(|scope| counts_in(plan, scope, profile.environment)).collect())
 }
 
 async fn room_for_one(tx: &Tx<'_>, profile: ProfileId) -> Result<()> {

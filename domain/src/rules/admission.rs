@@ -13,7 +13,7 @@ use entities::{
     id::CredentialSecretId,
 };
 
-use self::checks::{Decision, Refusal, held};
+use self::checks::{Decision, Holds, Refusal, held};
 pub use self::token::{Caller, may_call, token_caller};
 use super::{
     certificate::Shown,
@@ -162,6 +162,11 @@ impl Admitted {
         self.secret
     }
 
+    /// The part of the held scopes that an access token was issued for; `None` where the call came without one.
+    pub fn token_scope(&self) -> Option<&str> {
+        self.token_scope.as_deref()
+    }
+
     pub fn endpoint(&self) -> Option<&Endpoint> {
         self.product.routes(self.environment).endpoint(self.endpoint)
     }
@@ -172,7 +177,8 @@ impl Admitted {
 
     /// The scopes that the call may use.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
-        held(&self.client, (self.credential(), self.secret, self.token_scope.as_deref()))
+        let (environment, secret, token_scope) = (self.environment, self.secret, self.token_scope.as_deref());
+        held(&self.client, Holds { environment, credential: self.credential(), secret, token_scope })
     }
 }
 

@@ -105,8 +105,8 @@ pub struct Client {
     pub subscription: Option<Subscription>,
     /// What it is assigned itself, by hand or by a subscription.
     pub products: Box<[ProductId]>,
-    /// The scopes that its subscription was granted.
-    pub grants: Scopes,
+    /// The scopes that its subscription was granted, of which each environment has those that the plan names it for: by [`place`].
+    pub grants: [Scopes; 2],
     pub profiles: Box<[Profile]>,
     /// In the order of their ids.
     pub credentials: Box<[Credential]>,

@@ -251,7 +251,7 @@ impl Refresher {
                 let $table = tokio::spawn(async move { clients::$table(&db, Which::All).await });
             )* };
         }
-        spawn! { clients profiles credentials secrets grants assignments revoked_tokens narrowed }
+        spawn! { clients profiles credentials secrets grants elsewhere assignments revoked_tokens narrowed }
         let proofs = clients::proofs(&self.ctx.db, &self.ctx.keys, Which::All).await?;
         Ok(Parts {
             clients: clients.await.map_err(DomainError::internal)??,
@@ -259,6 +259,7 @@ impl Refresher {
             credentials: credentials.await.map_err(DomainError::internal)??,
             secrets: secrets.await.map_err(DomainError::internal)??,
             grants: grants.await.map_err(DomainError::internal)??,
+            elsewhere: elsewhere.await.map_err(DomainError::internal)??,
             assignments: assignments.await.map_err(DomainError::internal)??,
             revoked_tokens: revoked_tokens.await.map_err(DomainError::internal)??,
             narrowed: narrowed.await.map_err(DomainError::internal)??,

@@ -104,7 +104,8 @@ impl<V: View> Decision<'_, V> {
         let Proven { credential, secret, token_scope } = self.credential(&client, at, who.credential, presented)?;
         known.credential = credential;
         let route = product.routes(environment).endpoint(endpoint);
-        let holds = (credential.map(|at| &client.credentials[at]), secret, token_scope.as_deref());
+        let holder = credential.map(|at| &client.credentials[at]);
+        let holds = Holds { environment, credential: holder, secret, token_scope: token_scope.as_deref() };
         route.map_or(Ok(()), |endpoint| in_scope(endpoint, &client, holds))?;
         let limits = self.limits(&client, profile);
         Ok(Admitted { environment, limits, rest_at, profile: at, credential, secret, token_scope, endpoint, product, client })
@@ -501,17 +502,25 @@ fn takes_certificates(client: &Client) -> bool {
     client.profiles.iter().any(|profile| profile.auth_method == AuthMethod::Mtls)
 }
 
-/// By what a caller proved itself: a credential, its secret, and an access token's part of the scopes.
-pub(super) type Holds<'a> = (Option<&'a Credential>, Option<CredentialSecretId>, Option<&'a str>);
+/// Where a caller calls, and by what it proved itself: a credential, its secret, and an access token's part of the scopes.
+#[derive(Clone, Copy)]
+pub(super) struct Holds<'a> {
+    pub environment: Environment,
+    pub credential: Option<&'a Credential>,
+    pub secret: Option<CredentialSecretId>,
+    pub token_scope: Option<&'a str>,
+}
 
-/// Grants, of which the credential may name a part, a secret that was found in public has a part, and the access token a part of that.
-pub(super) fn held<'a>(client: &'a Client, (credential, secret, token_scope): Holds<'a>) -> impl Iterator<Item = &'a str> {
+/// The environment's grants, of which the credential may name a part, a secret that was found in public has a part, and the access
+/// token a part of that.
+pub(super) fn held<'a>(client: &'a Client, holds: Holds<'a>) -> impl Iterator<Item = &'a str> {
+    let Holds { environment, credential, secret, token_scope } = holds;
     let part = credential.and_then(|c| c.scopes.as_ref());
     let in_credential = move |scope: &&str| part.is_none_or(|part| part.iter().any(|s| **s == **scope));
     let left = secret.and_then(|id| client.narrowed.iter().find(|(narrowed, _)| *narrowed == id)).map(|(_, scopes)| scopes);
     let in_secret = move |scope: &&str| left.is_none_or(|left| left.iter().any(|s| **s == **scope));
     let in_token = move |scope: &&str| token_scope.is_none_or(|text| text.split(' ').any(|s| s == *scope));
-    client.grants.iter().map(AsRef::as_ref).filter(in_credential).filter(in_secret).filter(in_token)
+    client.grants[place(environment)].iter().map(AsRef::as_ref).filter(in_credential).filter(in_secret).filter(in_token)
 }
 
 /// The scope to name where no alternative is held in full: the first that the nearest alternative lacks.

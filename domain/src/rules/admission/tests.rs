@@ -204,7 +204,7 @@ impl World {
                 expires_at: Moment::NEVER,
             }),
             products: Box::default(),
-            grants: scopes(&["read", "write"]),
+            grants: [scopes(&["read", "write"]), scopes(&["read", "write"])],
             profiles: [
                 profile(11, "live", Environment::Production, AuthMethod::Token),
                 profile(12, "test", Environment::Sandbox, AuthMethod::Token),
@@ -321,7 +321,7 @@ pub(super) const TOKEN_FAULTS: &[Fault] = &[
     (DenialReason::WrongEnvironment, Check::Credential, |w| w.client.credentials[LIVE].environment = Environment::Sandbox),
     (DenialReason::CredentialRevoked, Check::Credential, |w| w.client.credentials[LIVE].status = CredentialStatus::Revoked),
     (DenialReason::CredentialExpired, Check::Credential, |w| w.client.credentials[LIVE].expires_at = now().into()),
-    (DenialReason::ScopeMissing, Check::Scopes, |w| w.client.grants = scopes(&["write"])),
+    (DenialReason::ScopeMissing, Check::Scopes, |w| w.client.grants[1] = scopes(&["write"])),
 ];
 
 /// The same for an API key, where it differs.
@@ -586,7 +586,7 @@ fn endpoints_of_one_environment() {
 fn scopes_are_grants_of_which_a_credential_names_a_part() {
     let asked = |grants: &[&str], part: Option<&[&str]>, alternatives: &[&[&str]]| {
         with(World::token(), |w| {
-            w.client.grants = scopes(grants);
+            w.client.grants[1] = scopes(grants);
             w.client.credentials[LIVE].scopes = part.map(scopes);
             let mut routes = Routes::default();
             let alternatives = alternatives.iter().map(|set| scopes(set)).collect();
@@ -607,6 +607,26 @@ fn scopes_are_grants_of_which_a_credential_names_a_part() {
 }
 
 #[test]
+fn a_scope_of_one_environment_counts_there_alone() {
+    let in_sandbox = |grants: [&[&str]; 2]| {
+        with(World::token(), |w| {
+            w.client.grants = grants.map(scopes);
+            let test = credential(2, AuthMethod::Token, Environment::Sandbox, 1).1;
+            (w.bearer, w.profile_id) = (Some(test), Some("test"));
+        })
+    };
+    let in_production = |grants: [&[&str]; 2]| with(World::token(), |w| w.client.grants = grants.map(scopes));
+    let admitted = "admitted to /charges/{id}";
+    assert_eq!(in_sandbox([&["read"], &[]]), admitted);
+    assert_eq!(in_production([&["read"], &[]]), "ScopeMissing by scopes: read");
+    assert_eq!(in_production([&[], &["read"]]), admitted);
+    assert_eq!(in_sandbox([&[], &["read"]]), "ScopeMissing by scopes: read");
+    let mut world = World::token();
+    world.client.grants = [scopes(&["read", "write"]), scopes(&["read"])];
+    assert_eq!(world.admit().unwrap().scopes().collect::<Vec<_>>(), ["read"]);
+}
+
+#[test]
 fn a_secret_that_was_found_in_public_may_use_what_is_left_to_it_and_others_may_all() {
     let narrowed = |secret: u128, left: &[&str]| {
         with(World::token(), |w| w.client.narrowed = [(id(0), scopes(&["read"])), (id(secret), scopes(left))].into())
@@ -617,7 +637,7 @@ fn a_secret_that_was_found_in_public_may_use_what_is_left_to_it_and_others_may_a
     assert_eq!(narrowed(1, &[]), "ScopeMissing by scopes: read");
     assert_eq!(narrowed(2, &[]), admitted);
     let not_held = with(World::token(), |w| {
-        (w.client.grants, w.client.narrowed) = (scopes(&["write"]), [(id(1), scopes(&["read"]))].into());
+        (w.client.grants[1], w.client.narrowed) = (scopes(&["write"]), [(id(1), scopes(&["read"]))].into());
     });
     assert_eq!(not_held, "ScopeMissing by scopes: read", "what is left is no grant");
 }

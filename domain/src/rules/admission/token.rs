@@ -10,7 +10,7 @@ use entities::{
 
 use super::{
     Call, Known,
-    checks::{Decision, held},
+    checks::{Decision, Holds, held},
 };
 use crate::rules::{
     credential::{self, state},
@@ -40,7 +40,18 @@ impl Caller {
 
     /// The scopes that it holds.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
-        held(&self.client, (Some(self.credential()), Some(self.secret), None))
+        held(&self.client, self.holds(None))
+    }
+
+    /// Those that an access token which names these gives it.
+    pub fn scopes_by<'a>(&'a self, token_scope: &'a str) -> impl Iterator<Item = &'a str> {
+        held(&self.client, self.holds(Some(token_scope)))
+    }
+
+    fn holds<'a>(&'a self, token_scope: Option<&'a str>) -> Holds<'a> {
+        let credential = self.credential();
+        let (environment, secret) = (credential.environment, Some(self.secret));
+        Holds { environment, credential: Some(credential), secret, token_scope }
     }
 
     /// The certificate that it proved itself by: what it is given is bound to that one.
