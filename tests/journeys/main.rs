@@ -63,3 +63,4 @@ mod subscriptions;
 mod support;
 mod teams;
 mod throttles;
+mod vouched;
