@@ -28,6 +28,7 @@ mod logs;
 mod malformed;
 mod manners;
 mod name_server;
+mod names;
 mod notices;
 mod oauth;
 mod oauth_requests;
