@@ -45,6 +45,7 @@ actions! {
     SignedOut "session.signed_out"
     SessionRevoked "session.revoked"
     OtherSessionsRevoked "session.others_revoked"
+    AllSessionsRevoked "session.all_revoked"
     AccessTokenCreated "access_token.created"
     AccessTokenRevoked "access_token.revoked"
     SecondFactorEnabled "second_factor.enabled"
