@@ -219,6 +219,7 @@ impl<'a> Tx<'a> {
             subject: Set(subject),
             subject_id: Set(id),
             at: Set(self.now),
+            streams_ended: Set(0),
         });
         gateway_change::Entity::insert_many(rows).exec_without_returning(&self.db).await?;
         self.announce_subscriptions(&clients).await?;

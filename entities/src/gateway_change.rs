@@ -1,4 +1,4 @@
-//! What each revision touched.
+//! What each revision touched, and what it ended.
 
 use sea_orm::entity::prelude::*;
 
@@ -14,6 +14,8 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub subject_id: Uuid,
     pub at: DateTimeUtc,
+    /// Calls that were open, and that gateways ended because of this.
+    pub streams_ended: i32,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

@@ -2,15 +2,20 @@
 
 use std::time::Duration;
 
+use axum::{Router, routing::get};
 use chrono::TimeDelta;
 use domain::{Tx, snapshot::Live, tx::Touch, tx::Unaudited};
 use entities::{enums::StaffRole, gateway_node, gateway_revision, id::GatewayNodeId, portal};
+use futures_util::StreamExt;
 use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait};
 use serde_json::{Value, json};
 
-use crate::{app::TestApp, onboarding::product};
+use crate::{
+    app::{Person, TestApp},
+    onboarding::product,
+};
 
-const RECEIPT: &str = "enforcement { revision gateways confirmed complete milliseconds }";
+const RECEIPT: &str = "enforcement { revision gateways confirmed complete milliseconds streamsEnded }";
 const GATEWAYS: &str = "{ provider { gateways { id startedAt lastSeenAt appliedRevision behindMs } } }";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,6 +71,7 @@ async fn a_gateway_that_hears_of_nothing_refuses_calls_where_it_is_to_fail_close
     let app = TestApp::start().await;
     let editor = app.editor().await;
     let product = product(&app, &editor).await;
+    endless(&app, &editor, &product).await;
     let plan = app.plan(&editor, &product, "free", true, json!({})).await;
     let (dev, team) = app.partner("acme").await;
     let held = app.subscribed(&dev, &team, &plan).await;
@@ -106,9 +112,11 @@ async fn a_gateway_that_hears_of_nothing_refuses_calls_where_it_is_to_fail_close
     let health = async || app.http.get(&health).send().await.expect("an answer").status().as_u16();
     stale(true).await;
     app.answers([&held.secret], [200]).await;
+    let mut open = stream(&app, &held.secret).await;
     rename("gateway_revisions", "gateway_revisions_away").await;
     app.answers([&held.secret], [503]).await;
     assert_eq!(health().await, 503);
+    breaks_off(&mut open).await;
     rename("gateway_revisions_away", "gateway_revisions").await;
     app.answers([&held.secret], [200]).await;
     assert_eq!(health().await, 200);
@@ -118,4 +126,64 @@ async fn a_gateway_that_hears_of_nothing_refuses_calls_where_it_is_to_fail_close
     tokio::time::sleep(Duration::from_millis(1500)).await;
     app.answers([&held.secret], [200]).await;
     rename("gateway_revisions_away", "gateway_revisions").await;
+}
+
+/// Puts the product before an API whose answer goes on for as long as somebody listens.
+async fn endless(app: &TestApp, editor: &Person, product: &Value) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let events = async || {
+        let one = futures_util::stream::once(async { Ok::<_, std::io::Error>("data: one\n\n") });
+        let body = axum::body::Body::from_stream(one.chain(futures_util::stream::pending()));
+        ([("content-type", "text/event-stream")], body)
+    };
+    tokio::spawn(async move { axum::serve(listener, Router::new().route("/shipments", get(events))).await });
+    for environment in ["SANDBOX", "PRODUCTION"] {
+        let input = json!({ "productId": product, "environment": environment, "backend": "UPSTREAM", "upstreamUrl": url });
+        app.mutate(Some(editor), "setProductEnvironment", input, "product { id }").await;
+    }
+}
+
+/// An answer that has begun and goes on.
+async fn stream(app: &TestApp, key: &Value) -> reqwest::Response {
+    let url = format!("http://{}/ship/shipments", app.app.gateway.as_ref().expect("a gateway").address());
+    for _ in 0..400 {
+        let asked = app.http.get(&url).header("x-api-key", key.as_str().expect("a key"));
+        let mut answer = asked.send().await.expect("an answer");
+        if answer.status() == 200 && answer.headers()["content-type"] == "text/event-stream" {
+            assert!(answer.chunk().await.expect("bytes").is_some());
+            return answer;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it is never let in");
+}
+
+async fn breaks_off(stream: &mut reqwest::Response) {
+    let end = tokio::time::timeout(Duration::from_secs(3), stream.chunk()).await.expect("an end in time");
+    assert!(end.is_err(), "it breaks off");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_counts_the_streams_that_ended_with_it() {
+    let app = TestApp::start().await;
+    let editor = app.editor().await;
+    let product = product(&app, &editor).await;
+    endless(&app, &editor, &product).await;
+    let plan = app.plan(&editor, &product, "free", true, json!({})).await;
+    let (dev, team) = app.partner("acme").await;
+    let held = app.subscribed(&dev, &team, &plan).await;
+    let query = "query($id: ID!) { subscription(id: $id) { lanes { credentials { id } } } }";
+    let id =
+        app.data(Some(&dev), query, json!({ "id": held.id })).await["subscription"]["lanes"][0]["credentials"][0]["id"].take();
+    let open = async || stream(&app, &held.secret).await;
+    let mut streams = [open().await, open().await, open().await];
+
+    let input = json!({ "credentialId": id });
+    let ended = app.mutate_as(Some(&dev), "revokeCredential", "CredentialIdInput", input, RECEIPT).await;
+    let receipt = &ended["enforcement"];
+    assert_eq!((&receipt["complete"], &receipt["streamsEnded"]), (&json!(true), &json!(3)), "{receipt}");
+    for stream in &mut streams {
+        breaks_off(stream).await;
+    }
 }

@@ -1,8 +1,8 @@
 //! One call: decided on, limited, forwarded, noted. Every way out carries the request's id and leaves one record.
 
-use std::rc::Rc;
+use std::{cell::Cell, rc::Rc};
 
-use domain::rules::{admission::Admitted, limits::Standing};
+use domain::rules::{admission::Admitted, certificate::Shown, limits::Standing};
 use entities::enums::{Backend, DenialReason};
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
@@ -13,17 +13,19 @@ use hyper::{body::Incoming, upgrade::OnUpgrade};
 
 use super::{
     Core,
-    answer::Answer,
+    answer::{Answer, Stream},
     authorize,
     came::{self, Came, OURS},
-    claims::API_KEY,
+    claims::{API_KEY, Kept},
     headers, identity,
     meter::Call,
     mock,
+    open::{self, Brief, Ended, Open, Presented, Watch},
+    record::Record,
     refusal::{self, NO_STORE, REQUEST_ID, Refusal},
     refused::Refused,
     request_id, token, tunnel,
-    upstream::{self, Fault, Lease, Outgoing},
+    upstream::{self, Fault, Lease, Outgoing, Sent},
     websocket::{self, Handshake},
     wire::Wire,
 };
@@ -65,6 +67,7 @@ pub async fn answer(
         return Ok(Box::pin(token::answer(core, came, request)).await);
     }
     let faulty = unclear.or_else(|| came::not_forwarded(request.method()));
+    let (brief, certificate) = (Cell::new(Some(core.open.begin())), came.certificate().copied());
     let decided = came.decide(&core, request.method(), request.uri(), request.headers(), faulty).await;
     let caller_side = Handshake::of(&request).map(|handshake| (handshake, tunnel::caller_side(&mut request)));
     let (Parts { method, uri, headers, .. }, body) = request.into_parts();
@@ -81,7 +84,7 @@ pub async fn answer(
         let body = GuardedBody::new(body, core.settings.limits.body_progress);
         Outgoing::Stream { body, progress: Rc::default() }
     };
-    let forward = Forward { core, wire, admitted, standing };
+    let forward = Forward { core, wire, certificate, admitted, standing, brief };
     forward.send(call, body, caller_side).await
 }
 
@@ -105,8 +108,11 @@ fn refuse(call: Call, refusal: &Refusal<'_>, standing: &Standing) -> Response<An
 struct Forward {
     core: Rc<Core>,
     wire: Rc<Wire>,
+    certificate: Option<Shown>,
     admitted: Admitted,
     standing: Standing,
+    /// Until it is on the list of those that stay open.
+    brief: Cell<Option<Brief>>,
 }
 
 impl Forward {
@@ -124,15 +130,18 @@ impl Forward {
             return Ok(self.end_here(call));
         }
         let sent = self.attempt(&call, body, caller_side.is_some(), hops).await;
-        let (response, lease) = match sent {
-            Ok(answer) => answer,
+        let Sent { response, lease, watch } = match sent {
+            Ok(sent) => sent,
             Err(Fault::Caller) => return Err(HungUp),
+            Err(Fault::Ended(ended)) => return Ok(self.over(call, &ended)),
             Err(Fault::Timeout) => return Ok(self.failed(call, DenialReason::UpstreamTimeout, None)),
             Err(Fault::Unreachable(why)) => return Ok(self.failed(call, DenialReason::UpstreamUnreachable, Some(why))),
         };
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(match caller_side {
-                Some((asked, caller)) if asked.is_agreed(response.headers()) => self.switch(call, response, lease, caller),
+                Some((asked, caller)) if asked.is_agreed(response.headers()) => {
+                    self.switch(call, response, (lease, watch), caller)
+                }
                 Some(_) => {
                     let why = "its 101 does not agree to the WebSocket that was asked for (RFC 6455 section 4.2.2)";
                     self.failed(call, DenialReason::UpstreamUnreachable, Some(why.to_owned()))
@@ -144,7 +153,34 @@ impl Forward {
             let why = "its Transfer-Encoding is not chunked alone".to_owned();
             return Ok(self.failed(call, DenialReason::UpstreamUnreachable, Some(why)));
         }
-        Ok(self.pass_on(call, response, lease))
+        Ok(self.pass_on(call, response, (lease, watch)))
+    }
+
+    /// Puts the call on the list of those that stay open.
+    fn hold(&self, record: &Record) -> Result<Watch, Ended> {
+        let presented = Presented {
+            method: record.method.clone(),
+            target: record.target.clone(),
+            claims: Kept::of(&record.request_headers),
+            certificate: self.certificate,
+            caller: record.ip,
+        };
+        let since = self.brief.take().unwrap_or_else(|| self.core.open.begin());
+        Open::hold(&self.core, presented, self.admitted.clone(), &since)
+    }
+
+    /// The place on the list of a call that goes on when its answer's head is there. `None`: it is not noted.
+    fn held(&self, call: &Call, watch: Option<Watch>) -> Result<Option<Watch>, Ended> {
+        let watch = match (watch, call.record()) {
+            (None, Some(record)) => self.hold(record)?,
+            (None, None) => return Ok(None),
+            (Some(watch), _) => watch,
+        };
+        watch.over().cloned().map_or(Ok(Some(watch)), Err)
+    }
+
+    fn over(&self, call: Call, ended: &Ended) -> Response<Answer> {
+        refuse(call, &ended.refusal(), &self.standing)
     }
 
     /// Answers an OPTIONS that was to go no further.
@@ -162,9 +198,12 @@ impl Forward {
     async fn mock(self, mut call: Call, body: Outgoing) -> Result<Response<Answer>, HungUp> {
         let Some(record) = call.record() else { return Err(HungUp) };
         // In a box: most calls need no room for it.
-        let (mut head, body) = match Box::pin(mock::answer(&self.core, &self.admitted, record, body)).await {
-            Ok(response) => response.into_parts(),
-            Err(fault) => return self.unanswered(call, fault),
+        let answering =
+            Box::pin(open::as_long_as_let_in(mock::answer(&self.core, &self.admitted, record, body), || self.hold(record)));
+        let (mut head, body) = match answering.await {
+            Ok(Ok(response)) => response.into_parts(),
+            Ok(Err(fault)) => return self.unanswered(call, fault),
+            Err(ended) => return Ok(self.over(call, &ended)),
         };
         self.stamp(&call, &mut head.headers);
         call.answered(head.status, &head.headers);
@@ -189,13 +228,7 @@ impl Forward {
         Ok(refuse(call, &refusal, &self.standing))
     }
 
-    async fn attempt(
-        &self,
-        call: &Call,
-        body: Outgoing,
-        as_websocket: bool,
-        hops: Option<u64>,
-    ) -> Result<(Response<Incoming>, Lease), Fault> {
+    async fn attempt(&self, call: &Call, body: Outgoing, as_websocket: bool, hops: Option<u64>) -> Result<Sent, Fault> {
         let lost = || Fault::Unreachable("the product has no upstream here".to_owned());
         let environment = self.admitted.upstream().ok_or_else(lost)?;
         let upstream = self.core.upstreams.get(environment.url.as_ref().ok_or_else(lost)?)?;
@@ -227,7 +260,7 @@ impl Forward {
             }
             Ok(request)
         };
-        upstream.send(request, body, environment.timeout).await
+        upstream.send(request, body, environment.timeout, || self.hold(record)).await
     }
 
     /// Whether `Authorization` is what we let the caller in by; else it is the upstream's business.
@@ -243,19 +276,38 @@ impl Forward {
         refuse(call, &Refusal::of(reason, None), &self.standing)
     }
 
-    fn pass_on(&self, mut call: Call, response: Response<Incoming>, lease: Lease) -> Response<Answer> {
+    fn pass_on(&self, mut call: Call, response: Response<Incoming>, (lease, watch): (Lease, Option<Watch>)) -> Response<Answer> {
         let (mut head, body) = response.into_parts();
+        let streams = head.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+        let limit = (!streams).then(|| lease.body_progress());
+        let stream = Stream::new(body, lease, limit);
+        let watch = match watch {
+            None if stream.is_whole() => Ok(None),
+            watch => self.held(&call, watch),
+        };
+        let watch = match watch {
+            Ok(watch) => watch,
+            Err(ended) => return self.over(call, &ended),
+        };
         headers::for_caller(&mut head.headers);
         self.stamp(&call, &mut head.headers);
         call.answered(head.status, &head.headers);
         head.version = Version::HTTP_11;
-        let streams = head.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-        let limit = (!streams).then(|| lease.body_progress());
-        Response::from_parts(head, Answer::upstream(body, lease, limit, call))
+        Response::from_parts(head, Answer::upstream(stream, watch, call))
     }
 
-    fn switch(&self, mut call: Call, mut response: Response<Incoming>, lease: Lease, caller: OnUpgrade) -> Response<Answer> {
-        tunnel::join(caller, &mut response, lease, self.core.stop.clone());
+    fn switch(
+        &self,
+        mut call: Call,
+        mut response: Response<Incoming>,
+        (lease, watch): (Lease, Option<Watch>),
+        caller: OnUpgrade,
+    ) -> Response<Answer> {
+        match self.held(&call, watch) {
+            Ok(Some(watch)) => tunnel::join(caller, &mut response, lease, watch, self.core.settings.tunnel_idle),
+            Ok(None) => {}
+            Err(ended) => return self.over(call, &ended),
+        }
         if let Some(heads) = &self.wire.heads {
             heads.close();
         }

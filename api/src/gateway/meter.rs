@@ -8,6 +8,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use domain::rules::{decision::ENDED_WHILE_OPEN, denial};
 use entities::enums::{DenialReason, LogSink};
 use http::{HeaderMap, StatusCode};
 use tokio::time::Instant;
@@ -15,6 +16,7 @@ use tokio::time::Instant;
 use super::{
     first_calls::FirstCalls,
     log::{Batch, Log},
+    open::Ended,
     record::{MOST_HEADERS, Record},
     uses::Uses,
 };
@@ -65,6 +67,15 @@ impl Call {
             if record.sink != LogSink::Stdout {
                 record.response_headers = headers.iter().take(MOST_HEADERS).map(|(n, v)| (n.clone(), v.clone())).collect();
             }
+        }
+    }
+
+    /// It was open, and would not be let in any more.
+    pub fn ended(&mut self, why: &Ended) {
+        if let Some(record) = &mut self.record {
+            let code = denial::entry(why.reason).code;
+            let about = why.about.as_deref().map(|about| format!(" ({about})")).unwrap_or_default();
+            record.detail = Some(format!("{ENDED_WHILE_OPEN}{code}{about}").into());
         }
     }
 

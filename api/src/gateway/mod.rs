@@ -14,6 +14,7 @@ mod identity;
 mod log;
 mod meter;
 mod mock;
+mod open;
 mod record;
 mod refusal;
 mod refused;
@@ -48,7 +49,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, rustls};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use self::{log::Log, meter::Meter, request_id::RequestIds, upstream::Upstreams, vouched::Vouched, wire::Wire};
+use self::{log::Log, meter::Meter, open::Open, request_id::RequestIds, upstream::Upstreams, vouched::Vouched, wire::Wire};
 use crate::{
     listen::{
         self, Carrier, Door, Guarded, Limits, Place, Vitals,
@@ -72,6 +73,8 @@ pub struct Settings {
     pub limits: Limits,
     pub upstream: UpstreamLimits,
     pub log: LogLimits,
+    /// After how long without a byte from either side a tunnel ends.
+    pub tunnel_idle: Duration,
     /// Whose `X-Forwarded-*` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// The one header in which they say which certificate a caller has shown; `None`: they say nothing of it.
@@ -96,6 +99,7 @@ impl Settings {
             limits: Limits::default(),
             upstream: UpstreamLimits::default(),
             log: LogLimits::default(),
+            tunnel_idle: Duration::from_secs(300),
             trusted_proxies: Vec::new(),
             client_cert_header: None,
             issuer: String::new(),
@@ -116,6 +120,9 @@ impl Settings {
         Expected { issuer: &self.issuer, audience: self.url.as_deref().unwrap_or_default() }
     }
 }
+
+/// How long what is still open at the end of the drain has to take note of it.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What every core shares.
 #[derive(Clone)]
@@ -144,6 +151,7 @@ struct Core {
     meter: Rc<Meter>,
     upstreams: Upstreams,
     vouched: Vouched,
+    open: Rc<Open>,
     acceptor: Option<TlsAcceptor>,
     tokens: AuthorizationServer,
     main: Handle,
@@ -248,11 +256,13 @@ async fn serve(socket: std::net::TcpListener, shared: Shared) -> io::Result<()> 
     let socket = TcpListener::from_std(socket)?;
     // A core's own part of the signal: the shared one would be polled under a lock that all cores want.
     let stop = shared.stop.child_token();
+    let follower = shared.live.follower();
     let core = Rc::new(Core {
         ids: RequestIds::new(shared.ctx.env.clone()),
         meter: Rc::new(Meter::new(shared.log, shared.settings.log.strangers_a_second)),
         upstreams: Upstreams::new(shared.settings.upstream.clone(), shared.tls),
         vouched: Vouched::default(),
+        open: Rc::new(Open::new(follower.revision())),
         acceptor: shared.acceptor,
         tokens: shared.tokens,
         ctx: shared.ctx,
@@ -262,7 +272,7 @@ async fn serve(socket: std::net::TcpListener, shared: Shared) -> io::Result<()> 
         main: shared.main,
         stop: stop.clone(),
     });
-    let ticking = spawn_local(tick(core.clone()));
+    let (ticking, following) = (spawn_local(tick(core.clone())), spawn_local(Open::follow(core.clone(), follower)));
     let door = Door::clone(&shared.door);
     loop {
         let (stream, peer, place) = tokio::select! {
@@ -272,8 +282,13 @@ async fn serve(socket: std::net::TcpListener, shared: Shared) -> io::Result<()> 
         spawn_local(welcome(core.clone(), stream, peer, place));
     }
     drop(socket);
-    let _ = timeout(core.settings.limits.drain, door.emptied()).await;
+    if timeout(core.settings.limits.drain, door.emptied()).await.is_err() {
+        // What is cut is noted before the log is written for the last time.
+        core.open.stop();
+        let _ = timeout(LAST_WORDS, door.emptied()).await;
+    }
     ticking.abort();
+    following.abort();
     core.meter.flush();
     Ok(())
 }
@@ -286,6 +301,7 @@ async fn tick(core: Rc<Core>) {
     loop {
         ticks.tick().await;
         core.meter.flush();
+        core.open.look(&core);
         count = count.wrapping_add(1);
         if count.is_multiple_of(50) {
             core.upstreams.sweep();

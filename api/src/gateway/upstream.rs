@@ -31,6 +31,7 @@ use tokio::{
 use tokio_rustls::{TlsConnector, rustls};
 use url::Url;
 
+use super::open::{BRIEF, Ended, Watch};
 use crate::listen::{GuardedBody, MAX_HEAD};
 
 /// How connections to upstreams are kept.
@@ -60,6 +61,16 @@ pub enum Fault {
     /// The caller's body broke off or stalled: there is nobody to answer.
     #[error("the request's body broke off")]
     Caller,
+    #[error("the call would not be let in any more")]
+    Ended(Box<Ended>),
+}
+
+/// An answer's head, and what its body comes by.
+pub struct Sent {
+    pub response: Response<Incoming>,
+    pub lease: Lease,
+    /// Of a call that has waited for a while.
+    pub watch: Option<Watch>,
 }
 
 /// How far a caller's body has come.
@@ -205,25 +216,39 @@ impl Upstream {
 
     /// Sends a request and waits for the answer's head: for `limit` at most, counted from the last byte of the body that the
     /// upstream took. `request` makes the head anew for each attempt; there is a second one only where the first can have had no
-    /// effect: it was not sent, or a kept connection died under an idempotent request without a body.
+    /// effect: it was not sent, or a kept connection died under an idempotent request without a body. `hold` puts the call on the
+    /// list of those that stay open, where it has to wait.
     pub async fn send(
         self: &Rc<Self>,
         request: impl Fn() -> Result<Request<()>, Fault>,
         body: Outgoing,
         limit: Duration,
-    ) -> Result<(Response<Incoming>, Lease), Fault> {
+        hold: impl FnOnce() -> Result<Watch, Ended>,
+    ) -> Result<Sent, Fault> {
         let progress = match &body {
             Outgoing::None => None,
             Outgoing::Stream { progress, .. } => Some(progress.clone()),
         };
         let mut sending = pin!(self.attempt(request, body));
+        let brief = Instant::now() + BRIEF;
         let mut deadline = Instant::now() + limit;
+        let (mut hold, mut watch) = (Some(hold), None);
         loop {
-            let sent = timeout_at(deadline, sending.as_mut()).await;
+            let sent = match &watch {
+                None => timeout_at(deadline.min(brief), sending.as_mut()).await,
+                Some(watch) => tokio::select! {
+                    biased;
+                    ended = Watch::ended(watch) => return Err(Fault::Ended(Box::new(ended))),
+                    sent = timeout_at(deadline, sending.as_mut()) => sent,
+                },
+            };
             match (sent, &progress) {
-                (Ok(Ok(answer)), _) => return Ok(answer),
+                (Ok(Ok((response, lease))), _) => return Ok(Sent { response, lease, watch }),
                 (_, Some(progress)) if progress.failed.get() => return Err(Fault::Caller),
                 (Ok(Err(fault)), _) => return Err(fault),
+                (Err(_), _) if brief < deadline && hold.is_some() => {
+                    watch = hold.take().map(|hold| hold()).transpose().map_err(|ended| Fault::Ended(Box::new(ended)))?;
+                }
                 (Err(_), Some(progress)) => {
                     let from = if progress.waits_for_caller.get() {
                         Instant::now()

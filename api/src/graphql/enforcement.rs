@@ -26,18 +26,22 @@ pub struct Enforcement {
     complete: bool,
     /// From the change until the last of them confirmed it; null where one has not within a second.
     milliseconds: Option<f64>,
+    /// Calls that were open (WebSockets, event streams, downloads, uploads), and that gateways ended because of the change. All of
+    /// them where `complete`.
+    streams_ended: i32,
 }
 
 /// Waits for the gateways, a second at most. `changed`: when the change was made.
 pub async fn enforcement(ctx: &Context<'_>, changed: Instant) -> async_graphql::Result<Enforcement> {
     let seen = gateways::enforcement(ctx.op(), changed).await.or_graphql()?;
-    let count = |n: u64| i32::try_from(n).map_err(|_| to_graphql(DomainError::internal("more gateways than can be told")));
+    let count = |n: u64| i32::try_from(n).map_err(|_| to_graphql(DomainError::internal("more than can be told")));
     Ok(Enforcement {
         revision: BigInt(seen.revision),
         gateways: count(seen.gateways)?,
         confirmed: count(seen.confirmed)?,
         complete: seen.took.is_some(),
         milliseconds: seen.took.map(|took| took.as_secs_f64() * 1e3),
+        streams_ended: count(seen.streams_ended)?,
     })
 }
 

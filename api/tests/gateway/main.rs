@@ -11,6 +11,7 @@ mod headers;
 mod limits;
 mod messages;
 mod mock;
+mod open;
 mod raw;
 mod router;
 mod slow;

@@ -29,6 +29,8 @@ pub struct Enforcement {
     pub confirmed: u64,
     /// From the change until the last of them confirmed it; `None` where one has not.
     pub took: Option<Duration>,
+    /// Calls that were open, and that gateways ended because of the change.
+    pub streams_ended: u64,
 }
 
 /// Waits, a second at most, until every gateway follows all that has changed up to now. `changed`: when the change was made.
@@ -42,10 +44,18 @@ pub async fn enforcement(ctx: &Domain, changed: Instant) -> Result<Enforcement> 
         let took = changed.elapsed();
         if complete || took >= PATIENCE {
             let took = complete.then_some(took);
-            return Ok(Enforcement { revision, gateways: gateways as u64, confirmed: confirmed as u64, took });
+            let streams_ended = streams_ended(ctx, revision).await?;
+            return Ok(Enforcement { revision, gateways: gateways as u64, confirmed: confirmed as u64, took, streams_ended });
         }
         sleep(BETWEEN_LOOKS).await;
     }
+}
+
+async fn streams_ended(ctx: &Domain, revision: i64) -> Result<u64> {
+    use gateway_change::Column as C;
+    let counts = gateway_change::Entity::find().select_only().column(C::StreamsEnded).filter(C::Revision.eq(revision));
+    let counts: Vec<i32> = counts.into_tuple().all(&ctx.db).await?;
+    Ok(counts.into_iter().map(|count| u64::try_from(count).unwrap_or_default()).sum())
 }
 
 /// A gateway, and for how long it has not followed what changed.

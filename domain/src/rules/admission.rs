@@ -22,7 +22,7 @@ use super::{
     limits::Limits,
     method::Methods,
     routes::Endpoint,
-    view::{Client, Credential, Product, Profile, Upstream, View},
+    view::{Client, Credential, Moment, Product, Profile, Upstream, View},
 };
 
 /// What is known of a call before anything is looked up. Header values are as they came; the caller of [`admit`] has made sure
@@ -85,7 +85,7 @@ impl Check {
 }
 
 /// A call that may go on to its limits.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Admitted {
     pub product: Arc<Product>,
     pub client: Arc<Client>,
@@ -165,6 +165,16 @@ impl Admitted {
     /// The part of the held scopes that an access token was issued for; `None` where the call came without one.
     pub fn token_scope(&self) -> Option<&str> {
         self.token_scope.as_deref()
+    }
+
+    /// When what let the call in ends by itself: its subscription, its credential, or the secret that was presented. A token's
+    /// own end is not known here.
+    pub fn ends_at(&self) -> Moment {
+        let secret =
+            |credential: &Credential| credential.secrets.iter().find(|s| Some(s.id) == self.secret).map(|s| s.valid_until);
+        let credential = self.credential().map(|c| secret(c).unwrap_or(Moment::NEVER).min(c.expires_at));
+        let subscription = self.client.subscription.map(|s| s.cancel_at.min(s.expires_at));
+        credential.unwrap_or(Moment::NEVER).min(subscription.unwrap_or(Moment::NEVER))
     }
 
     pub fn endpoint(&self) -> Option<&Endpoint> {

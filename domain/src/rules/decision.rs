@@ -77,6 +77,9 @@ fn check_of(reason: DenialReason, endpoint_found: bool) -> Check {
 /// The detail of a call that was decided on for a gateway in front, which forwards it: how it ended is not known here.
 pub const FORWARDED_IN_FRONT: &str = "let through, for the gateway in front to forward";
 
+/// What the detail of a call begins with that was let in, and ended later by the gateway; the reason follows.
+pub const ENDED_WHILE_OPEN: &str = "ended while it was open: ";
+
 /// Explains a logged call.
 pub fn explain(row: &request_log::Model) -> Explanation {
     let Some(reason) = row.denial else {
@@ -84,7 +87,10 @@ pub fn explain(row: &request_log::Model) -> Explanation {
             return forwarded_in_front();
         }
         let checks = Check::ALL.map(|check| Checked { check, passed: true, detail: None });
-        let explanation = format!("The call passed every check; the API behind the gateway answered {}.", row.status);
+        let mut explanation = format!("The call passed every check; the API behind the gateway answered {}.", row.status);
+        if let Some(why) = row.denial_detail.as_deref().and_then(|detail| detail.strip_prefix(ENDED_WHILE_OPEN)) {
+            explanation += &format!(" The gateway ended it while it was open, as it would not be let in any more: {why}.");
+        }
         return Explanation { allowed: true, explanation, remedy: None, fixer: None, checks: checks.into() };
     };
     let failed = match check_of(reason, row.endpoint_id.is_some()) {

@@ -21,11 +21,11 @@ use sea_orm::{
     TransactionTrait, sqlx::postgres::PgListener,
 };
 use tokio::time::{sleep, timeout};
-use uuid::Uuid;
 
 use super::{
     Catalog, Snapshot,
     clients::{self, Parts, Which},
+    followers::{self, Change, Ended, Follower, Followers},
     node::{self, Node},
     products,
     rows::Interner,
@@ -40,6 +40,8 @@ use crate::{
 
 /// How long a change can go unnoticed when its hint is lost.
 const POLL: Duration = Duration::from_millis(250);
+/// How long one round waits for those who keep calls open. A gateway shows signs of life where they need longer, too.
+const SETTLING: Duration = Duration::from_millis(500);
 /// Most subjects that one query names.
 const CHUNK: usize = 500;
 
@@ -50,6 +52,7 @@ pub struct Live(Arc<Shared>);
 struct Shared {
     snapshot: Snapshot,
     applied: AtomicI64,
+    followers: Arc<Followers>,
     ctx: Domain,
     node: Option<GatewayNodeId>,
     started: Instant,
@@ -63,6 +66,8 @@ struct Refresher {
     ctx: Domain,
     applied: i64,
     interner: Interner,
+    /// What is applied, and not confirmed yet.
+    unconfirmed: Vec<Change>,
 }
 
 impl Live {
@@ -83,18 +88,20 @@ impl Live {
         let live = Self(Arc::new(Shared {
             snapshot: Snapshot::new(Arc::clone(&ctx.key_sets)),
             applied: AtomicI64::new(-1),
+            followers: Arc::new(Followers::new()),
             ctx: ctx.clone(),
             node: node.as_ref().map(Node::id),
             started,
             good_until: AtomicU64::new(u64::MAX),
         }));
-        let mut refresher = Refresher { ctx: ctx.clone(), applied: -1, interner: Interner::default() };
+        let mut refresher = Refresher { ctx: ctx.clone(), applied: -1, interner: Interner::default(), unconfirmed: Vec::new() };
         refresher.load_all(&live.0.snapshot).await?;
         refresher.refresh(&live.0.snapshot).await?;
         live.0.confirm(refresher.applied);
         if let Some(node) = &mut node {
-            node.tell(&ctx, refresher.applied).await?;
+            node.tell(&ctx, refresher.applied, &HashMap::new()).await?;
         }
+        refresher.unconfirmed.clear();
         let size = live.0.snapshot.size();
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(
@@ -113,6 +120,11 @@ impl Live {
 
     pub fn snapshot(&self) -> &Snapshot {
         &self.0.snapshot
+    }
+
+    /// For one who keeps calls open: a gateway confirms no revision that this one has not settled.
+    pub fn follower(&self) -> Follower {
+        self.0.followers.add()
     }
 
     /// The last change that decisions follow.
@@ -146,11 +158,13 @@ impl Shared {
         let good_for = self.snapshot.catalog.load().fails_closed_after;
         let until = good_for.map_or(u64::MAX, |good_for| self.since_start(Instant::now() + good_for));
         self.good_until.store(until, Ordering::Relaxed);
+        self.followers.tell(applied);
     }
 }
 
 async fn follow(mut refresher: Refresher, mut node: Option<Node>, shared: Weak<Shared>) {
     let wake = refresher.ctx.wake.clone();
+    let mut ended = Vec::new();
     let mut away = false;
     loop {
         // Listens before it looks, so that a change in between is not missed.
@@ -160,9 +174,7 @@ async fn follow(mut refresher: Refresher, mut node: Option<Node>, shared: Weak<S
         let mut followed = refresher.refresh(&live.snapshot).await;
         if followed.is_ok() {
             live.confirm(refresher.applied);
-            if let Some(node) = &mut node {
-                followed = node.tell(&refresher.ctx, refresher.applied).await;
-            }
+            followed = refresher.confirm(&live.followers, &mut ended, node.as_mut()).await;
         }
         match followed {
             Ok(()) => {
@@ -278,14 +290,28 @@ impl Refresher {
         let access = isolation.map(|_| AccessMode::ReadOnly);
         let db = self.ctx.db.begin_with_config(isolation, access).await?;
         let revision = revision(&db).await?;
-        let Some(touched) = touched_since(&db, self.applied, revision).await? else {
+        let Some(changes) = changes_since(&db, self.applied, revision).await? else {
             db.rollback().await?;
             tracing::info!(from = self.applied, to = revision, "the gateway missed changes: it loads everything");
             return self.load_all(snapshot).await;
         };
-        self.apply(&db, snapshot, touched).await?;
+        self.apply(&db, snapshot, Touched::by(&changes)).await?;
         db.rollback().await?;
         self.applied = revision;
+        self.unconfirmed.extend(changes);
+        Ok(())
+    }
+
+    /// Tells what is applied and was settled by those who keep calls open, with what ended by which change. `ended` is kept until
+    /// it was told.
+    async fn confirm(&mut self, followers: &Followers, ended: &mut Vec<Ended>, node: Option<&mut Node>) -> Result<()> {
+        let (settled, new) = followers.settled(self.applied, SETTLING).await;
+        ended.extend(new);
+        if let Some(node) = node {
+            node.tell(&self.ctx, settled, &followers::by_change(&self.unconfirmed, ended)).await?;
+        }
+        ended.clear();
+        self.unconfirmed.retain(|(revision, ..)| *revision > settled);
         Ok(())
     }
 
@@ -396,9 +422,9 @@ async fn revision(db: &impl ConnectionTrait) -> Result<i64> {
 }
 
 /// What changed after `applied`, up to `revision`; `None` where some of it is no longer kept.
-async fn touched_since(db: &impl ConnectionTrait, applied: i64, revision: i64) -> Result<Option<Touched>> {
+async fn changes_since(db: &impl ConnectionTrait, applied: i64, revision: i64) -> Result<Option<Vec<Change>>> {
     use gateway_change::Column as C;
-    let rows: Vec<(i64, GatewaySubject, Uuid)> = gateway_change::Entity::find()
+    let rows: Vec<Change> = gateway_change::Entity::find()
         .select_only()
         .columns([C::Revision, C::Subject, C::SubjectId])
         .filter(C::Revision.gt(applied))
@@ -407,20 +433,24 @@ async fn touched_since(db: &impl ConnectionTrait, applied: i64, revision: i64) -
         .all(db)
         .await?;
     let oldest = rows.first().map(|(revision, ..)| *revision);
-    if oldest.is_none_or(|oldest| oldest > applied + 1) && revision > applied {
-        return Ok(None);
+    let is_gone = oldest.is_none_or(|oldest| oldest > applied + 1) && revision > applied;
+    Ok((!is_gone).then_some(rows))
+}
+
+impl Touched {
+    fn by(changes: &[Change]) -> Self {
+        let mut touched = Self::default();
+        for &(_, subject, id) in changes {
+            match subject {
+                GatewaySubject::Product => touched.products.insert(ProductId(id)),
+                GatewaySubject::Client => touched.clients.insert(ClientId(id)),
+                GatewaySubject::Plan => touched.plans.insert(PlanId(id)),
+                GatewaySubject::Policy => touched.policies.insert(PolicyId(id)),
+                GatewaySubject::Team => touched.teams.insert(TeamId(id)),
+                GatewaySubject::Portal => !std::mem::replace(&mut touched.portal, true),
+                GatewaySubject::SigningKeys => !std::mem::replace(&mut touched.signing_keys, true),
+            };
+        }
+        touched
     }
-    let mut touched = Touched::default();
-    for (_, subject, id) in rows {
-        match subject {
-            GatewaySubject::Product => touched.products.insert(ProductId(id)),
-            GatewaySubject::Client => touched.clients.insert(ClientId(id)),
-            GatewaySubject::Plan => touched.plans.insert(PlanId(id)),
-            GatewaySubject::Policy => touched.policies.insert(PolicyId(id)),
-            GatewaySubject::Team => touched.teams.insert(TeamId(id)),
-            GatewaySubject::Portal => !std::mem::replace(&mut touched.portal, true),
-            GatewaySubject::SigningKeys => !std::mem::replace(&mut touched.signing_keys, true),
-        };
-    }
-    Ok(Some(touched))
 }

@@ -2,6 +2,7 @@
 //! deltas. Maps that grow with the number of clients are cut into shards, so that a change copies a thousandth of them.
 
 mod clients;
+mod followers;
 mod live;
 mod node;
 mod products;
@@ -19,7 +20,11 @@ use entities::{
     id::{ClientId, CredentialId, PlanId, PolicyId, ProductId, TeamId},
 };
 
-pub use self::{live::Live, standing::standing};
+pub use self::{
+    followers::{Ended, Follower},
+    live::Live,
+    standing::standing,
+};
 use self::{shards::Sharded, signing::Signing};
 use crate::{
     key_sets::KeySets,

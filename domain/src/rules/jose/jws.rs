@@ -2,6 +2,7 @@
 //! read in two ways is refused. Its claims come out only by way of a signature that holds.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+use chrono::{DateTime, Utc};
 use ring::hmac;
 
 use super::{Algorithm, BadToken, Claims, KeySet, MAX_TOKEN, Shown, Typ, header::Header, json::Members};
@@ -46,6 +47,11 @@ impl<'a> Jws<'a> {
     /// See [`Self::claimed_issuer`].
     pub fn claimed_subject(&self) -> Option<&str> {
         self.claims.sub.as_deref()
+    }
+
+    /// See [`Self::claimed_issuer`].
+    pub fn claimed_end(&self) -> Option<DateTime<Utc>> {
+        self.claims.exp
     }
 
     /// The claims, where one of the keys has signed them. The algorithm is the key's: a header that names another is refused.
