@@ -62,6 +62,19 @@ async fn answer(state: &AppState, exchange: &Exchange, asked: Asked, headers: &H
         ..Filter::default()
     };
     let events = audit::export(&state.domain, &caller.actor, &filter).await?;
+    let (state, team, headers, ip) = (state.clone(), filter.team, headers.clone(), exchange.ip);
+    // An export takes long: before each page it is asked anew whether who reads it is still signed in, and may.
+    let events = events.and_then(move |page| {
+        let (state, headers, who) = (state.clone(), headers.clone(), caller.actor.who);
+        async move {
+            let now = auth::caller(&state.domain, &headers, ip, None).await?.actor;
+            if now.who != who {
+                return Err(DomainError::Unauthenticated);
+            }
+            audit::may_export(&state.domain, &now, team).await?;
+            Ok(page)
+        }
+    });
     let lines = events.map_ok(|events| events.iter().flat_map(line).collect::<Bytes>()).inspect_err(|error| {
         tracing::error!(error = error as &dyn std::error::Error, "an export of the audit log broke off");
     });

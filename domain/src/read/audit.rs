@@ -68,25 +68,24 @@ pub async fn all(ctx: &Domain, actor: &Actor, filter: &Filter, page: &PageReques
     list(ctx, filtered(Entity::find(), filter), page).await
 }
 
-/// The events in the order in which they were written, a page at a time, for as long as who asked may read them.
+/// Whether an export may go on: of a team's events, or of all.
+pub async fn may_export(ctx: &Domain, actor: &Actor, team: Option<TeamId>) -> Result<()> {
+    let Some(team) = team else { return require_staff(actor, StaffRight::ReadAudit) };
+    // Who has to sign in, or to prove a second factor, hears so; a team that is not theirs is as one that there is not.
+    require_somebody(actor)?;
+    if may_read(ctx, actor, team).await? { Ok(()) } else { Err(DomainError::Forbidden(MemberRight::ReadAudit.needs())) }
+}
+
+/// The events in the order in which they were written, a page at a time. Whoever sends them asks [`may_export`] before each.
 pub async fn export(
     ctx: &Domain,
     actor: &Actor,
     filter: &Filter,
 ) -> Result<impl Stream<Item = Result<Vec<Model>>> + Send + use<>> {
+    may_export(ctx, actor, filter.team).await?;
     let list = match filter.team {
-        Some(team) => {
-            // Who has to sign in, or to prove a second factor, hears so; a team that is not theirs is as one that there is not.
-            require_somebody(actor)?;
-            if !may_read(ctx, actor, team).await? {
-                return Err(DomainError::Forbidden(MemberRight::ReadAudit.needs()));
-            }
-            filtered(Entity::for_team(team), filter)
-        }
-        None => {
-            require_staff(actor, StaffRight::ReadAudit)?;
-            filtered(Entity::find(), filter)
-        }
+        Some(team) => filtered(Entity::for_team(team), filter),
+        None => filtered(Entity::find(), filter),
     };
     let db = ctx.db.clone();
     Ok(stream::try_unfold(None, move |after: Option<AuditEventId>| {
