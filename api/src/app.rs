@@ -152,7 +152,8 @@ impl App {
                 config,
                 site: Arc::clone(&site),
             };
-            let serving = listen::serve_router(listener, http::router(state), listen::Limits::default(), stop.clone());
+            let limits = limits(&state.config);
+            let serving = listen::serve_router(listener, http::router(state), limits, stop.clone());
             tokio::spawn(serving)
         });
         Ok(Self { domain, api, site, mailer, gateway, keeper, worker, serving, metrics: metrics_at, counters, stop })
@@ -252,6 +253,7 @@ fn start_gateway(domain: &Domain, live: Live, config: &Config, (issuer, secure):
     }
     let keeper = Arc::new(Keeper::start(domain.clone()));
     let settings = gateway::Settings {
+        limits: limits(config),
         trusted_proxies: config.trusted_proxies.clone(),
         client_cert_header: config.client_cert_header.clone(),
         issuer: issuer.to_owned(),
@@ -283,6 +285,12 @@ fn explorer(
     };
     let gateway = own.unwrap_or_else(|| site.gateway_url.clone());
     Ok(Explorer::new(tokens, gateway, trust.map_err(io::Error::other)?).map_err(io::Error::other)?)
+}
+
+/// Of either listener.
+fn limits(config: &Config) -> listen::Limits {
+    let (source_connections, proxies) = (config.source_connections, config.trusted_proxies.clone());
+    listen::Limits { source_connections, proxies, ..listen::Limits::default() }
 }
 
 fn bind(addr: SocketAddr, setting: &'static str) -> Result<TcpListener, StartError> {

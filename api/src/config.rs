@@ -39,6 +39,8 @@ pub struct Config {
     pub client_cert_header: Option<http::HeaderName>,
     /// Requests that are taken within a minute from one source that nobody is signed in at; 0: any number.
     pub stranger_requests: u32,
+    /// Connections of one source that are open on a listener; 0: any number.
+    pub source_connections: u32,
     /// Whether what people outside name may be this machine, a private network or plain http.
     pub outgoing_private: bool,
     /// Who is asked for the records of mail domains; none: the system's.
@@ -102,6 +104,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             client_cert_header: None,
             stranger_requests: 1_200,
+            source_connections: 1_000,
             outgoing_private: false,
             dns_servers: Vec::new(),
             staff_sso: StaffSsoSettings::default(),

@@ -18,5 +18,6 @@ pub mod listen;
 pub mod logging;
 mod oauth;
 pub mod outgoing;
+mod seats;
 pub mod site;
 pub mod tls;

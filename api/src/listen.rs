@@ -1,13 +1,14 @@
 //! Accepting connections: one loop for the API and the gateway, with time limits, a cap, back-off and a drain.
 //! A slow or silent peer costs its own connection, never the listener.
 
+mod body;
 mod connection;
 pub mod framing;
 
 use std::{
     convert::Infallible,
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -15,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use ::domain::rules::source::Source;
 use axum::{
     Router,
     body::Body,
@@ -23,6 +25,7 @@ use axum::{
 };
 use hyper::{Request, body::Incoming, service::service_fn};
 use hyper_util::rt::TokioExecutor;
+use ipnet::IpNet;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -34,7 +37,13 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use self::framing::{Heads, Scanner};
-pub use connection::{AnswerGuard, Carrier, Guarded, GuardedBody, ReadTap, Stalled, Tracked, Vitals, serve_connection};
+use crate::{
+    address,
+    seats::{Seat, Seats},
+};
+
+pub use body::{GuardedBody, Late, Pace, TooSlow};
+pub use connection::{AnswerGuard, Carrier, Guarded, ReadTap, Tracked, Vitals, serve_connection};
 
 /// How long a peer may take, and how many there may be.
 #[derive(Debug, Clone)]
@@ -45,8 +54,14 @@ pub struct Limits {
     pub idle: Duration,
     /// Without one byte of a body that is waited for, in either direction.
     pub body_progress: Duration,
+    /// How fast a request's body has to come.
+    pub pace: Pace,
     /// Connections of one listener; one more is answered 503 and closed.
     pub connections: usize,
+    /// Of one source; one more is answered 429 and closed. 0: any number.
+    pub source_connections: u32,
+    /// Peers that carry the connections of others, and whose own are not counted.
+    pub proxies: Vec<IpNet>,
     /// How long calls in flight may go on once the end is asked for.
     pub drain: Duration,
 }
@@ -57,7 +72,10 @@ impl Default for Limits {
             header_read: Duration::from_secs(10),
             idle: Duration::from_secs(60),
             body_progress: Duration::from_secs(30),
+            pace: Pace::default(),
             connections: 10_000,
+            source_connections: 1_000,
+            proxies: Vec::new(),
             drain: Duration::from_secs(30),
         }
     }
@@ -69,11 +87,27 @@ pub const MAX_HEAD: usize = 64 * 1024;
 /// How many connections beyond the cap are told so at a time; the rest are closed without a word.
 const TURNED_AWAY_AT_ONCE: usize = 64;
 
+/// Why a connection has no place.
+#[derive(Debug, Clone, Copy)]
+enum Full {
+    Listener,
+    Source,
+}
+
 /// What a connection beyond the cap is told.
-fn full() -> String {
-    let body = r#"{"type":"about:blank","title":"Service Unavailable","status":503,"code":"UNAVAILABLE","detail":"Too many connections are open. Try again in a second."}"#;
+fn full(why: Full) -> String {
+    let (status, title, code, detail) = match why {
+        Full::Listener => (503, "Service Unavailable", "UNAVAILABLE", "Too many connections are open. Try again in a second."),
+        Full::Source => (
+            429,
+            "Too Many Requests",
+            "RATE_LIMITED",
+            "Too many connections of this address are open. Use those that there are for several requests, or close some.",
+        ),
+    };
+    let body = format!(r#"{{"type":"about:blank","title":"{title}","status":{status},"code":"{code}","detail":"{detail}"}}"#);
     format!(
-        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 1\r\nconnection: close\r\n\
+        "HTTP/1.1 {status} {title}\r\ncontent-type: application/problem+json\r\nretry-after: 1\r\nconnection: close\r\n\
          content-length: {}\r\n\r\n{body}",
         body.len()
     )
@@ -99,22 +133,36 @@ struct Counts {
     turned_away: AtomicUsize,
     most: usize,
     emptied: Notify,
+    sources: Arc<Seats<Source>>,
+    most_of_source: u32,
+    proxies: Vec<IpNet>,
 }
 
 /// One connection's place; given back when dropped.
-pub struct Place(Arc<Counts>);
+pub struct Place {
+    of: Arc<Counts>,
+    _source: Option<Seat<Source>>,
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if self.0.open.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.emptied.notify_waiters();
+        if self.of.open.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.of.emptied.notify_waiters();
         }
     }
 }
 
 impl Door {
-    pub fn new(most: usize) -> Self {
-        let counts = Counts { open: AtomicUsize::new(0), turned_away: AtomicUsize::new(0), most, emptied: Notify::new() };
+    pub fn new(limits: &Limits) -> Self {
+        let counts = Counts {
+            open: AtomicUsize::new(0),
+            turned_away: AtomicUsize::new(0),
+            most: limits.connections,
+            emptied: Notify::new(),
+            sources: Arc::default(),
+            most_of_source: limits.source_connections,
+            proxies: limits.proxies.clone(),
+        };
         Self(Arc::new(counts))
     }
 
@@ -134,9 +182,12 @@ impl Door {
         }
     }
 
-    fn enter(&self) -> Option<Place> {
-        let place = Place(self.0.clone());
-        (self.0.open.fetch_add(1, Ordering::AcqRel) < self.0.most).then_some(place)
+    fn enter(&self, peer: IpAddr) -> Result<Place, Full> {
+        let counts = &self.0;
+        let counted = counts.most_of_source > 0 && !address::is_trusted(peer, &counts.proxies);
+        let source = counted.then(|| counts.sources.take(Source::of(peer), counts.most_of_source).ok_or(Full::Source));
+        let place = Place { of: counts.clone(), _source: source.transpose()? };
+        if counts.open.fetch_add(1, Ordering::AcqRel) < counts.most { Ok(place) } else { Err(Full::Listener) }
     }
 
     /// The next connection that has a place.
@@ -147,9 +198,9 @@ impl Door {
                 Ok((stream, peer)) => {
                     // Without it a small answer waits for the peer's acknowledgement.
                     let _ = stream.set_nodelay(true);
-                    match self.enter() {
-                        Some(place) => return (stream, peer, place),
-                        None => self.turn_away(stream),
+                    match self.enter(peer.ip()) {
+                        Ok(place) => return (stream, peer, place),
+                        Err(why) => self.turn_away(stream, why),
                     }
                 }
                 Err(error) if is_the_peers(&error) => {}
@@ -163,7 +214,7 @@ impl Door {
         }
     }
 
-    fn turn_away(&self, mut stream: TcpStream) {
+    fn turn_away(&self, mut stream: TcpStream, why: Full) {
         let counts = self.0.clone();
         if counts.turned_away.fetch_add(1, Ordering::AcqRel) >= TURNED_AWAY_AT_ONCE {
             counts.turned_away.fetch_sub(1, Ordering::AcqRel);
@@ -172,7 +223,7 @@ impl Door {
         tokio::spawn(async move {
             // What the peer has sent is read, or closing would reset the connection and lose the answer.
             let _ = timeout(Duration::from_secs(1), async {
-                stream.write_all(full().as_bytes()).await?;
+                stream.write_all(full(why).as_bytes()).await?;
                 stream.shutdown().await?;
                 let mut rest = [0; 1024];
                 while stream.read(&mut rest).await? > 0 {}
@@ -197,7 +248,7 @@ fn is_the_peers(error: &io::Error) -> bool {
 /// Serves a router until `shutdown`, then lets what is in flight finish. Handlers find the peer in `ConnectInfo<SocketAddr>`, and
 /// what is wrong with a request's form in [`framing::Fault`]: nothing of such a request may be believed.
 pub async fn serve_router(listener: TcpListener, router: Router, limits: Limits, shutdown: CancellationToken) {
-    let door = Door::new(limits.connections);
+    let door = Door::new(&limits);
     let limits = Arc::new(limits);
     loop {
         let (stream, peer, place) = tokio::select! {
@@ -219,14 +270,16 @@ async fn serve_routed(
     shutdown: CancellationToken,
 ) {
     let vitals = Arc::new(Vitals::new());
-    let (seen, stall) = (vitals.clone(), limits.body_progress);
+    let (seen, asked) = (vitals.clone(), limits.clone());
     let heads = Heads::default();
     let scanner = Scanner::new(heads.clone());
     let service = service_fn(move |request: Request<Incoming>| {
         let answer = seen.begin();
         let heads = Some(heads.clone()).filter(|_| request.version() != Version::HTTP_2);
         let fault = framing::check(heads.as_ref(), &request).err();
-        let mut request = request.map(|body| Body::new(GuardedBody::new(body, stall)));
+        let late = Late::default();
+        let mut request = request.map(|body| Body::new(GuardedBody::telling(body, &asked, late.clone())));
+        request.extensions_mut().insert(late);
         request.extensions_mut().insert(ConnectInfo(peer));
         if let Some(fault) = fault {
             request.extensions_mut().insert(fault);

@@ -33,7 +33,7 @@ const fn secret(name: &'static str, takes: &'static str, set: fn(&mut Config, &s
     Setting { name, secret: true, takes, set }
 }
 
-pub const SETTINGS: [Setting; 32] = [
+pub const SETTINGS: [Setting; 33] = [
     secret("DATABASE_URL", "sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE", |c, text| {
         let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
         let fine = known && (text.starts_with("sqlite:") || Url::parse(text).is_ok_and(|url| url.has_host()));
@@ -108,6 +108,10 @@ pub const SETTINGS: [Setting; 32] = [
     }),
     open("STRANGER_REQUESTS", "a whole number, such as 1200; 0 for no limit", |c, text| {
         c.stranger_requests = text.parse().ok()?;
+        Some(())
+    }),
+    open("SOURCE_CONNECTIONS", "a whole number, such as 1000; 0 for no limit", |c, text| {
+        c.source_connections = text.parse().ok()?;
         Some(())
     }),
     open("GATEWAY_TLS_CERT", "a file of certificates in PEM, the gateway's own first", |c, text| {

@@ -8,7 +8,7 @@ fn load(pairs: &[(&str, &str)], file: Option<&str>) -> Result<Config, String> {
 
 #[test]
 fn every_setting_refuses_what_it_does_not_take() {
-    let wrong: [(&str, &[&str]); 26] = [
+    let wrong: [(&str, &[&str]); 27] = [
         ("DATABASE_URL", &["mysql://hidden", "postgres://", "/hidden/file"]),
         ("LISTEN", &["8080", ":8080", "localhost", "127.0.0.1:99999"]),
         ("GATEWAY_LISTEN", &["127.0.0.1"]),
@@ -35,6 +35,7 @@ fn every_setting_refuses_what_it_does_not_take() {
             ],
         ),
         ("STRANGER_REQUESTS", &["many", "-1", "1.5"]),
+        ("SOURCE_CONNECTIONS", &["many", "-1", "1.5"]),
         ("OUTGOING_PRIVATE", &["perhaps"]),
         ("DNS_SERVERS", &["dns.example.com", "9.9.9.9:dns", "9.9.9.9,x"]),
         ("STAFF_SSO_ISSUER", &["login.example.com", "ftp://login.example.com", "https://login.example.com/?a=b"]),

@@ -81,7 +81,7 @@ pub async fn answer(
     let body = if hyper::body::Body::is_end_stream(&body) {
         Outgoing::None
     } else {
-        let body = GuardedBody::new(body, core.settings.limits.body_progress);
+        let body = GuardedBody::new(body, &core.settings.limits);
         Outgoing::Stream { body, progress: Rc::default() }
     };
     let forward = Forward { core, wire, certificate, admitted, standing, brief };
@@ -133,6 +133,7 @@ impl Forward {
         let Sent { response, lease, watch } = match sent {
             Ok(sent) => sent,
             Err(Fault::Caller) => return Err(HungUp),
+            Err(Fault::TooSlow(why)) => return Ok(self.too_slow(call, &why)),
             Err(Fault::Ended(ended)) => return Ok(self.over(call, &ended)),
             Err(Fault::Timeout) => return Ok(self.failed(call, DenialReason::UpstreamTimeout, None)),
             Err(Fault::Unreachable(why)) => return Ok(self.failed(call, DenialReason::UpstreamUnreachable, Some(why))),
@@ -179,6 +180,13 @@ impl Forward {
         watch.over().cloned().map_or(Ok(Some(watch)), Err)
     }
 
+    /// What has come of the body is not the whole request: the connection ends with it.
+    fn too_slow(&self, call: Call, why: &str) -> Response<Answer> {
+        let close = self.wire.heads.is_some();
+        let refusal = Refusal { close, ..Refusal::of(DenialReason::RequestTimeout, Some(why)) };
+        refuse(call, &refusal, &self.standing)
+    }
+
     fn over(&self, call: Call, ended: &Ended) -> Response<Answer> {
         refuse(call, &ended.refusal(), &self.standing)
     }
@@ -213,6 +221,7 @@ impl Forward {
     fn unanswered(&self, call: Call, fault: mock::Fault) -> Result<Response<Answer>, HungUp> {
         let (reason, about, violations) = match fault {
             mock::Fault::Caller => return Err(HungUp),
+            mock::Fault::TooSlow(why) => return Ok(self.too_slow(call, &why)),
             mock::Fault::TooLarge => (DenialReason::RequestTooLarge, None, Vec::new()),
             mock::Fault::Refused(violations) => {
                 let first = violations.first().map(|violation| violation.to_string().chars().take(MOST_ABOUT).collect());

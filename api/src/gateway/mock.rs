@@ -14,6 +14,7 @@ use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::{Core, headers, record::Record, upstream::Outgoing};
+use crate::listen::TooSlow;
 
 static ORIGIN: HeaderName = HeaderName::from_static("x-portico-mock");
 static APPLIED: HeaderName = HeaderName::from_static("preference-applied");
@@ -25,6 +26,8 @@ const MAX_BODY: usize = 8 << 20;
 pub enum Fault {
     /// The caller's body broke off: there is nobody to answer.
     Caller,
+    /// How it came.
+    TooSlow(String),
     TooLarge,
     Refused(Vec<Violation>),
     /// For the provider's eyes, and the caller's where it is the document's.
@@ -68,6 +71,7 @@ async fn whole(body: Outgoing) -> Result<Vec<u8>, Fault> {
     match Limited::new(body, MAX_BODY).collect().await {
         Ok(body) => Ok(body.to_bytes().into()),
         Err(error) if error.is::<LengthLimitError>() => Err(Fault::TooLarge),
+        Err(error) if error.is::<TooSlow>() => Err(Fault::TooSlow(error.to_string())),
         Err(_) => Err(Fault::Caller),
     }
 }

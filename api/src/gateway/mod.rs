@@ -191,7 +191,7 @@ pub fn start(ctx: Domain, live: Live, keeper: Arc<Keeper>, mut settings: Setting
         live,
         keeper,
         log,
-        door: Door::new(settings.limits.connections),
+        door: Door::new(&settings.limits),
         tls: Arc::new(tls::client(&settings.upstream_authorities).map_err(io::Error::other)?),
         settings: Arc::new(settings),
         main: Handle::current(),
@@ -305,6 +305,7 @@ async fn tick(core: Rc<Core>) {
         count = count.wrapping_add(1);
         if count.is_multiple_of(50) {
             core.upstreams.sweep();
+            core.open.give_up(core.settings.limits.pace.whole);
         }
     }
 }

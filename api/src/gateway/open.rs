@@ -160,6 +160,15 @@ impl Open {
         self.due.set(open.map(|held| held.judged.borrow().until).min().unwrap_or(Moment::NEVER));
     }
 
+    /// Gives up answers of which nobody takes anything for so long: over HTTP/2 a caller can leave them where they are.
+    pub fn give_up(&self, limit: Duration) {
+        for held in self.all() {
+            if held.offered.get().is_some_and(|at| at.elapsed() > limit) {
+                held.end(Ended::of(DenialReason::RequestTimeout, "its caller takes nothing of the answer"));
+            }
+        }
+    }
+
     /// Ends what is still open as the gateway stops.
     pub fn stop(&self) {
         self.end_all(&Ended::of(DenialReason::Unavailable, STOPPING));

@@ -32,7 +32,7 @@ use tokio_rustls::{TlsConnector, rustls};
 use url::Url;
 
 use super::open::{BRIEF, Ended, Watch};
-use crate::listen::{GuardedBody, MAX_HEAD};
+use crate::listen::{GuardedBody, MAX_HEAD, TooSlow};
 
 /// How connections to upstreams are kept.
 #[derive(Debug, Clone)]
@@ -58,9 +58,11 @@ pub enum Fault {
     Unreachable(String),
     #[error("no answer in time")]
     Timeout,
-    /// The caller's body broke off or stalled: there is nobody to answer.
+    /// The caller's body broke off: there is nobody to answer.
     #[error("the request's body broke off")]
     Caller,
+    #[error("{0}")]
+    TooSlow(String),
     #[error("the call would not be let in any more")]
     Ended(Box<Ended>),
 }
@@ -77,6 +79,10 @@ pub struct Sent {
 #[derive(Default)]
 pub struct Progress {
     failed: Cell<bool>,
+    /// How it came, where that was too slow.
+    too_slow: RefCell<Option<String>>,
+    /// The answer's head is there.
+    answered: Cell<bool>,
     /// The upstream would take more, the caller has not sent it: the caller's time runs, not the upstream's.
     waits_for_caller: Cell<bool>,
     moved: Cell<Option<Instant>>,
@@ -94,10 +100,16 @@ impl Body for Outgoing {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let Self::Stream { body, progress } = self.get_mut() else { return Poll::Ready(None) };
+        if progress.answered.get() {
+            body.let_stream();
+        }
         let polled = Pin::new(body).poll_frame(cx);
         progress.waits_for_caller.set(polled.is_pending());
         let frame = std::task::ready!(polled);
-        progress.failed.set(matches!(frame, Some(Err(_))));
+        if let Some(Err(error)) = &frame {
+            progress.failed.set(true);
+            *progress.too_slow.borrow_mut() = error.downcast_ref::<TooSlow>().map(ToString::to_string);
+        }
         progress.moved.set(Some(Instant::now()));
         Poll::Ready(frame.filter(|frame| !frame.as_ref().is_ok_and(Frame::is_trailers)))
     }
@@ -243,8 +255,15 @@ impl Upstream {
                 },
             };
             match (sent, &progress) {
-                (Ok(Ok((response, lease))), _) => return Ok(Sent { response, lease, watch }),
-                (_, Some(progress)) if progress.failed.get() => return Err(Fault::Caller),
+                (Ok(Ok((response, lease))), progress) => {
+                    if let Some(progress) = progress {
+                        progress.answered.set(true);
+                    }
+                    return Ok(Sent { response, lease, watch });
+                }
+                (_, Some(progress)) if progress.failed.get() => {
+                    return Err(progress.too_slow.take().map_or(Fault::Caller, Fault::TooSlow));
+                }
                 (Ok(Err(fault)), _) => return Err(fault),
                 (Err(_), _) if brief < deadline && hold.is_some() => {
                     watch = hold.take().map(|hold| hold()).transpose().map_err(|ended| Fault::Ended(Box::new(ended)))?;

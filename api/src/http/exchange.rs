@@ -8,7 +8,7 @@ use std::{
 use axum::{
     extract::{ConnectInfo, MatchedPath, Request, State},
     http::{
-        HeaderValue, StatusCode,
+        HeaderValue, StatusCode, Version,
         header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE},
     },
     middleware::Next,
@@ -19,7 +19,11 @@ use entities::{enums::DenialReason, id::RequestId};
 use serde_json::json;
 use tracing::Instrument;
 
-use crate::{address, http::AppState, listen::framing::Fault};
+use crate::{
+    address,
+    http::AppState,
+    listen::{Late, framing::Fault},
+};
 
 /// The answer's field with the request's id.
 pub const REQUEST_ID: &str = "x-request-id";
@@ -45,10 +49,15 @@ pub async fn observe(
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
     let span = tracing::info_span!("request", request.id = %request_id, http.route = route);
     request.extensions_mut().insert(Exchange { request_id, ip });
+    let (late, version) = (request.extensions().get::<Late>().cloned().unwrap_or_default(), request.version());
     let mut response = match request.extensions().get::<Fault>().copied() {
-        Some(fault) => malformed(fault, request_id),
+        Some(fault) => refused(DenialReason::MalformedRequest, Some(fault.about()), request_id, version),
         None => next.run(request).instrument(span).await,
     };
+    if late.is_so() {
+        // Whatever a handler made of the half of a body.
+        response = refused(DenialReason::RequestTimeout, None, request_id, version);
+    }
     state.metrics.request(&route, response.status().as_u16(), began.elapsed());
     if let Ok(id) = HeaderValue::from_str(&request_id.to_string()) {
         response.headers_mut().insert(REQUEST_ID, id);
@@ -56,18 +65,24 @@ pub async fn observe(
     response
 }
 
-/// As the gateway refuses it: what can be read in two ways is not read, and the connection may be out of step.
-fn malformed(fault: Fault, id: RequestId) -> Response {
-    let entry = denial::entry(DenialReason::MalformedRequest);
+/// As the gateway refuses it: what has come is not the whole request, or can be read in two ways, and the connection may be out of
+/// step.
+fn refused(reason: DenialReason, about: Option<&str>, id: RequestId, version: Version) -> Response {
+    let entry = denial::entry(reason);
     let problem = json!({
         "type": format!("urn:portico:denial:{}", entry.code),
         "title": entry.title,
         "status": entry.status,
         "code": entry.code,
-        "detail": entry.detail(Some(fault.about())),
+        "detail": entry.detail(about),
         "remedy": entry.remedy,
         "requestId": id,
     });
-    let fields = [(CONTENT_TYPE, "application/problem+json"), (CACHE_CONTROL, "no-store"), (CONNECTION, "close")];
-    (StatusCode::BAD_REQUEST, fields, problem.to_string()).into_response()
+    let status = StatusCode::from_u16(entry.status).unwrap_or(StatusCode::BAD_REQUEST);
+    let fields = [(CONTENT_TYPE, "application/problem+json"), (CACHE_CONTROL, "no-store")];
+    let mut response = (status, fields, problem.to_string()).into_response();
+    if version < Version::HTTP_2 {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }

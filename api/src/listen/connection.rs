@@ -11,7 +11,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::{
     body::Incoming,
@@ -23,7 +22,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
-    time::{Instant, Sleep, sleep, sleep_until},
+    time::{Instant, Sleep, sleep},
 };
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
@@ -46,7 +45,12 @@ pub struct Vitals {
     in_flight: AtomicU32,
     /// Milliseconds after `born`, plus one; 0 while the peer takes what it is sent.
     write_blocked: AtomicU64,
+    /// Milliseconds that it was waited for, less those that what was taken then is worth at [`LEAST_RATE`].
+    write_owed: AtomicU64,
 }
+
+/// Bytes a second that a peer has to take of what it is sent. Who takes less has a limit's time for all of it.
+const LEAST_RATE: u64 = 1024;
 
 impl Vitals {
     #[expect(clippy::new_without_default, reason = "it reads the clock")]
@@ -57,6 +61,7 @@ impl Vitals {
             since: AtomicU64::new(0),
             in_flight: AtomicU32::new(0),
             write_blocked: AtomicU64::new(0),
+            write_owed: AtomicU64::new(0),
         }
     }
 
@@ -82,11 +87,19 @@ impl Vitals {
         }
     }
 
-    fn has_written(&self, taken: bool) {
-        match (taken, self.write_blocked.load(Relaxed)) {
-            (false, 0) => self.write_blocked.store(self.age() + 1, Relaxed),
-            (true, 1..) => self.write_blocked.store(0, Relaxed),
-            _ => {}
+    /// `taken`: how many bytes the peer's side had room for; `None` for none.
+    fn has_written(&self, taken: Option<usize>) {
+        let (blocked, owed) = (self.write_blocked.load(Relaxed), self.write_owed.load(Relaxed));
+        match (taken, blocked) {
+            (None, 0) => self.write_blocked.store(self.age() + 1, Relaxed),
+            (None, 1..) => {}
+            (Some(_), 0) if owed == 0 => {}
+            (Some(bytes), _) => {
+                let waited = if blocked == 0 { 0 } else { self.age().saturating_sub(blocked - 1) };
+                let worth = bytes as u64 * 1000 / LEAST_RATE;
+                self.write_owed.store((owed + waited).saturating_sub(worth), Relaxed);
+                self.write_blocked.store(0, Relaxed);
+            }
         }
     }
 
@@ -97,7 +110,10 @@ impl Vitals {
             limit.checked_sub(Duration::from_millis(age.saturating_sub(since))).filter(|l| !l.is_zero())
         };
         let left = match (self.write_blocked.load(Relaxed), self.phase.load(Relaxed)) {
-            (since @ 1.., _) => left(since - 1, limits.body_progress)?,
+            (since @ 1.., _) => {
+                let owed = Duration::from_millis(self.write_owed.load(Relaxed));
+                left(since - 1, limits.body_progress.checked_sub(owed)?)?
+            }
             (_, BUSY) => limits.body_progress / 4,
             (_, IDLE) => left(self.since.load(Relaxed), limits.idle)?,
             _ => left(self.since.load(Relaxed), limits.header_read)?,
@@ -166,6 +182,13 @@ pub struct Guarded<T, C = TcpStream> {
     _place: Place,
 }
 
+fn taken(written: &Poll<io::Result<usize>>) -> Option<usize> {
+    match written {
+        Poll::Ready(written) => Some(*written.as_ref().unwrap_or(&0)),
+        Poll::Pending => None,
+    }
+}
+
 /// How long a peer may go on sending after its last answer.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -194,14 +217,14 @@ impl<T: Unpin, C: Carrier> AsyncWrite for Guarded<T, C> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write(cx, buf);
-        this.vitals.has_written(written.is_ready());
+        this.vitals.has_written(taken(&written));
         written
     }
 
     fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
-        this.vitals.has_written(written.is_ready());
+        this.vitals.has_written(taken(&written));
         written
     }
 
@@ -304,49 +327,6 @@ async fn drive<C: Future>(connection: C, end: fn(Pin<&mut C>), vitals: &Vitals, 
     .await;
 }
 
-/// The peer stopped sending in the middle of a body.
-#[derive(Debug, thiserror::Error)]
-#[error("no byte of the body came for {0:?}")]
-pub struct Stalled(Duration);
-
-/// A request's body that fails when nothing comes for too long while somebody waits for it.
-pub struct GuardedBody {
-    body: Incoming,
-    limit: Duration,
-    waiting: Option<Pin<Box<Sleep>>>,
-}
-
-impl GuardedBody {
-    pub fn new(body: Incoming, limit: Duration) -> Self {
-        Self { body, limit, waiting: None }
-    }
-}
-
-impl Body for GuardedBody {
-    type Data = Bytes;
-    type Error = Box<dyn std::error::Error + Send + Sync>;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let this = self.get_mut();
-        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
-            this.waiting = None;
-            return Poll::Ready(frame.map(|f| f.map_err(Into::into)));
-        }
-        let limit = this.limit;
-        let waiting = this.waiting.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + limit)));
-        ready!(waiting.as_mut().poll(cx));
-        Poll::Ready(Some(Err(Stalled(limit).into())))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
 /// An answer's body: when it is dropped, the answer is over.
 pub struct Tracked<B> {
     body: B,
@@ -373,5 +353,30 @@ impl<B: Body + Unpin> Body for Tracked<B> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_now_and_then_does_not_make_a_reader() {
+        let limits = Limits { body_progress: Duration::from_millis(20), ..Limits::default() };
+        let vitals = Vitals::new();
+        let wait_and_take = |bytes: usize| {
+            vitals.has_written(None);
+            std::thread::sleep(Duration::from_millis(15));
+            vitals.has_written(Some(bytes));
+            vitals.has_written(None);
+        };
+        wait_and_take(1);
+        vitals.has_written(Some(1));
+        wait_and_take(1);
+        assert!(vitals.next_look(&limits).is_none(), "two bytes in twice the time for them");
+        vitals.has_written(Some(100_000));
+        assert_eq!(vitals.write_owed.load(Relaxed), 0);
+        vitals.has_written(None);
+        assert!(vitals.next_look(&Limits::default()).is_some(), "who takes more owes nothing");
     }
 }

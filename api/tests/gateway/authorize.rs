@@ -297,8 +297,13 @@ fn the_nginx_configuration_knows_every_status() {
     for reason in denial::ALL {
         let entry = denial::entry(*reason);
         // A gateway in front has its own: it sees bodies and upstreams, and we do not.
-        let not_ours =
-            matches!(reason, DenialReason::RequestTooLarge | DenialReason::UpstreamUnreachable | DenialReason::UpstreamTimeout);
+        let not_ours = matches!(
+            reason,
+            DenialReason::RequestTooLarge
+                | DenialReason::UpstreamUnreachable
+                | DenialReason::UpstreamTimeout
+                | DenialReason::RequestTimeout
+        );
         let line = format!("if ($portico_status = {0}) {{ return {0} $portico_problem; }}", entry.status);
         assert!(not_ours || REFUSALS.contains(&line), "{line} for {}", entry.code);
     }

@@ -70,7 +70,10 @@ fn check_of(reason: DenialReason, endpoint_found: bool) -> Check {
         | DenialReason::CredentialExpired => Check::Credential,
         DenialReason::ScopeMissing => Check::Scopes,
         DenialReason::RateLimited | DenialReason::QuotaExhausted | DenialReason::Unavailable => Check::Limits,
-        DenialReason::SchemaViolation | DenialReason::UpstreamUnreachable | DenialReason::UpstreamTimeout => Check::Forward,
+        DenialReason::SchemaViolation
+        | DenialReason::UpstreamUnreachable
+        | DenialReason::UpstreamTimeout
+        | DenialReason::RequestTimeout => Check::Forward,
     }
 }
 
