@@ -143,6 +143,7 @@ impl App {
             let state = http::AppState {
                 graphql: graphql::engine(config.introspection),
                 origins: Origins::new(&site.base_url, &config.allowed_origins),
+                sockets: Arc::default(),
                 strangers: Arc::new(Strangers::new(config.stranger_requests)),
                 metrics,
                 explorer: Arc::new(explorer),

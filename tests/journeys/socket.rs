@@ -44,6 +44,18 @@ impl Socket {
         }
     }
 
+    /// As `open`, with these fields; or the status that the handshake is refused with.
+    pub async fn open_with(app: &TestApp, fields: &[(&'static str, &str)]) -> Result<Self, u16> {
+        let mut socket = match Self::connect(app, "graphql-transport-ws", fields).await {
+            Ok(socket) => socket,
+            Err(Error::Http(answer)) => return Err(answer.status().as_u16()),
+            Err(other) => panic!("{other}"),
+        };
+        socket.say(&json!({ "type": "connection_init" })).await;
+        assert_eq!(socket.hear().await, json!({ "type": "connection_ack" }));
+        Ok(socket)
+    }
+
     /// The code that a connection is closed with after one message.
     pub async fn closed_after(app: &TestApp, protocol: &str, message: Value) -> u16 {
         let mut request = app.url("/graphql/ws").replace("http://", "ws://").into_client_request().expect("a request");

@@ -1,11 +1,12 @@
 //! How often who is not signed in may ask: by address, by /64, and without a way to lock anybody out.
 
 use chrono::TimeDelta;
+use entities::enums::AccessLevel;
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::{
-    app::TestApp,
+    app::{Person, TestApp},
     sign_in::{ASK, REDEEM, header},
     socket::Socket,
 };
@@ -151,4 +152,82 @@ async fn no_stranger_takes_all_the_connections() {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     panic!("the place of a connection that ended is not free again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_a_team_and_a_source_have_so_many_websockets() {
+    let app = behind_a_proxy(|_| {}).await;
+    let (ada, team) = app.partner("acme").await;
+    let token = |person: &Person| format!("Bearer {}", person.session);
+    let from = async |person: &Person, address: &str| {
+        Socket::open_with(&app, &[("authorization", &token(person)), ("x-forwarded-for", address)]).await
+    };
+    let mut open = Vec::new();
+    for _ in 0..20 {
+        open.push(from(&ada, "192.0.2.1").await.unwrap());
+    }
+    assert_eq!(from(&ada, "192.0.2.1").await.err(), Some(429));
+    assert_eq!(from(&ada, "198.51.100.1").await.err(), Some(429), "from wherever they come");
+    // Who says it later is told so later.
+    let init = json!({ "type": "connection_init", "payload": { "authorization": token(&ada) } });
+    assert_eq!(Socket::closed_after(&app, "graphql-transport-ws", init).await, 1013);
+    // Their team's members have a hundred together.
+    let mut members = Vec::new();
+    for n in 0..5 {
+        members.push(app.member(&team, &format!("member{n}@acme.example"), AccessLevel::Read).await);
+    }
+    for member in &members[..4] {
+        for _ in 0..20 {
+            open.push(from(member, "192.0.2.1").await.unwrap());
+        }
+    }
+    assert_eq!(from(&members[4], "203.0.113.1").await.err(), Some(429), "of the team");
+    // A hundred more of others fill the source.
+    for n in 0..5 {
+        let (other, _) = app.partner(&format!("other{n}")).await;
+        for _ in 0..20 {
+            open.push(from(&other, "192.0.2.1").await.unwrap());
+        }
+    }
+    let (last, _) = app.partner("last").await;
+    assert_eq!(from(&last, "192.0.2.1").await.err(), Some(429), "of the source");
+    let elsewhere = from(&last, "192.0.2.2").await;
+    assert!(elsewhere.is_ok(), "another one");
+    open.clear();
+    for _ in 0..400 {
+        if from(&ada, "192.0.2.1").await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("the places of connections that ended are not free again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_trickles_is_cut_on_every_route() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let app = TestApp::start().await;
+    let address = app.app.api.expect("the API is served");
+    let trickle = async |path: &str, kind: &str| {
+        let mut stream = tokio::net::TcpStream::connect(address).await.expect("a connection");
+        let head = format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: {kind}\r\nContent-Length: 1000\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.expect("it is taken");
+        let mut answer = Vec::new();
+        for _ in 0..200 {
+            // It may have been closed meanwhile.
+            let _ = stream.write_all(b"x").await;
+            let pause = std::time::Duration::from_millis(300);
+            if let Ok(Ok(0) | Err(_)) = tokio::time::timeout(pause, stream.read_buf(&mut answer)).await {
+                return String::from_utf8(answer).expect("text");
+            }
+        }
+        panic!("{path} waits for ever");
+    };
+    let form = "application/x-www-form-urlencoded";
+    let (graphql, token, page) =
+        tokio::join!(trickle("/graphql", "application/json"), trickle("/oauth2/token", form), trickle("/auth/magic-link", form));
+    for answer in [graphql, token, page] {
+        assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("REQUEST_TIMEOUT"), "{answer}");
+        assert!(answer.contains("connection: close") && answer.contains("x-request-id: "), "{answer}");
+    }
 }

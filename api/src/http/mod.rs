@@ -24,7 +24,7 @@ use axum::{
 use domain::Domain;
 use tokio_util::sync::CancellationToken;
 
-use self::{exposition::Exposition, metrics::Metrics, origin::Origins};
+use self::{exposition::Exposition, graphql::socket::places::Sockets, metrics::Metrics, origin::Origins};
 use crate::{
     auth::strangers::Strangers,
     config::Config,
@@ -42,6 +42,7 @@ pub struct AppState {
     pub graphql: Engine<PorticoSchema>,
     pub origins: Origins,
     pub strangers: Arc<Strangers>,
+    pub sockets: Arc<Sockets>,
     pub metrics: Arc<Metrics>,
     pub explorer: Arc<Explorer>,
     pub exposition: Exposition,

@@ -4,6 +4,7 @@
 
 mod connection;
 mod message;
+pub mod places;
 
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ use tokio::time::timeout;
 
 use super::{parameters::MAX_BODY, with_data};
 use crate::{
-    auth::{self, strangers::Seat},
+    auth,
     error::{log_fault, outside},
     graphql::{
         PorticoSchema,
@@ -35,7 +36,11 @@ use crate::{
     http::exchange::Exchange,
 };
 
-use connection::{Host, Times};
+use connection::{Host, Known, Times};
+use places::{FromSource, Full, OfPerson};
+
+/// Bytes that a connection keeps room for; a longer message gets more while it comes.
+const READ_BUFFER: usize = 4 * 1024;
 
 const PROTOCOL: &str = "graphql-transport-ws";
 
@@ -50,29 +55,58 @@ pub async fn upgrade(
         return (StatusCode::FORBIDDEN, "this page's origin may not use the API: have it added to PORTICO_ALLOWED_ORIGINS\n")
             .into_response();
     }
-    let seat = match seat(&state, &exchange, &headers).await {
-        Ok(seat) => seat,
-        Err(error) => return not_opened(&error),
+    let (person, seat) = match seat(&state, &exchange, &headers).await {
+        Ok(seated) => seated,
+        Err(NotOpened::Full(full)) => return full_up(full),
+        Err(NotOpened::Refused(error)) => return not_opened(&error),
     };
     let stop = state.stop.clone();
-    let visitor = Visitor { state, exchange, headers };
-    upgrade.protocols([PROTOCOL]).max_message_size(MAX_BODY).max_frame_size(MAX_BODY).on_upgrade(
-        async move |mut socket: WebSocket| {
-            let _seat = seat;
-            if socket.protocol().is_none() {
-                let frame = CloseFrame { code: 4406, reason: "Subprotocol not acceptable".into() };
-                let _ = socket.send(Message::Close(Some(frame))).await;
-                return;
-            }
-            connection::serve(socket, visitor, Times::default(), stop).await;
-        },
-    )
+    let visitor = Visitor { state, exchange, headers, person };
+    let upgrade = upgrade.protocols([PROTOCOL]).max_message_size(MAX_BODY).max_frame_size(MAX_BODY);
+    upgrade.read_buffer_size(READ_BUFFER).write_buffer_size(0).on_upgrade(async move |mut socket: WebSocket| {
+        let _seat = seat;
+        if socket.protocol().is_none() {
+            let frame = CloseFrame { code: 4406, reason: "Subprotocol not acceptable".into() };
+            let _ = socket.send(Message::Close(Some(frame))).await;
+            return;
+        }
+        connection::serve(socket, visitor, Times::default(), stop).await;
+    })
 }
 
-/// What a stranger's connection takes; who comes with a session takes none.
-async fn seat(state: &AppState, exchange: &Exchange, headers: &HeaderMap) -> Result<Option<Seat>, DomainError> {
+/// Why a connection is not opened.
+enum NotOpened {
+    Full(Full),
+    Refused(DomainError),
+}
+
+impl From<Full> for NotOpened {
+    fn from(full: Full) -> Self {
+        Self::Full(full)
+    }
+}
+
+impl From<DomainError> for NotOpened {
+    fn from(error: DomainError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+/// What a connection takes: a place of its source, and of the person who opens it.
+async fn seat(
+    state: &AppState,
+    exchange: &Exchange,
+    headers: &HeaderMap,
+) -> Result<(Option<UserId>, (FromSource, Option<OfPerson>)), NotOpened> {
     let caller = auth::admitted(&state.domain, &state.strangers, headers, exchange.ip, None).await?;
-    caller.is_stranger().then(|| state.strangers.seat(exchange.ip)).transpose()
+    let source = state.sockets.from_source(exchange.ip, caller.is_stranger())?;
+    let Some(person) = caller.actor.person() else { return Ok((None, (source, None))) };
+    let seat = state.sockets.of_person(&state.domain, person).await??;
+    Ok((Some(person), (source, Some(seat))))
+}
+
+fn full_up(full: Full) -> Response {
+    (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, "60")], format!("{full}\n")).into_response()
 }
 
 fn not_opened(error: &DomainError) -> Response {
@@ -92,6 +126,8 @@ struct Visitor {
     exchange: Exchange,
     /// Of the handshake; `authorization` from `connection_init` goes before a cookie.
     headers: HeaderMap,
+    /// Whom the handshake is by.
+    person: Option<UserId>,
 }
 
 impl Visitor {
@@ -115,13 +151,22 @@ impl Visitor {
 impl Host for Visitor {
     type Schema = PorticoSchema;
     type Who = Who;
+    type Seat = Option<OfPerson>;
 
     fn engine(&self) -> &Engine<PorticoSchema> {
         &self.state.graphql
     }
 
-    async fn knows(&self, authorization: &str) -> Result<bool, DomainError> {
-        Ok(self.caller(Some(authorization)).await?.signed_in.is_some())
+    async fn knows(&self, authorization: &str) -> Result<Known<Self::Seat>, DomainError> {
+        let caller = self.caller(Some(authorization)).await?;
+        let Some(person) = caller.signed_in.and(caller.actor.person()) else { return Ok(Known::Nobody) };
+        if self.person == Some(person) {
+            return Ok(Known::Somebody(None));
+        }
+        Ok(match self.state.sockets.of_person(&self.state.domain, person).await? {
+            Ok(seat) => Known::Somebody(Some(seat)),
+            Err(full) => Known::TooMany(full.to_string()),
+        })
     }
 
     async fn who(&self, authorization: Option<&str>) -> Result<Who, DomainError> {

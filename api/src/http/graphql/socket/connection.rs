@@ -33,8 +33,10 @@ pub trait Host: Clone + Send + Sync + 'static {
     /// Who asks, as far as their rights hang on it.
     type Who: PartialEq + Send + Sync;
     fn engine(&self) -> &Engine<Self::Schema>;
+    /// Held while a connection is somebody's.
+    type Seat: Send;
     /// Whether somebody is behind what `connection_init` brought.
-    fn knows(&self, authorization: &str) -> impl Future<Output = Result<bool, DomainError>> + Send;
+    fn knows(&self, authorization: &str) -> impl Future<Output = Result<Known<Self::Seat>, DomainError>> + Send;
     /// Who asks now.
     fn who(&self, authorization: Option<&str>) -> impl Future<Output = Result<Self::Who, DomainError>> + Send;
     /// Returns when the person who was signed in is so no more; never where nobody was.
@@ -45,6 +47,14 @@ pub trait Host: Clone + Send + Sync + 'static {
         prepared: Prepared,
         authorization: Option<&str>,
     ) -> impl Future<Output = Result<(Prepared, Self::Who), DomainError>> + Send;
+}
+
+/// Who is behind what `connection_init` brought.
+pub enum Known<S> {
+    Nobody,
+    Somebody(S),
+    /// They have as many connections as they may; with what to say of it.
+    TooMany(String),
 }
 
 /// How long a client may take.
@@ -80,8 +90,9 @@ enum Event {
 /// An id, and which of the operations that had it: a client may use it again.
 type Tagged = (String, u64, Event);
 
-struct Connection<H> {
+struct Connection<H: Host> {
     host: H,
+    seat: Option<H::Seat>,
     authorization: Option<String>,
     acknowledged: bool,
     operations: HashMap<String, (u64, AbortHandle)>,
@@ -114,6 +125,7 @@ where
     let (events, mut answered) = mpsc::channel(MAX_OPERATIONS);
     let mut connection = Connection {
         host,
+        seat: None,
         authorization: None,
         acknowledged: false,
         operations: HashMap::new(),
@@ -205,8 +217,9 @@ impl<H: Host> Connection<H> {
         }
         if let Some(authorization) = &authorization {
             match self.host.knows(authorization).await {
-                Ok(true) => {}
-                Ok(false) => return Err(Closed::Forbidden),
+                Ok(Known::Somebody(seat)) => self.seat = Some(seat),
+                Ok(Known::Nobody) => return Err(Closed::Forbidden),
+                Ok(Known::TooMany(why)) => return Err(Closed::TooMany(why)),
                 Err(error) => {
                     log_fault(&error, outside(&error));
                     return Err(Closed::Unavailable);

@@ -62,6 +62,8 @@ pub enum Closed {
     /// The client does not read, does not answer pings, or is gone.
     Lost,
     Unavailable,
+    /// As many connections are open as may be; with what to say of it.
+    TooMany(String),
 }
 
 impl Closed {
@@ -77,6 +79,7 @@ impl Closed {
             Self::SubscriberExists(id) => (4409, format!("Subscriber for {} already exists", short(id))),
             Self::InitTwice => (4429, "Too many initialisation requests".to_owned()),
             Self::Unavailable => (1013, "temporarily unavailable".to_owned()),
+            Self::TooMany(why) => (1013, why.clone()),
             Self::Lost => return None,
         };
         Some(Message::Close(Some(CloseFrame { code, reason: short(&reason).into() })))

@@ -64,13 +64,16 @@ struct TestHost {
 impl Host for TestHost {
     type Schema = TestSchema;
     type Who = usize;
+    type Seat = ();
     fn engine(&self) -> &Engine<TestSchema> {
         &self.engine
     }
-    async fn knows(&self, authorization: &str) -> Result<bool, DomainError> {
+    async fn knows(&self, authorization: &str) -> Result<Known<()>, DomainError> {
         match authorization {
             "away" => Err(DomainError::Unavailable("away".into())),
-            token => Ok(token == "Bearer right"),
+            "Bearer right" => Ok(Known::Somebody(())),
+            "Bearer of too many" => Ok(Known::TooMany("20 are open: close one first".into())),
+            _ => Ok(Known::Nobody),
         }
     }
     async fn who(&self, _: Option<&str>) -> Result<usize, DomainError> {
