@@ -8,6 +8,7 @@ use domain::DomainError;
 pub const BAD_USER_INPUT: &str = "BAD_USER_INPUT";
 pub const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
 pub const FORBIDDEN: &str = "FORBIDDEN";
+pub const RATE_LIMITED: &str = "RATE_LIMITED";
 pub const UNAVAILABLE: &str = "UNAVAILABLE";
 pub const INTERNAL: &str = "INTERNAL";
 
@@ -28,7 +29,8 @@ pub fn outside(error: &DomainError) -> Outside {
         DomainError::SecondFactorRequired(_) => ("SECOND_FACTOR_REQUIRED", StatusCode::UNAUTHORIZED, false),
         DomainError::Forbidden(_) => (FORBIDDEN, StatusCode::FORBIDDEN, false),
         DomainError::NotFound(_) => ("NOT_FOUND", StatusCode::NOT_FOUND, false),
-        DomainError::RateLimited { .. } => ("RATE_LIMITED", StatusCode::TOO_MANY_REQUESTS, false),
+        DomainError::RateLimited { .. } => (RATE_LIMITED, StatusCode::TOO_MANY_REQUESTS, false),
+        DomainError::TooMuch(_) => (RATE_LIMITED, StatusCode::TOO_MANY_REQUESTS, false),
         DomainError::Conflict => ("CONFLICT", StatusCode::CONFLICT, false),
         DomainError::Unavailable(_) => (UNAVAILABLE, StatusCode::SERVICE_UNAVAILABLE, true),
         DomainError::Internal(_) => (INTERNAL, StatusCode::INTERNAL_SERVER_ERROR, true),
@@ -68,6 +70,7 @@ mod tests {
             DomainError::Forbidden("a right"),
             DomainError::NotFound("team"),
             DomainError::RateLimited { retry_after: 7 },
+            DomainError::TooMuch("ask for less"),
             DomainError::Conflict,
             DomainError::Unavailable("x".into()),
             DomainError::Internal("x".into()),
@@ -86,6 +89,7 @@ mod tests {
         FORBIDDEN 403 - this needs a right
         NOT_FOUND 404 - no such team
         RATE_LIMITED 429 - too many requests: try again in 7 s
+        RATE_LIMITED 429 - ask for less
         CONFLICT 409 - it was changed by somebody else at the same moment: read it again and retry
         UNAVAILABLE 503 logged temporarily unavailable
         INTERNAL 500 logged internal error

@@ -98,6 +98,7 @@ impl Tally {
                 let why = match why {
                     Unanswered::Refused(violations) => violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
                     Unanswered::NotDescribed(why) => why,
+                    Unanswered::TooMuch(why) => why.to_owned(),
                 };
                 return println!("  no answer: {name}: {why}");
             }

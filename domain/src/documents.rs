@@ -3,14 +3,14 @@
 use std::{
     collections::HashMap,
     hash::Hash,
-    io::{Read, Write},
+    io::{self, Cursor, Read, Take, Write},
     num::NonZero,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use entities::id::{EndpointId, SpecVersionId};
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
-use tokio::sync::{MutexGuard, Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     DomainError, Result,
@@ -22,6 +22,8 @@ use crate::{
 
 /// Bytes that indexed documents may take together; the one in use stays whatever it weighs.
 const MAX_DOCUMENTS: usize = 32 << 20;
+/// Bytes of operations with their references resolved.
+const MAX_OPERATIONS: usize = 16 << 20;
 /// Bytes of rendered downloads, gzip.
 const MAX_DOWNLOADS: usize = 16 << 20;
 /// Bytes that the documents behind MOCK environments may take together, with what was parsed of them.
@@ -32,11 +34,15 @@ const MAX_MOCKED: usize = 20_000;
 /// One per process. What is published never changes, so nothing in here can be out of date.
 pub struct Documents {
     indexed: Mutex<Recent<SpecVersionId, Arc<Document>>>,
+    operations: Mutex<Recent<EndpointId, Arc<str>>>,
     downloads: Mutex<Recent<String, Arc<Vec<u8>>>>,
     sources: Mutex<Recent<SpecVersionId, Arc<Source>>>,
     mocked: Mutex<Recent<EndpointId, Arc<Mocked>>>,
-    reading_source: tokio::sync::Mutex<()>,
-    answering: Semaphore,
+    reading: Flights<SpecVersionId>,
+    writing: Flights<String>,
+    reading_source: Flights<SpecVersionId>,
+    answering: Arc<Semaphore>,
+    resolving: Arc<Semaphore>,
 }
 
 /// Where an endpoint of a MOCK environment stands in its document.
@@ -50,13 +56,18 @@ pub(crate) struct Mocked {
 
 impl Default for Documents {
     fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, NonZero::get);
         Self {
             indexed: Mutex::new(Recent::new(MAX_DOCUMENTS)),
             downloads: Mutex::new(Recent::new(MAX_DOWNLOADS)),
             sources: Mutex::new(Recent::new(MAX_SOURCES)),
             mocked: Mutex::new(Recent::new(MAX_MOCKED)),
-            reading_source: tokio::sync::Mutex::default(),
-            answering: Semaphore::new(std::thread::available_parallelism().map_or(2, NonZero::get)),
+            operations: Mutex::new(Recent::new(MAX_OPERATIONS)),
+            reading: Flights::default(),
+            writing: Flights::default(),
+            reading_source: Flights::default(),
+            answering: Arc::new(Semaphore::new(cores)),
+            resolving: Arc::new(Semaphore::new(cores)),
         }
     }
 }
@@ -88,14 +99,37 @@ impl Documents {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner).put(spec, Arc::clone(source), weight);
     }
 
-    /// Held while a document is made ready to answer from.
-    pub(crate) async fn reading_source(&self) -> MutexGuard<'_, ()> {
-        self.reading_source.lock().await
+    pub(crate) fn operation(&self, endpoint: EndpointId) -> Option<Arc<str>> {
+        self.operations.lock().unwrap_or_else(PoisonError::into_inner).get(&endpoint).cloned()
     }
 
-    /// Held while an answer is made: it is work for a core, and there are only so many.
-    pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        self.answering.acquire().await.ok()
+    pub(crate) fn keep_operation(&self, endpoint: EndpointId, text: &Arc<str>) {
+        self.operations.lock().unwrap_or_else(PoisonError::into_inner).put(endpoint, Arc::clone(text), text.len());
+    }
+
+    /// Held while a document is unpacked: who asks for it meanwhile waits, and finds it.
+    pub(crate) async fn reading(&self, spec: SpecVersionId) -> Flight<'_, SpecVersionId> {
+        self.reading.join(spec).await
+    }
+
+    /// Held while a download is made.
+    pub(crate) async fn writing(&self, tag: &str) -> Flight<'_, String> {
+        self.writing.join(tag.to_owned()).await
+    }
+
+    /// Held while a document is made ready to answer from.
+    pub(crate) async fn reading_source(&self, spec: SpecVersionId) -> Flight<'_, SpecVersionId> {
+        self.reading_source.join(spec).await
+    }
+
+    /// Held by the work itself while an answer is made: it is for a core, and there are only so many.
+    pub(crate) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.answering).acquire_owned().await.ok()
+    }
+
+    /// As [`Self::turn`], of what the portal asks for: callers of the gateway do not wait for it.
+    pub(crate) async fn turn_of_the_portal(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.resolving).acquire_owned().await.ok()
     }
 
     pub(crate) fn mocked(&self, endpoint: EndpointId) -> Option<Arc<Mocked>> {
@@ -104,6 +138,46 @@ impl Documents {
 
     pub(crate) fn keep_mocked(&self, endpoint: EndpointId, mocked: &Arc<Mocked>) {
         self.mocked.lock().unwrap_or_else(PoisonError::into_inner).put(endpoint, Arc::clone(mocked), 1);
+    }
+}
+
+/// Work of which one is enough for all who wait for it, by what it is about.
+struct Flights<K>(Mutex<HashMap<K, Arc<tokio::sync::Mutex<()>>>>);
+
+impl<K> Default for Flights<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+/// One's turn: what was made by the one before is found first.
+pub(crate) struct Flight<'f, K: Hash + Eq> {
+    flights: &'f Flights<K>,
+    key: K,
+    _turn: tokio::sync::OwnedMutexGuard<()>,
+}
+
+impl<K: Hash + Eq + Clone> Flights<K> {
+    async fn join(&self, key: K) -> Flight<'_, K> {
+        let one = Arc::clone(self.lock().entry(key.clone()).or_default());
+        let turn = one.lock_owned().await;
+        Flight { flights: self, key, _turn: turn }
+    }
+}
+
+impl<K> Flights<K> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<K, Arc<tokio::sync::Mutex<()>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Hash + Eq> Drop for Flight<'_, K> {
+    fn drop(&mut self) {
+        let mut flights = self.flights.lock();
+        // Ours and the map's: nobody waits. Who joins after this finds what was made.
+        if flights.get(&self.key).is_some_and(|one| Arc::strong_count(one) <= 2) {
+            flights.remove(&self.key);
+        }
     }
 }
 
@@ -160,12 +234,27 @@ pub(crate) fn pack(text: &str) -> Result<Vec<u8>> {
     packer.write_all(text.as_bytes()).and_then(|()| packer.finish()).map_err(DomainError::internal)
 }
 
-pub fn unpack(body: &[u8]) -> Result<String> {
-    // JSON may be somewhat larger than the YAML it came from.
-    const MAX_UNPACKED: u64 = 4 * MAX_DOCUMENT as u64;
+pub(crate) fn unpack(body: &[u8]) -> Result<String> {
     let mut text = String::new();
-    GzDecoder::new(body).take(MAX_UNPACKED).read_to_string(&mut text).map_err(DomainError::internal)?;
+    Unpacker::new(body).read_to_string(&mut text).map_err(DomainError::internal)?;
     Ok(text)
+}
+
+/// Reads what was packed, piece by piece.
+pub struct Unpacker<B: AsRef<[u8]>>(Take<GzDecoder<Cursor<B>>>);
+
+impl<B: AsRef<[u8]>> Unpacker<B> {
+    pub fn new(body: B) -> Self {
+        // JSON may be somewhat larger than the YAML it came from.
+        const MAX_UNPACKED: u64 = 4 * MAX_DOCUMENT as u64;
+        Self(GzDecoder::new(Cursor::new(body)).take(MAX_UNPACKED))
+    }
+}
+
+impl<B: AsRef<[u8]>> Read for Unpacker<B> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.0.read(into)
+    }
 }
 
 #[cfg(test)]
@@ -187,6 +276,29 @@ mod tests {
         recent.put("huge", "huge", 3);
         recent.put("d", "d", 7);
         assert_eq!((recent.entries.len(), recent.weight), (2, 10));
+    }
+
+    /// Whether it is done at once.
+    fn is_ready<T>(future: &mut (impl Future<Output = T> + Unpin)) -> bool {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        std::pin::Pin::new(future).poll(&mut context).is_ready()
+    }
+
+    #[tokio::test]
+    async fn one_at_a_time_and_nothing_is_left() {
+        let flights = Flights::<u8>::default();
+        let first = flights.join(1).await;
+        let mut second = Box::pin(flights.join(1));
+        assert!(!is_ready(&mut second) && is_ready(&mut Box::pin(flights.join(2))));
+        drop(first);
+        drop(second.await);
+        // One that waited and was given up.
+        let first = flights.join(1).await;
+        let mut given_up = Box::pin(flights.join(1));
+        assert!(!is_ready(&mut given_up));
+        drop(given_up);
+        drop(first);
+        assert!(flights.lock().is_empty());
     }
 
     #[test]

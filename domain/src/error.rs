@@ -25,6 +25,9 @@ pub enum DomainError {
         /// Seconds.
         retry_after: u64,
     },
+    /// More was asked for than is made at once; the text says what to ask for instead.
+    #[error("{0}")]
+    TooMuch(&'static str),
     /// Somebody else changed the same thing at the same moment.
     #[error("it was changed by somebody else at the same moment: read it again and retry")]
     Conflict,

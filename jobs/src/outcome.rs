@@ -33,7 +33,8 @@ impl From<DomainError> for Failure {
             | DomainError::Unauthenticated
             | DomainError::SecondFactorRequired(_)
             | DomainError::Forbidden(_)
-            | DomainError::NotFound(_) => Self::Park(error.to_string()),
+            | DomainError::NotFound(_)
+            | DomainError::TooMuch(_) => Self::Park(error.to_string()),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod access_explanation;
 mod access_history;
+mod answers;
 mod app;
 mod architecture;
 mod audit;

@@ -57,6 +57,7 @@ pub async fn answer(core: &Core, admitted: &Admitted, record: &Record, body: Out
         }
         Ok(Ok(Ok(answer))) => Ok(response(answer)),
         Ok(Ok(Err(Unanswered::Refused(violations)))) => Err(Fault::Refused(violations)),
+        Ok(Ok(Err(Unanswered::TooMuch(why)))) => Err(Fault::Nothing { why: why.to_owned(), of_document: true }),
         Ok(Ok(Err(Unanswered::NotDescribed(why)))) => Err(Fault::Nothing { why, of_document: true }),
         Ok(Err(error)) => Err(lost(&error.to_string())),
         Err(error) => Err(lost(&error.to_string())),

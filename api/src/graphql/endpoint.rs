@@ -1,14 +1,14 @@
 //! The operations of products.
 
-use async_graphql::{Context, ID, InputObject, Json, Object};
+use async_graphql::{Context, ID, InputObject, Object};
 use domain::{ops::specs, read::endpoints};
 use entities::endpoint;
-use serde_json::Value;
 
 use crate::graphql::{
     access_explanation::{self, AccessExplanation},
     connection::HasCursor,
     enums::EndpointStatus,
+    json_text::JsonText,
     payload::payload,
     product::{Product, ProductPayload},
     request::{OrGraphql, RequestContext, id_of},
@@ -59,8 +59,10 @@ impl Endpoint {
     }
     /// The OpenAPI operation object with its path's parameters in it and references resolved. One that leads back into itself
     /// stays a `$ref` into the document, and so do those that would make it larger than about 1 MiB.
-    async fn operation(&self, ctx: &Context<'_>) -> async_graphql::Result<Json<Value>> {
-        endpoints::operation(ctx.op(), &self.0).await.map(Json).or_graphql()
+    async fn operation(&self, ctx: &Context<'_>) -> async_graphql::Result<JsonText> {
+        // One after the other: whoever asks for many does not keep others from theirs.
+        let _turn = ctx.data_of_request().one_at_a_time.lock().await;
+        endpoints::operation(ctx.op(), &self.0).await.map(JsonText).or_graphql()
     }
     /// Whether a team's calls to it pass, and why; for the team's members with READ access to its credentials, and for staff.
     async fn callable(&self, ctx: &Context<'_>, team_id: ID) -> async_graphql::Result<AccessExplanation> {

@@ -12,10 +12,12 @@ use futures_util::{FutureExt, Stream, StreamExt};
 use serde::Serialize;
 
 use crate::{
-    error::{BAD_USER_INPUT, INTERNAL, UNAVAILABLE},
+    error::{BAD_USER_INPUT, INTERNAL},
     graphql::{
+        allowance::{Allowance, MAX_ANSWER, Over, weight},
         batches::Batches,
         complete::{self, Asked},
+        json_text,
         limits::{self, MAX_VARIABLE_DEPTH, Refusal},
         shape::Shape,
     },
@@ -50,6 +52,7 @@ pub struct Prepared {
     request: Request,
     asked: Asked,
     pub operation: OperationType,
+    allowance: Arc<Allowance>,
     /// What its loaders fetch.
     pub batches: Batches,
 }
@@ -59,7 +62,7 @@ pub struct Prepared {
 pub struct Answer {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ServerError>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "json_text::written")]
     pub data: Option<Value>,
     #[serde(skip)]
     pub outcome: Outcome,
@@ -75,6 +78,8 @@ pub enum Outcome {
     Executed,
     /// The document does not fit the schema, or passes a limit.
     Refused,
+    /// The answer would be too large.
+    TooMuch,
     TimedOut,
     /// A fault of ours.
     Failed,
@@ -116,31 +121,60 @@ impl<E: Executor> Engine<E> {
             request = request.operation_name(name);
         }
         request.set_parsed_query(document);
-        Ok(Prepared { request, asked, operation: kind, batches: Batches::default() })
+        let allowance = Arc::new(Allowance::new(self.time_limit));
+        let request = request.data(Arc::clone(&allowance));
+        Ok(Prepared { request, asked, operation: kind, allowance, batches: Batches::default() })
     }
 
     /// A query or a mutation.
     pub async fn execute(&self, prepared: Prepared) -> Answer {
-        let Prepared { request, asked, batches, .. } = prepared;
-        let execution = AssertUnwindSafe(batches.drive(self.executor.execute(request))).catch_unwind();
-        match tokio::time::timeout(self.time_limit, execution).await {
-            Ok(Ok(response)) => self.answer(&asked, response),
+        let Prepared { request, asked, operation, allowance, batches } = prepared;
+        let making = batches.drive(self.executor.execute(request));
+        let execution = async {
+            // What a mutation has done, and a secret that is shown once, is told whatever comes after it.
+            if operation == OperationType::Mutation { Some(making.await) } else { allowance.within(making).await }
+        };
+        let response = match tokio::time::timeout(self.time_limit, AssertUnwindSafe(execution).catch_unwind()).await {
+            Ok(Ok(response)) => response,
             Ok(Err(_)) => {
                 tracing::error!("a resolver panicked");
-                Answer::failed()
+                return Answer::failed();
             }
-            Err(_) => Answer::timed_out(self.time_limit),
+            Err(_) => return self.beyond(Over::Time),
+        };
+        match (response, allowance.over()) {
+            (Some(response), None) => self.answer(&asked, response),
+            (Some(response), Some(over)) if operation == OperationType::Mutation => {
+                let mut answer = self.answer(&asked, response);
+                answer.errors.insert(0, over.error(self.time_limit));
+                // Fields that were refused are null in it, whatever their keys are.
+                if answer.data.as_ref().is_some_and(|data| weight(data) > MAX_ANSWER) { self.beyond(over) } else { answer }
+            }
+            (_, over) => self.beyond(over.unwrap_or(Over::Size)),
         }
+    }
+
+    fn beyond(&self, over: Over) -> Answer {
+        let outcome = match over {
+            Over::Size => Outcome::TooMuch,
+            Over::Time => Outcome::TimedOut,
+        };
+        Answer::without_data(vec![over.error(self.time_limit)], outcome)
     }
 
     /// A subscription's answers, until it ends.
     pub fn stream(&self, prepared: Prepared) -> impl Stream<Item = Answer> + Send + use<E> {
-        let Prepared { request, asked, batches, .. } = prepared;
+        let Prepared { request, asked, allowance, batches, .. } = prepared;
         let engine = self.clone();
         let answers = batches.drive_all(self.executor.execute_stream(request, None));
-        AssertUnwindSafe(answers).catch_unwind().map(move |response| match response {
-            Ok(response) => engine.answer(&asked, response),
-            Err(_) => Answer::failed(),
+        AssertUnwindSafe(answers).catch_unwind().map(move |response| {
+            let over = allowance.over();
+            allowance.renew();
+            match (response, over) {
+                (Ok(response), None) => engine.answer(&asked, response),
+                (Ok(_), Some(over)) => engine.beyond(over),
+                (Err(_), _) => Answer::failed(),
+            }
         })
     }
 
@@ -178,11 +212,6 @@ impl Answer {
 
     fn failed() -> Self {
         Self::without_data(vec![coded("internal error", INTERNAL)], Outcome::Failed)
-    }
-
-    fn timed_out(limit: Duration) -> Self {
-        let message = format!("the operation took longer than {} s and was given up: ask for less at once", limit.as_secs());
-        Self::without_data(vec![coded(message, UNAVAILABLE)], Outcome::TimedOut)
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod access_explanation;
 pub mod access_history;
+pub mod allowance;
 pub mod approval_group;
 pub mod assignment;
 pub mod audit;
@@ -24,6 +25,7 @@ pub mod explorer;
 pub mod eyes;
 pub mod form;
 pub mod invitation;
+pub mod json_text;
 mod leak;
 pub mod limits;
 pub mod live_updates;
@@ -123,11 +125,8 @@ pub fn schema() -> PorticoSchema {
 
 /// What serves requests. Without introspection, errors do not suggest names either.
 pub fn engine(introspection: bool) -> Engine<PorticoSchema> {
-    let schema = if introspection {
-        schema()
-    } else {
-        Schema::build(Query::default(), Mutation::default(), live_updates::LiveUpdates).disable_suggestions().finish()
-    };
+    let schema = Schema::build(Query::default(), Mutation::default(), live_updates::LiveUpdates).extension(allowance::Counted);
+    let schema = if introspection { schema.finish() } else { schema.disable_suggestions().finish() };
     let sdl = schema.sdl();
     Engine::new(schema, &sdl, introspection, engine::TIME_LIMIT)
 }

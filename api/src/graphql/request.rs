@@ -27,6 +27,8 @@ pub struct RequestData {
     pub loaders: Loaders,
     pub site: Arc<Site>,
     pub explorer: Arc<Explorer>,
+    /// Held by work that takes a core.
+    pub one_at_a_time: tokio::sync::Mutex<()>,
     /// Who signed in by this very request.
     signed_in: OnceLock<Caller>,
     /// The same, once the second factor was proven or changed by this very request.
@@ -36,7 +38,16 @@ pub struct RequestData {
 impl RequestData {
     pub fn new(domain: &Domain, batches: &Batches, caller: Caller, site: Arc<Site>, explorer: Arc<Explorer>) -> Self {
         let loaders = Loaders::new(domain, batches);
-        Self { loaders, domain: domain.clone(), caller, site, explorer, signed_in: OnceLock::new(), renewed: OnceLock::new() }
+        Self {
+            loaders,
+            domain: domain.clone(),
+            caller,
+            site,
+            explorer,
+            one_at_a_time: tokio::sync::Mutex::default(),
+            signed_in: OnceLock::new(),
+            renewed: OnceLock::new(),
+        }
     }
 }
 

@@ -1,9 +1,14 @@
 //! Downloads of products' OpenAPI documents.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    io::{self, Read},
+    net::IpAddr,
+    sync::Arc,
+};
 
 use axum::{
     Extension,
+    body::Body,
     extract::{Path, State},
     http::{
         HeaderMap, HeaderName, HeaderValue, StatusCode,
@@ -11,12 +16,14 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use domain::{
     Domain, DomainError, Result,
-    documents::unpack,
+    documents::Unpacker,
     read::specs::{self, DownloadRequest},
     rules::openapi::Format,
 };
+use futures_util::{Stream, stream};
 
 use crate::{
     auth,
@@ -81,9 +88,36 @@ fn content_type(format: Format) -> &'static str {
     }
 }
 
-async fn body(domain: &Domain, download: specs::Download, gzip: bool) -> Result<Vec<u8>> {
+async fn body(domain: &Domain, download: specs::Download, gzip: bool) -> Result<Body> {
     let packed: Arc<Vec<u8>> = download.body(domain).await?;
-    if gzip { Ok(packed.to_vec()) } else { unpack(&packed).map(String::into_bytes) }
+    let packed = Bytes::from_owner(Packed(packed));
+    Ok(if gzip { Body::from(packed) } else { Body::from_stream(unpacked(packed)) })
+}
+
+/// What is kept, and sent from there to however many read it.
+struct Packed(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Packed {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// The text piece by piece, as fast as it is read: nobody is given a copy of all of it.
+fn unpacked(packed: Bytes) -> impl Stream<Item = io::Result<Bytes>> {
+    const PIECE: usize = 64 << 10;
+    let mut reader = Unpacker::new(packed);
+    stream::iter(std::iter::from_fn(move || {
+        let mut piece = vec![0; PIECE];
+        match reader.read(&mut piece) {
+            Ok(0) => None,
+            Ok(read) => {
+                piece.truncate(read);
+                Some(Ok(piece.into()))
+            }
+            Err(error) => Some(Err(error)),
+        }
+    }))
 }
 
 fn set(response: &mut Response, name: HeaderName, value: &str) {

@@ -1,5 +1,7 @@
 //! The operations of products, in the order of their documents.
 
+use std::{sync::Arc, time::Duration};
+
 use entities::{
     endpoint,
     enums::{EndpointStatus, SpecStatus},
@@ -7,14 +9,16 @@ use entities::{
     spec_version,
 };
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select};
-use serde_json::Value;
 
 use super::{
     catalog,
     page::{Page, PageRequest},
     search, specs,
 };
-use crate::{Actor, Domain, DomainError, ProblemCode, Result, rules::visibility::Onlooker};
+use crate::{
+    Actor, Domain, DomainError, ProblemCode, Result,
+    rules::{openapi::Untold, visibility::Onlooker},
+};
 
 /// What the actor may see of a product's endpoints: the served versions', and drafts for staff only.
 fn shown(actor: &Actor, list: Select<endpoint::Entity>) -> Select<endpoint::Entity> {
@@ -125,11 +129,39 @@ pub async fn endpoint(ctx: &Domain, actor: &Actor, id: EndpointId) -> Result<Opt
     Ok(is_served.then_some(found))
 }
 
+/// What resolving one operation may take.
+const TIME: Duration = Duration::from_secs(5);
+/// Bytes of an operation as its document writes it.
+const MAX_WRITTEN: usize = 8 << 20;
+
 /// The OpenAPI operation object behind an endpoint that the actor was found to see, references resolved as far as
-/// [`crate::rules::openapi::Document::operation`] does.
-pub async fn operation(ctx: &Domain, endpoint: &endpoint::Model) -> Result<Value> {
+/// [`crate::rules::openapi::Document::operation`] does: as JSON, made once and kept for a while.
+pub async fn operation(ctx: &Domain, endpoint: &endpoint::Model) -> Result<Arc<str>> {
+    if let Some(text) = ctx.documents.operation(endpoint.id) {
+        return Ok(text);
+    }
+    let turn = ctx.documents.turn_of_the_portal().await;
+    if let Some(text) = ctx.documents.operation(endpoint.id) {
+        return Ok(text);
+    }
     let document = specs::document(ctx, endpoint.spec_id).await?;
-    document
-        .operation(&endpoint.document_path, &endpoint.method)
-        .ok_or_else(|| DomainError::internal("an endpoint's operation is missing in its document"))
+    let (path, method) = (endpoint.document_path.clone(), endpoint.method.clone());
+    let text = specs::blocking(move || {
+        let _turn = turn;
+        let told = document.operation(&path, &method, MAX_WRITTEN, &specs::lasting(TIME)).map_err(untold)?;
+        Ok(Arc::from(told.to_string()))
+    });
+    let text = text.await?;
+    ctx.documents.keep_operation(endpoint.id, &text);
+    Ok(text)
+}
+
+fn untold(why: Untold) -> DomainError {
+    match why {
+        Untold::Missing => DomainError::internal("an endpoint's operation is missing in its document"),
+        Untold::TooLarge => DomainError::TooMuch("the operation has more than 8 MiB: download the document (downloadUrl)"),
+        Untold::TooLong => {
+            DomainError::TooMuch("resolving the operation's references takes too long: download the document (downloadUrl)")
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Answers of MOCK environments: from documents that are read when they are first asked for, never for other products.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use entities::{
     endpoint,
@@ -8,19 +8,23 @@ use entities::{
 };
 use sea_orm::{EntityTrait, QuerySelect};
 
-use super::specs::{self, blocking};
+use super::specs::{self, blocking, lasting};
 use crate::{
     Domain, DomainError, Result,
     documents::Mocked,
     rules::mock::{Answer, Request, Source, Unanswered},
 };
 
+/// What one answer may take.
+const TIME: Duration = Duration::from_secs(2);
+
 /// Answers a request to an endpoint that the gateway let it through to. It may wait for the database the first time.
 pub async fn answer(ctx: &Domain, endpoint: EndpointId, request: Request) -> Result<Result<Answer, Unanswered>> {
     let mocked = mocked(ctx, endpoint).await?;
     let source = source(ctx, mocked.spec).await?;
-    let _turn = ctx.documents.turn().await;
+    let turn = ctx.documents.turn().await;
     blocking(move || {
+        let (_turn, source) = (turn, source.within(lasting(TIME)));
         let operation = source
             .operation(&mocked.document_path, &mocked.method)
             .ok_or_else(|| DomainError::internal("an endpoint's operation is missing in its document"))?;
@@ -50,8 +54,7 @@ async fn source(ctx: &Domain, spec: SpecVersionId) -> Result<Arc<Source>> {
     if let Some(source) = ctx.documents.source(spec) {
         return Ok(source);
     }
-    // One at a time: many first calls at once would unpack as many copies.
-    let _reading = ctx.documents.reading_source().await;
+    let _reading = ctx.documents.reading_source(spec).await;
     if let Some(source) = ctx.documents.source(spec) {
         return Ok(source);
     }

@@ -15,6 +15,9 @@ use crate::{
     },
 };
 
+/// Bytes of changes, as they are stored, that are told at once: more than one version can have.
+const MAX_TOLD: usize = 32 << 20;
+
 /// Whether changes of drafts are told too.
 pub fn sees_all(actor: &Actor) -> bool {
     catalog::onlooker(actor) == Onlooker::Staff
@@ -22,10 +25,26 @@ pub fn sees_all(actor: &Actor) -> bool {
 
 /// What each of these versions changed of the one before it, breaking changes first. `all`: of drafts too.
 pub async fn of_specs(ctx: &Domain, all: bool, specs: &[SpecVersionId]) -> Result<HashMap<SpecVersionId, Vec<SpecChange>>> {
+    let mut left = MAX_TOLD;
+    each(ctx, all, specs, move |row, drafts| shown(row, drafts, &mut left)).await
+}
+
+/// What is made of the changes of each, one after the other.
+async fn each<T: Send + 'static>(
+    ctx: &Domain,
+    all: bool,
+    specs: &[SpecVersionId],
+    mut make: impl FnMut(&spec_changes::Model, &HashMap<SpecVersionId, Operations>) -> Result<T> + Send + 'static,
+) -> Result<HashMap<SpecVersionId, T>> {
     let stored = spec_changes::Entity::find().filter(spec_changes::Column::SpecId.is_in(specs.iter().map(|id| id.0)));
     let stored = stored.all(&ctx.db).await?;
     let drafts = if all { HashMap::new() } else { drafts(ctx, &stored).await? };
-    blocking(move || stored.into_iter().map(|row| Ok((row.spec_id, shown(&row, &drafts)?))).collect()).await
+    let turn = ctx.documents.turn_of_the_portal().await;
+    let work = move || {
+        let _turn = turn;
+        stored.into_iter().map(|row| Ok((row.spec_id, make(&row, &drafts)?))).collect()
+    };
+    blocking(work).await
 }
 
 /// Whether each of these versions breaks what callers of the one before it do. `all`: counting drafts.
@@ -42,9 +61,8 @@ pub async fn breaking(ctx: &Domain, all: bool, specs: &[SpecVersionId]) -> Resul
     let broken: Vec<_> = found.iter().filter(|(_, breaking)| **breaking).map(|(id, _)| *id).collect();
     // What breaks may be a draft's: only the changes themselves tell.
     if !all && !broken.is_empty() {
-        for (id, changes) in of_specs(ctx, false, &broken).await? {
-            found.insert(id, changes.iter().any(|change| change.breaking));
-        }
+        let breaks = |row: &_, drafts: &_| Ok(shown(row, drafts, &mut { MAX_TOLD })?.iter().any(|change| change.breaking));
+        found.extend(each(ctx, false, &broken, breaks).await?);
     }
     Ok(found)
 }
@@ -70,8 +88,13 @@ async fn drafts(ctx: &Domain, stored: &[spec_changes::Model]) -> Result<HashMap<
     Ok(drafts)
 }
 
-fn shown(row: &spec_changes::Model, drafts: &HashMap<SpecVersionId, Operations>) -> Result<Vec<SpecChange>> {
-    let mut changes: Vec<SpecChange> = serde_json::from_str(&unpack(&row.body)?).map_err(DomainError::internal)?;
+/// `left`: bytes that may still be unpacked.
+fn shown(row: &spec_changes::Model, drafts: &HashMap<SpecVersionId, Operations>, left: &mut usize) -> Result<Vec<SpecChange>> {
+    let text = unpack(&row.body)?;
+    *left = left
+        .checked_sub(text.len())
+        .ok_or(DomainError::TooMuch("these are too many changes: ask for those of fewer versions at once"))?;
+    let mut changes: Vec<SpecChange> = serde_json::from_str(&text).map_err(DomainError::internal)?;
     let hidden: Vec<&Operations> =
         [Some(row.spec_id), row.previous_id].iter().flatten().filter_map(|id| drafts.get(id)).collect();
     if !hidden.is_empty() {

@@ -1,6 +1,9 @@
 //! Versions of documents, and documents as they are downloaded.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use entities::{
     endpoint,
@@ -20,6 +23,7 @@ use crate::{
     keyring::sha256,
     rules::{
         openapi::{Document, Format, Hidden},
+        patience::Patience,
         visibility::Onlooker,
     },
 };
@@ -36,8 +40,12 @@ pub async fn spec(ctx: &Domain, actor: &Actor, id: SpecVersionId) -> Result<Opti
     Ok(catalog::product(ctx, actor, found.product_id).await?.map(|_| found))
 }
 
-/// A version's document with its index; unpacked once and kept for a while.
+/// A version's document with its index; unpacked once, however many ask for it at a time, and kept for a while.
 pub(crate) async fn document(ctx: &Domain, spec: SpecVersionId) -> Result<Arc<Document>> {
+    if let Some(document) = ctx.documents.get(spec) {
+        return Ok(document);
+    }
+    let _reading = ctx.documents.reading(spec).await;
     if let Some(document) = ctx.documents.get(spec) {
         return Ok(document);
     }
@@ -94,8 +102,14 @@ impl Download {
         if let Some(body) = ctx.documents.download(&self.tag) {
             return Ok(body);
         }
+        let _writing = ctx.documents.writing(&self.tag).await;
+        if let Some(body) = ctx.documents.download(&self.tag) {
+            return Ok(body);
+        }
+        let turn = ctx.documents.turn_of_the_portal().await;
         let document = document(ctx, self.spec).await?;
         let make = move || {
+            let _turn = turn;
             let text = document.render(&self.server, &self.hidden, self.format).map_err(DomainError::internal)?;
             Ok((self.tag, Arc::new(pack(&text)?)))
         };
@@ -138,4 +152,10 @@ fn tag(spec: &spec_version::Model, format: Format, server: &str, hidden: &Hidden
 /// Work that would keep other requests waiting.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(DomainError::internal)?
+}
+
+/// From now on, by the clock of the machine: it bounds work, and decides nothing else.
+pub(crate) fn lasting(time: Duration) -> Patience {
+    let until = Instant::now() + time;
+    Patience::until(move || Instant::now() >= until)
 }

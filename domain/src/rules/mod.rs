@@ -33,6 +33,7 @@ pub mod onboarding;
 pub mod openapi;
 pub mod outgoing;
 pub mod path;
+pub mod patience;
 pub mod person;
 pub mod pipeline;
 pub mod plan;

@@ -4,6 +4,7 @@ use async_graphql::{EmptySubscription, Object, Schema};
 use serde_json::json;
 
 use super::*;
+use crate::graphql::{allowance::Counted, json_text::JsonText};
 
 struct Query;
 struct Mutation;
@@ -19,6 +20,32 @@ impl Query {
     async fn never(&self) -> Option<i32> {
         std::future::pending().await
     }
+    async fn text(&self, length: usize) -> String {
+        "a".repeat(length)
+    }
+    async fn json(&self, length: usize) -> JsonText {
+        JsonText(format!("[{}1]", "1,".repeat(length)).into())
+    }
+    async fn rows(&self) -> Vec<Row> {
+        (0..2_000).map(|_| Row).collect()
+    }
+}
+
+struct Row;
+
+#[Object]
+impl Row {
+    async fn one(&self) -> i32 {
+        1
+    }
+    async fn fails(&self) -> async_graphql::Result<Option<i32>> {
+        Err("no".into())
+    }
+    /// Work for a core, in which nothing waits.
+    async fn works(&self) -> i32 {
+        std::thread::sleep(Duration::from_millis(2));
+        1
+    }
 }
 
 #[Object]
@@ -26,16 +53,30 @@ impl Mutation {
     async fn act(&self) -> i32 {
         1
     }
+    async fn rows(&self) -> Option<Vec<Row>> {
+        Some((0..2_000).map(|_| Row).collect())
+    }
+    async fn text(&self, length: usize) -> Option<String> {
+        Some("a".repeat(length))
+    }
 }
 
 fn engine(introspection: bool) -> Engine<Schema<Query, Mutation, EmptySubscription>> {
-    let schema = Schema::new(Query, Mutation, EmptySubscription);
+    let schema = Schema::build(Query, Mutation, EmptySubscription).extension(Counted).finish();
     let sdl = schema.sdl();
     Engine::new(schema, &sdl, introspection, Duration::from_millis(50))
 }
 
 async fn ask(parameters: serde_json::Value) -> Answer {
-    let engine = engine(true);
+    ask_of(&engine(true), parameters).await
+}
+
+/// Without hurry.
+async fn ask_at_leisure(parameters: serde_json::Value) -> Answer {
+    ask_of(&Engine { time_limit: Duration::from_secs(60), ..engine(true) }, parameters).await
+}
+
+async fn ask_of(engine: &Engine<Schema<Query, Mutation, EmptySubscription>>, parameters: serde_json::Value) -> Answer {
     let serde_json::Value::Object(mut fields) = parameters else { panic!("an object") };
     let parameters = Parameters {
         query: fields["query"].as_str().unwrap().to_owned(),
@@ -148,4 +189,60 @@ async fn hostile_documents_cost_little() {
         assert!(took < Duration::from_secs(1), "{name} took {took:?}");
         assert_ne!(answer.outcome, Outcome::Failed, "{name}");
     }
+}
+
+fn codes(answer: &Answer) -> Vec<serde_json::Value> {
+    answer.errors.iter().map(|error| serde_json::to_value(error).unwrap()["extensions"]["code"].clone()).collect()
+}
+
+#[tokio::test]
+async fn an_answer_has_so_many_bytes_and_no_more() {
+    let name = "n".repeat(6_000);
+    for (query, fine) in [
+        ("{ text(length: 10000000) }".to_owned(), true),
+        ("{ text(length: 10500000) }".to_owned(), false),
+        // Each of these alone would fit.
+        ("{ a: text(length: 6000000) b: text(length: 6000000) }".to_owned(), false),
+        ("{ a: json(length: 3000000) b: json(length: 3000000) }".to_owned(), false),
+        // Keys are written as often as there are rows, and so are the paths of errors.
+        (format!("{{ rows {{ {name}: one }} }}"), false),
+        (format!("{{ rows {{ {name}: __typename }} }}"), false),
+        (format!("{{ {name}: rows {{ fails }} }}"), false),
+        ("{ rows { one fails } }".to_owned(), true),
+    ] {
+        let answer = ask_at_leisure(json!({ "query": query })).await;
+        let expected = if fine { Outcome::Executed } else { Outcome::TooMuch };
+        assert_eq!(answer.outcome, expected, "{:.60}", query);
+        assert_eq!((answer.data.is_some(), fine || codes(&answer) == ["RATE_LIMITED"]), (fine, true), "{:.60}", query);
+    }
+}
+
+#[tokio::test]
+async fn what_a_mutation_did_is_told_though_the_rest_is_too_much() {
+    let query = "mutation { first: text(length: 4) large: text(length: 11000000) last: act }";
+    let answer = ask_at_leisure(json!({ "query": query })).await;
+    assert_eq!(answer.outcome, Outcome::Executed);
+    assert!(codes(&answer).iter().all(|code| code == "RATE_LIMITED") && codes(&answer).len() == 3, "{:?}", codes(&answer));
+    // `last` cannot be null: the null moves up.
+    assert_eq!(answer.data, Some(Value::Null));
+    let answer = ask_at_leisure(json!({ "query": query.replace("last: act", "") })).await;
+    assert_eq!(serde_json::to_value(&answer).unwrap()["data"], json!({ "first": "aaaa", "large": null }));
+    let name = "n".repeat(12_000);
+    let answer = ask_at_leisure(json!({ "query": format!("mutation {{ rows {{ {name}: one }} }}") })).await;
+    assert_eq!(serde_json::to_value(&answer).unwrap()["data"], json!({ "rows": null }));
+}
+
+#[tokio::test]
+async fn work_for_a_core_ends_with_the_time() {
+    let clock = Instant::now();
+    let answer = ask(json!({ "query": "{ rows { works } }" })).await;
+    assert_eq!((answer.outcome, codes(&answer)), (Outcome::TimedOut, vec![json!("UNAVAILABLE")]));
+    // All of it would take four seconds.
+    assert!(clock.elapsed() < Duration::from_secs(3), "{:?}", clock.elapsed());
+}
+
+#[tokio::test]
+async fn json_is_written_as_it_stands() {
+    let answer = ask_at_leisure(json!({ "query": "{ json(length: 2) }" })).await;
+    assert_eq!(serde_json::to_string(&answer).unwrap(), r#"{"data":{"json":[1,1,1]}}"#);
 }

@@ -10,6 +10,26 @@ use async_graphql::{
 use super::{MAX_COST, MAX_DEPTH, MAX_DIRECTIVES, MAX_INTROSPECTION_DEPTH, MAX_LEVELS, MAX_ROOTS, MAX_SELECTIONS, Refusal};
 use crate::graphql::shape::{FieldShape, INTROSPECTION_ROOTS, Shape};
 
+/// What is read, walked or computed for one value of a field, as so many plain fields. Others count as one.
+pub const PRICES: [(&str, &str, u64); 12] = [
+    ("Endpoint", "operation", 200),
+    ("Endpoint", "callable", 50),
+    ("SpecVersion", "changes", 200),
+    ("SpecVersion", "breaking", 20),
+    ("Pipeline", "evidence", 100),
+    ("Submission", "evidence", 100),
+    ("Profile", "sampleRequest", 10),
+    ("IssuedSecret", "sampleRequest", 10),
+    ("Query", "decision", 100),
+    ("Provider", "explainAccess", 100),
+    ("Provider", "accessOn", 1_000),
+    ("Provider", "auditVerification", 20_000),
+];
+
+fn price(parent: &str, field: &str) -> u64 {
+    PRICES.iter().find(|(ty, name, _)| *ty == parent && *name == field).map_or(1, |(_, _, price)| *price)
+}
+
 /// A list without page sizes is taken to have this many entries.
 const PLAIN_LIST: u64 = 10;
 
@@ -103,7 +123,7 @@ fn within(size: &Size) -> Result<(), Refusal> {
     }
     if size.cost > MAX_COST {
         let message = format!(
-            "the answer could have {} fields, at most {MAX_COST} are taken: ask for smaller pages (first, last) or fewer fields",
+            "the answer could count as {} fields, at most {MAX_COST} are taken: ask for smaller pages (first, last) or fewer fields",
             size.cost
         );
         return Err(Refusal::over("cost", MAX_COST, message));
@@ -156,7 +176,8 @@ impl<'a> Measure<'a> {
             self.set(below, &field.selection_set.node, level + 1)?
         };
         let entries = shape.map_or(1, |shape| self.entries(parent, field, shape));
-        let cost = inner.cost.saturating_mul(entries).saturating_add(1);
+        let own = parent.map_or(1, |parent| price(parent, &field.name.node));
+        let cost = inner.cost.saturating_mul(entries).saturating_add(own);
         let size =
             Size { selections: inner.selections, depth: inner.depth + 1, levels: inner.levels + 1, fields: 1, cost, ..inner };
         if INTROSPECTION_ROOTS.contains(&field.name.node.as_str()) {

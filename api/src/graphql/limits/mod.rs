@@ -28,7 +28,8 @@ pub const MAX_LEVELS: usize = 30;
 pub const MAX_ROOTS: usize = 30;
 /// Directives on one field, fragment, variable or operation.
 pub const MAX_DIRECTIVES: usize = 5;
-/// Fields in the answer at most: each connection counts its page size times what is selected of a row.
+/// Fields in the answer at most: each connection counts its page size times what is selected of a row, and what takes work
+/// counts as several ([`measure::PRICES`]).
 pub const MAX_COST: u64 = 100_000;
 /// How often the cost of the query that tools send is allowed for introspection.
 const INTROSPECTION_ALLOWANCE: u64 = 2;

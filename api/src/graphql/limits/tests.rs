@@ -118,3 +118,23 @@ fn a_mutation_runs_no_field_twice() {
     ));
     assert!(!twice("mutation { rename(slug: \"a\", name: \"b\") { name } b: rename(slug: \"a\", name: \"b\") { name } }"));
 }
+
+#[test]
+fn what_takes_work_has_a_price() {
+    let shape = Shape::of(&crate::graphql::sdl());
+    for (ty, field, price) in measure::PRICES {
+        assert!(shape.field(ty, field).is_some() && price > 1, "there is no {ty}.{field}");
+    }
+    let limit = |text: &str| {
+        let document = parse(text).unwrap();
+        let refused = check(&document, &shape, introspection_budget(&shape), &Variables::default()).err();
+        refused.and_then(|refusal| refusal.limit).map_or("", |(limit, _)| limit)
+    };
+    let operations = |aliases: usize| {
+        let one = |i: usize| format!("p{i}: product(slug: \"a\") {{ endpoints(first: 100) {{ nodes {{ operation }} }} }} ");
+        format!("{{ {} }}", (0..aliases).map(one).collect::<String>())
+    };
+    assert_eq!([1, 4, 5].map(|aliases| limit(&operations(aliases))), ["", "", "cost"]);
+    assert_eq!(limit("{ products(first: 100) { nodes { currentSpec { changes { text } } } } }"), "");
+    assert_eq!(limit("{ products(first: 100) { nodes { specs(first: 100) { nodes { breaking } } } } }"), "cost");
+}

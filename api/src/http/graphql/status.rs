@@ -4,7 +4,7 @@
 use axum::http::StatusCode;
 
 use crate::{
-    error::{BAD_USER_INPUT, FORBIDDEN, INTERNAL, UNAVAILABLE},
+    error::{BAD_USER_INPUT, FORBIDDEN, INTERNAL, RATE_LIMITED, UNAVAILABLE},
     graphql::engine::Outcome,
 };
 
@@ -70,6 +70,7 @@ pub fn of_outcome(outcome: Outcome, media: Media) -> (StatusCode, &'static str) 
         (Outcome::Executed, _) => (StatusCode::OK, ""),
         (Outcome::Refused, Media::Json) => (StatusCode::OK, BAD_USER_INPUT),
         (Outcome::Refused, Media::GraphqlResponse) => (StatusCode::BAD_REQUEST, BAD_USER_INPUT),
+        (Outcome::TooMuch, _) => (StatusCode::TOO_MANY_REQUESTS, RATE_LIMITED),
         (Outcome::TimedOut, _) => (StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE),
         (Outcome::Failed, _) => (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL),
     }
@@ -95,7 +96,7 @@ mod tests {
             let (status, code) = of_unread(unread);
             table += &format!("{unread:?} {} {code}\n", status.as_u16());
         }
-        for outcome in [Outcome::Executed, Outcome::Refused, Outcome::TimedOut, Outcome::Failed] {
+        for outcome in [Outcome::Executed, Outcome::Refused, Outcome::TooMuch, Outcome::TimedOut, Outcome::Failed] {
             let [(json, code), (own, _)] = [Media::Json, Media::GraphqlResponse].map(|media| of_outcome(outcome, media));
             table += &format!("{outcome:?} {}|{} {code}\n", json.as_u16(), own.as_u16());
         }
@@ -110,6 +111,7 @@ mod tests {
         TooLarge 413 BAD_USER_INPUT
         Executed 200|200 
         Refused 200|400 BAD_USER_INPUT
+        TooMuch 429|429 RATE_LIMITED
         TimedOut 503|503 UNAVAILABLE
         Failed 500|500 INTERNAL
         ");

@@ -1,20 +1,23 @@
 //! A version beside the others of its product: what it changed of the one before it, and that no two answer the same calls.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use entities::{endpoint, id::SpecVersionId, spec_changes, spec_version::Model};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use super::{of_product, pack};
 use crate::{
-    Domain, DomainError, Result, Tx,
-    read::specs::{blocking, document},
+    Domain, DomainError, ProblemCode, Result, Tx,
+    read::specs::{blocking, document, lasting},
     rules::{
         openapi::Document,
         spec_changes::compare,
         spec_version::{self as versions, Route, Version},
     },
 };
+
+/// What one comparison may take.
+const TIME: Duration = Duration::from_secs(10);
 
 /// The changes of a version, ready to be stored with it.
 pub struct Comparison {
@@ -31,12 +34,21 @@ pub async fn of(ctx: &Domain, new: &Model, read: &Arc<Document>) -> Result<Compa
     };
     let (old, new) = (document(ctx, previous).await?, Arc::clone(read));
     blocking(move || {
-        let changes = compare(&old, &new);
+        let changes = compare(&old, &new, &lasting(TIME)).ok_or_else(too_long)?;
         let breaking = changes.iter().any(|change| change.breaking);
         let text = serde_json::to_string(&changes).map_err(DomainError::internal)?;
         Ok(Comparison { previous: Some(previous), breaking, body: pack(&text)? })
     })
     .await
+}
+
+fn too_long() -> DomainError {
+    let message = format!(
+        "comparing it with the version before takes longer than {} s: publish it under a path prefix of its own, or retire that \
+         version first",
+        TIME.as_secs()
+    );
+    DomainError::refused(ProblemCode::Invalid, "document", message)
 }
 
 impl Comparison {

@@ -1,10 +1,15 @@
 //! Whether a value is what a schema asks for: JSON Schema as OpenAPI 3.0 and 3.1 use it. References that lead nowhere, anchors and
 //! `unevaluated…` are let through. What is said of a value never shows the value.
 
+use std::collections::HashSet;
+
 use regex::Regex;
 use serde_json::{Map, Number, Value};
 
-use super::{format, source::Source};
+use super::{
+    format,
+    source::{Source, reference},
+};
 use crate::rules::openapi::At;
 
 /// Schemas that are looked at for one value; a value that needs more is refused, as its sender chose its size.
@@ -35,16 +40,7 @@ pub struct Fault {
 
 /// What is wrong with a value, the first few faults of it.
 pub fn faults(source: &Source, direction: Direction, schema: &Value, value: &Value) -> Vec<Fault> {
-    let mut check = Check {
-        source,
-        direction,
-        steps: MAX_STEPS,
-        depth: 0,
-        quiet: 0,
-        exhausted: false,
-        left_out: Vec::new(),
-        faults: Vec::new(),
-    };
+    let mut check = Check::new(source, direction, 0);
     let fine = check.schema(schema, value, &At::root());
     if check.exhausted {
         return vec![Fault { pointer: String::new(), message: "is too complex to be checked".to_owned(), of_type: false }];
@@ -54,31 +50,13 @@ pub fn faults(source: &Source, direction: Direction, schema: &Value, value: &Val
 }
 
 pub fn fits(source: &Source, direction: Direction, schema: &Value, value: &Value) -> bool {
-    let mut check = Check {
-        source,
-        direction,
-        steps: MAX_STEPS,
-        depth: 0,
-        quiet: 1,
-        exhausted: false,
-        left_out: Vec::new(),
-        faults: Vec::new(),
-    };
+    let mut check = Check::new(source, direction, 1);
     check.schema(schema, value, &At::root()) && !check.exhausted
 }
 
 /// [`fits`] for a schema's map.
 pub fn fits_map(source: &Source, direction: Direction, schema: &Map<String, Value>, value: &Value) -> bool {
-    let mut check = Check {
-        source,
-        direction,
-        steps: MAX_STEPS,
-        depth: 0,
-        quiet: 1,
-        exhausted: false,
-        left_out: Vec::new(),
-        faults: Vec::new(),
-    };
+    let mut check = Check::new(source, direction, 1);
     check.map(schema, value, &At::root()) && !check.exhausted
 }
 
@@ -86,17 +64,26 @@ struct Check<'s> {
     source: &'s Source,
     direction: Direction,
     steps: usize,
+    /// Parts that may still be looked into for what is left out.
+    looks: usize,
     depth: usize,
     /// Above 0 where only the verdict counts, which then comes with the first fault.
     quiet: usize,
     exhausted: bool,
     /// Of the objects on the way whose schema is in parts: where each is, and the properties that some part leaves out in this
     /// direction. Another part may ask for them.
-    left_out: Vec<(String, Vec<String>)>,
+    left_out: Vec<(String, HashSet<String>)>,
     faults: Vec<Fault>,
 }
 
 type Keywords = Map<String, Value>;
+
+impl<'s> Check<'s> {
+    fn new(source: &'s Source, direction: Direction, quiet: usize) -> Self {
+        let (steps, looks) = (MAX_STEPS, MAX_STEPS);
+        Self { source, direction, steps, looks, depth: 0, quiet, exhausted: false, left_out: Vec::new(), faults: Vec::new() }
+    }
+}
 
 impl Check<'_> {
     fn schema(&mut self, schema: &Value, value: &Value, at: &At<'_>) -> bool {
@@ -108,7 +95,7 @@ impl Check<'_> {
     }
 
     fn map(&mut self, map: &Keywords, value: &Value, at: &At<'_>) -> bool {
-        if self.steps == 0 || self.depth == MAX_DEPTH {
+        if self.steps == 0 || self.depth == MAX_DEPTH || self.source.patience().ends() {
             self.exhausted = true;
             return false;
         }
@@ -128,8 +115,11 @@ impl Check<'_> {
         if !value.is_object() || !map.contains_key("allOf") {
             return false;
         }
-        let mut names = Vec::new();
-        gather_left_out(self.source, self.direction, map, PARTS_DEEP, &mut names);
+        let mut found = LeftOut { seen: HashSet::new(), names: HashSet::new(), looks: self.looks };
+        found.gather(self.source, self.direction, map, PARTS_DEEP);
+        self.looks = found.looks;
+        self.exhausted |= found.looks == 0;
+        let names = found.names;
         let some = !names.is_empty();
         if some {
             self.left_out.push((at.to_string(), names));
@@ -138,7 +128,7 @@ impl Check<'_> {
     }
 
     fn is_left_out_here(&self, name: &str, at: &At<'_>) -> bool {
-        let here = self.left_out.iter().filter(|(_, names)| names.iter().any(|left_out| left_out == name));
+        let here = self.left_out.iter().filter(|(_, names)| names.contains(name));
         here.into_iter().any(|(pointer, _)| *pointer == at.to_string())
     }
 
@@ -438,21 +428,34 @@ impl Check<'_> {
     }
 }
 
-/// Whether a property does not go this way.
 /// The properties that are left out by a schema or one of its parts.
-fn gather_left_out(source: &Source, direction: Direction, map: &Keywords, deep: usize, names: &mut Vec<String>) {
-    let properties = map.get("properties").and_then(Value::as_object).into_iter().flatten();
-    names.extend(properties.filter(|(_, p)| is_left_out(source, direction, p)).map(|(name, _)| name.clone()));
-    if deep == 0 {
-        return;
-    }
-    for part in map.get("allOf").and_then(Value::as_array).into_iter().flatten() {
-        if let Some(map) = source.resolved(part).as_deref().and_then(Value::as_object) {
-            gather_left_out(source, direction, map, deep - 1, names);
+struct LeftOut {
+    /// The references that were followed: each is once, however many parts come together in it.
+    seen: HashSet<String>,
+    names: HashSet<String>,
+    looks: usize,
+}
+
+impl LeftOut {
+    fn gather(&mut self, source: &Source, direction: Direction, map: &Keywords, deep: usize) {
+        let properties = map.get("properties").and_then(Value::as_object).into_iter().flatten();
+        self.names.extend(properties.filter(|(_, p)| is_left_out(source, direction, p)).map(|(name, _)| name.clone()));
+        for part in map.get("allOf").and_then(Value::as_array).into_iter().flatten() {
+            if deep == 0 || self.looks == 0 {
+                return;
+            }
+            self.looks -= 1;
+            if reference(part).is_some_and(|reference| !self.seen.insert(reference.to_owned())) {
+                continue;
+            }
+            if let Some(map) = source.resolved(part).as_deref().and_then(Value::as_object) {
+                self.gather(source, direction, map, deep - 1);
+            }
         }
     }
 }
 
+/// Whether a property does not go this way.
 pub fn is_left_out(source: &Source, direction: Direction, schema: &Value) -> bool {
     let flag = match direction {
         Direction::Request => "readOnly",
@@ -547,7 +550,8 @@ fn has_doubles(list: &[Value]) -> bool {
     texts.windows(2).any(|pair| pair[0] == pair[1])
 }
 
-fn canonical(value: &Value) -> String {
+/// The same for all that [`same`] takes for one.
+pub fn canonical(value: &Value) -> String {
     match value {
         Value::Number(number) => number.as_f64().map_or_else(|| number.to_string(), |f| f.to_string()),
         Value::Array(list) => format!("[{}]", list.iter().map(canonical).collect::<Vec<_>>().join(",")),

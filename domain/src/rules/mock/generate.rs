@@ -4,10 +4,12 @@ mod number;
 mod object;
 mod text;
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::{
-    check::{Direction, count, fits, fits_map, is_set, types},
+    check::{Direction, canonical, count, fits, fits_map, is_set, types},
     merge::{asks_nothing, merge, takes_null},
     random::Random,
     source::Source,
@@ -76,7 +78,7 @@ impl Maker<'_> {
     }
 
     fn map(&mut self, map: &Keywords) -> Option<Value> {
-        if self.steps == 0 || self.depth == MAX_DEPTH {
+        if self.steps == 0 || self.depth == MAX_DEPTH || self.source.patience().ends() {
             return None;
         }
         self.steps -= 1;
@@ -152,7 +154,10 @@ impl Maker<'_> {
             return Some(constant.clone());
         }
         if let Some(Value::Array(list)) = map.get("enum") {
-            let fitting: Vec<&Value> = list.iter().filter(fine).collect();
+            // Each is one of the list: only the rest of the schema has to be asked.
+            let mut rest = map.clone();
+            rest.remove("enum");
+            let fitting: Vec<&Value> = list.iter().filter(|value| fits_map(source, direction, &rest, value)).collect();
             let telling: Vec<&Value> = fitting.iter().copied().filter(|value| !value.is_null()).collect();
             let choice = if telling.is_empty() { fitting } else { telling };
             return choice.get(self.random.index(choice.len())).map(|value| Value::clone(value));
@@ -280,7 +285,7 @@ impl Maker<'_> {
         let first = map.get("prefixItems").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let wanted = if self.lean { wanted } else { wanted.max(first.len()).min(most) };
         let (others, unique) = (map.get("items").unwrap_or(&Value::Bool(true)), is_set(map, "uniqueItems"));
-        let (mut list, mut tries) = (Vec::new(), 0);
+        let (mut list, mut tries, mut there) = (Vec::new(), 0, HashSet::new());
         if least > MAX_ITEMS {
             return None;
         }
@@ -288,7 +293,7 @@ impl Maker<'_> {
         while list.len() < wanted && tries < 4 * wanted + 16 {
             tries += 1;
             let Some(item) = self.schema(first.get(list.len()).unwrap_or(others)) else { break };
-            if !unique || !list.iter().any(|there| super::check::same(there, &item)) {
+            if !unique || there.insert(canonical(&item)) {
                 list.push(item);
             }
         }

@@ -1,8 +1,10 @@
 //! Two schemas as one that asks for what both do, as far as that can be said in one; the rest is found out by checking.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value, json};
 
-use super::check::{is_set, same};
+use super::check::{canonical, is_set, same};
 
 type Keywords = Map<String, Value>;
 
@@ -51,14 +53,15 @@ fn both(key: &str, ours: &Value, theirs: Value) -> Option<Value> {
     match key {
         "type" => types(ours, &theirs),
         "enum" => {
-            let theirs = theirs.as_array()?;
-            let common: Vec<Value> = ours.as_array()?.iter().filter(|a| theirs.iter().any(|b| same(a, b))).cloned().collect();
+            let theirs: HashSet<String> = theirs.as_array()?.iter().map(canonical).collect();
+            let common: Vec<Value> = ours.as_array()?.iter().filter(|a| theirs.contains(&canonical(a))).cloned().collect();
             (!common.is_empty()).then_some(Value::Array(common))
         }
         "const" => same(ours, &theirs).then_some(theirs),
         "required" | "allOf" => {
             let mut list = ours.as_array()?.clone();
-            list.extend(theirs.as_array()?.iter().filter(|each| !list.contains(each)).cloned().collect::<Vec<_>>());
+            let there: HashSet<String> = list.iter().map(Value::to_string).collect();
+            list.extend(theirs.as_array()?.iter().filter(|each| !there.contains(&each.to_string())).cloned());
             Some(Value::Array(list))
         }
         "properties" | "patternProperties" | "$defs" => {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::source::Source;
+use super::source::{Found, Source};
 use crate::rules::openapi::drop_overridden;
 
 #[derive(Debug, Default)]
@@ -80,7 +80,7 @@ impl Operation {
     pub fn read(source: &Source, written: &Value) -> Self {
         let list = written.get("parameters").and_then(Value::as_array);
         let mut parameters: Vec<Value> =
-            list.into_iter().flatten().filter_map(|each| source.resolved(each)).map(std::borrow::Cow::into_owned).collect();
+            list.into_iter().flatten().filter_map(|each| source.resolved(each)).map(Found::into_owned).collect();
         drop_overridden(&mut parameters);
         let body = written
             .get("requestBody")

@@ -44,7 +44,12 @@ pub enum Unanswered {
     Refused(Vec<Violation>),
     /// The document does not say enough; for people.
     NotDescribed(String),
+    /// The document or the request asks for more work than an answer is given; for people.
+    TooMuch(&'static str),
 }
+
+const TOO_MUCH: &str =
+    "making an answer takes too long: give the response an example, or make its schema and the request smaller";
 
 /// Violations that are told at once.
 const MOST_VIOLATIONS: usize = 10;
@@ -52,6 +57,12 @@ const MOST_VIOLATIONS: usize = 10;
 impl Operation {
     /// Answers a request, or says what is wrong with it. `template`: the operation's, with what stands before it in calls.
     pub fn answer(&self, source: &Source, template: &str, request: &Request) -> Result<Answer, Unanswered> {
+        let answered = self.tried(source, template, request);
+        // What was found out after that may be wrong.
+        if source.patience().has_ended() { Err(Unanswered::TooMuch(TOO_MUCH)) } else { answered }
+    }
+
+    fn tried(&self, source: &Source, template: &str, request: &Request) -> Result<Answer, Unanswered> {
         let prefer = Prefer::of(request).map_err(refused)?;
         let mut violations = parameters::violations(source, self, template, request);
         if !violations.is_empty() {

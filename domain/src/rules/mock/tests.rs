@@ -1,6 +1,9 @@
 //! One document, every rule.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 
@@ -9,7 +12,7 @@ use super::{
     check::{faults, fits},
     generate::generate,
 };
-use crate::rules::openapi::Document;
+use crate::rules::{openapi::Document, patience::Patience};
 
 fn source(openapi: &str, mut document: Value) -> Source {
     document["openapi"] = json!(openapi);
@@ -286,6 +289,7 @@ fn refusal(method: &str, request: &Request) -> String {
     match answered(method, request) {
         Ok(answer) => format!("answered {}", answer.status),
         Err(Unanswered::NotDescribed(why)) => format!("not described: {why}"),
+        Err(Unanswered::TooMuch(why)) => why.to_owned(),
         Err(Unanswered::Refused(all)) => all.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
     }
 }
@@ -386,4 +390,59 @@ fn a_request_that_the_document_does_not_allow() {
         "not described: nothing can be made of what is said of application/xml"
     );
     assert_eq!(refusal("DELETE", &request("/v1/things/7", &[], "")), "not described: no response is described");
+}
+
+/// The quickest of a few.
+fn time_of<T>(mut work: impl FnMut() -> T) -> Duration {
+    let mut once = || {
+        let clock = Instant::now();
+        work();
+        clock.elapsed()
+    };
+    (0..5).map(|_| once()).min().unwrap()
+}
+
+#[test]
+fn long_lists_cost_their_length_and_no_square() {
+    let source = schemas("3.1.0", json!({}));
+    let values = |count: usize| (0..count).map(|i| format!("value-{i}")).collect::<Vec<_>>();
+    let enumerated = |count: usize| json!({ "type": "string", "minLength": 3, "enum": values(count) });
+    let both = |count: usize| json!({ "allOf": [enumerated(count), { "enum": values(count) }, { "minLength": 2 }] });
+    let unique = |count: usize| json!({ "type": "array", "uniqueItems": true, "minItems": count / 8, "items": { "type": "object", "required": ["n"], "properties": { "n": { "type": "number" }, "t": { "format": "uuid" } } } });
+    let required = |count: usize| {
+        let properties: serde_json::Map<_, _> = values(count).into_iter().map(|name| (name, json!({ "type": "null" }))).collect();
+        json!({ "type": "object", "properties": properties, "required": values(count) })
+    };
+    let kinds: [(&str, &dyn Fn(usize) -> Value); 4] =
+        [("enum", &enumerated), ("allOf", &both), ("uniqueItems", &unique), ("required", &required)];
+    for (kind, schema) in kinds {
+        let [small, large] = [1_000, 8_000].map(|count| {
+            let schema = schema(count);
+            time_of(|| assert!(made(&source, &schema, 1).is_some(), "{kind} {count}"))
+        });
+        // A square would be 64 times as long.
+        assert!(large < 24 * small.max(Duration::from_micros(200)), "{kind}: {small:?}, {large:?}");
+    }
+}
+
+#[test]
+fn parts_of_parts_are_looked_into_once() {
+    let part = |i: usize| json!({ "allOf": vec![json!({ "$ref": format!("#/components/schemas/P{}", i + 1) }); 30] });
+    let mut parts: serde_json::Map<_, _> = (0..8).map(|i| (format!("P{i}"), part(i))).collect();
+    parts.insert("P8".to_owned(), json!({ "properties": { "a": { "readOnly": true } }, "required": ["a"] }));
+    let source = schemas("3.1.0", Value::Object(parts));
+    // Thirty to the power of eight, if each were followed anew.
+    let told = faults(&source, Direction::Request, &json!({ "$ref": "#/components/schemas/P0" }), &json!({}));
+    assert!(told.len() <= 1, "{told:?}");
+}
+
+#[test]
+fn an_answer_that_takes_too_long_is_given_up() {
+    let source = shop().within(Patience::until(|| true));
+    let operation = source.operation("/things/{id}", "GET").unwrap();
+    let request = Request { method: "GET".to_owned(), path: "/things/1".to_owned(), ..Request::default() };
+    assert!(matches!(operation.answer(&source, "/things/{id}", &request), Err(Unanswered::TooMuch(_))));
+    // The document's, not the answer's: another one goes well.
+    let source = source.within(Patience::until(|| false));
+    assert!(!matches!(operation.answer(&source, "/things/{id}", &request), Err(Unanswered::TooMuch(_))));
 }

@@ -98,6 +98,32 @@ impl Document {
         Some((size, parse))
     }
 
+    /// An operation's text and that of the parameters that it shares with the others of its path.
+    pub(super) fn operation_texts(&self, path: &str, method: &str) -> Option<(&str, Option<&str>)> {
+        let item = |span: Range<usize>| Members::of(&self.text, span).ok();
+        let mut members = item(self.paths.get(path)?)?;
+        if let Some(reference) = members.get("$ref") {
+            let reference: String = serde_json::from_str(self.slice(&reference)).ok()?;
+            members = item(self.place(&steps(&reference)?)?)?;
+        }
+        let text = |key: &str| members.get(key).map(|span| &self.text[span]);
+        Some((text(method)?, text("parameters")))
+    }
+
+    /// Where a value stands that a reference's steps lead to.
+    fn place(&self, steps: &[String]) -> Option<Span> {
+        let (mut span, rest) = match steps {
+            [first, path, rest @ ..] if first == "paths" => (self.paths.get(path)?, rest),
+            [first, section, name, rest @ ..] if first == "components" => (self.section(section)?.get(name)?, rest),
+            [first, rest @ ..] => (self.top.get(first)?, rest),
+            [] => return None,
+        };
+        for step in rest {
+            span = Members::of(&self.text, span).ok()?.get(step)?;
+        }
+        Some(span)
+    }
+
     /// The path item, or the one that it refers to.
     pub(in crate::rules) fn path_item(&self, path: &str) -> Option<Value> {
         let item: Value = serde_json::from_str(&self.text[self.paths.get(path)?]).ok()?;

@@ -18,7 +18,7 @@ pub use fault::{Fault, Place};
 pub use operations::Operation;
 pub use pointer::At;
 pub use render::{Format, Hidden};
-pub use resolve::drop_overridden;
+pub use resolve::{Untold, drop_overridden};
 use serde_json::Value;
 pub use template::shape;
 

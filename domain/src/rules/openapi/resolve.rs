@@ -1,7 +1,7 @@
 //! One operation with its references resolved.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, HashSet},
     rc::Rc,
 };
 
@@ -13,19 +13,41 @@ use super::{
     operations::METHODS,
     references::{holds_names, is_data},
 };
+use crate::rules::patience::Patience;
 
 /// Bytes of JSON that references may add to an operation; beyond it they are left as they are.
 pub const MAX_RESOLVED: usize = 1 << 20;
 
+/// Why an operation is not told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Untold {
+    /// The document has no such operation.
+    Missing,
+    /// As the document writes it, it is larger than this many bytes.
+    TooLarge,
+    /// Patience ended before its references were resolved.
+    TooLong,
+}
+
 impl Document {
     /// The operation object with the parameters of its path item and with references resolved, nearest first. One that
-    /// leads back into itself stays a `$ref`, and so do those that would make it larger than about [`MAX_RESOLVED`].
-    pub fn operation(&self, path: &str, method: &str) -> Option<Value> {
-        let mut resolved = resolve(self, self.operation_as_written(path, method)?);
+    /// leads back into itself stays a `$ref`, and so do those that would make it larger than about [`MAX_RESOLVED`]. `most`:
+    /// bytes that it may have as it is written.
+    pub fn operation(&self, path: &str, method: &str, most: usize, patience: &Patience) -> Result<Value, Untold> {
+        let method = method.to_ascii_lowercase();
+        let (own, shared) = self.operation_texts(path, &method).ok_or(Untold::Missing)?;
+        if own.len() + shared.map_or(0, str::len) > most {
+            return Err(Untold::TooLarge);
+        }
+        let written = self.operation_as_written(path, &method).ok_or(Untold::Missing)?;
+        let mut resolved = resolve(self, written, patience);
+        if patience.has_ended() {
+            return Err(Untold::TooLong);
+        }
         if let Some(Value::Array(parameters)) = resolved.get_mut("parameters") {
             drop_overridden(parameters);
         }
-        Some(resolved)
+        Ok(resolved)
     }
 
     /// The operation object with the parameters of its path item behind its own, references as they stand.
@@ -34,14 +56,14 @@ impl Document {
         if !METHODS.contains(&method.as_str()) && method != "query" {
             return None;
         }
-        let Value::Object(mut item) = self.path_item(path)? else { return None };
-        let mut operation = item.remove(&method).filter(Value::is_object)?;
-        if let (Some(Value::Array(shared)), Value::Object(operation)) = (item.remove("parameters"), &mut operation)
+        let (own, shared) = self.operation_texts(path, &method)?;
+        let Ok(Value::Object(mut operation)) = serde_json::from_str(own) else { return None };
+        if let Some(Ok(Value::Array(shared))) = shared.map(serde_json::from_str)
             && let Value::Array(own) = operation.entry("parameters").or_insert_with(|| Value::Array(Vec::new()))
         {
             own.extend(shared);
         }
-        Some(operation)
+        Some(Value::Object(operation))
     }
 
     /// What a reference leads to, and about how many bytes of JSON that is.
@@ -83,32 +105,53 @@ fn leads_back(chain: &Option<Rc<Chain>>, reference: &str) -> bool {
     false
 }
 
-fn resolve(document: &Document, mut root: Value) -> Value {
+/// What a reference was replaced by, and where it goes: the piece that it was found in, and its place in there.
+struct Piece {
+    value: Value,
+    chain: Option<Rc<Chain>>,
+    /// Levels above it.
+    depth: usize,
+    into: Option<(usize, String)>,
+}
+
+/// Piece by piece, nearest first; put together at the end, so that no way is walked from the top again and again.
+fn resolve(document: &Document, root: Value, patience: &Patience) -> Value {
     let mut budget = MAX_RESOLVED;
     let mut parsed: HashMap<String, Option<Value>> = HashMap::new();
-    let mut queue = VecDeque::from([(String::new(), None::<Rc<Chain>>)]);
-    while let Some((pointer, chain)) = queue.pop_front() {
+    let mut pieces = vec![Piece { value: root, chain: None, depth: 0, into: None }];
+    let mut next = 0;
+    while next < pieces.len() && !patience.has_ended() {
         let mut found = Vec::new();
-        if let Some(value) = root.pointer(&pointer) {
-            collect(value, &pointer, false, &mut found);
-        }
+        collect(&pieces[next].value, "", false, &mut found);
         for (at, reference) in found {
-            if leads_back(&chain, &reference) || at.matches('/').count() > MAX_DEPTH {
+            let (chain, depth) = (&pieces[next].chain, pieces[next].depth + at.matches('/').count());
+            if patience.ends() || leads_back(chain, &reference) || depth > MAX_DEPTH {
                 continue;
             }
             let Some((size, parse)) = document.lookup(&reference) else { continue };
             if size > budget {
                 continue;
             }
-            let Some(target) = parsed.entry(reference.clone()).or_insert_with(parse).clone() else { continue };
             budget -= size;
-            if let Some(place) = root.pointer_mut(&at) {
-                *place = merged(document, std::mem::take(place), target);
-                queue.push_back((at, Some(Rc::new(Chain { reference, before: chain.clone() }))));
+            let Some(target) = parsed.entry(reference.clone()).or_insert_with(parse).clone() else { continue };
+            let Some(hole) = pieces[next].value.pointer(&at).cloned() else { continue };
+            let chain = Some(Rc::new(Chain { reference, before: chain.clone() }));
+            pieces.push(Piece { value: merged(document, hole, target), chain, depth, into: Some((next, at)) });
+        }
+        next += 1;
+    }
+    let mut whole = Value::Null;
+    while let Some(piece) = pieces.pop() {
+        match piece.into {
+            Some((into, at)) => {
+                if let Some(place) = pieces[into].value.pointer_mut(&at) {
+                    *place = piece.value;
+                }
             }
+            None => whole = piece.value,
         }
     }
-    root
+    whole
 }
 
 /// The places of references in a value, without looking into what is data.

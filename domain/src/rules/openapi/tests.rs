@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::rules::patience::Patience;
 
 const PETS: &str = r##"
 openapi: 3.1.0
@@ -254,9 +255,21 @@ fn pets() -> Document {
     Document::index(json).unwrap_or_else(|error| panic!("{error}"))
 }
 
+fn resolved(document: &Document, path: &str, method: &str) -> Result<Value, Untold> {
+    document.operation(path, method, usize::MAX, &Patience::endless())
+}
+
+#[test]
+fn an_operation_that_is_too_much_is_not_told() {
+    let within = |most: usize, patience: &Patience| pets().operation("/pets/{id}", "GET", most, patience).map(|_| ());
+    assert_eq!(within(100, &Patience::endless()), Err(Untold::TooLarge));
+    assert_eq!(within(10_000, &Patience::until(|| true)), Err(Untold::TooLong));
+    assert_eq!(within(10_000, &Patience::until(|| false)), Ok(()));
+}
+
 #[test]
 fn an_operation_is_read_with_its_references_resolved() {
-    let operation = pets().operation("/pets/{id}", "GET").unwrap_or_default();
+    let operation = resolved(&pets(), "/pets/{id}", "GET").unwrap_or_default();
     insta::assert_json_snapshot!(operation, @r##"
     {
       "operationId": "getPet",
@@ -310,9 +323,9 @@ fn an_operation_is_read_with_its_references_resolved() {
       }
     }
     "##);
-    assert_eq!(pets().operation("/pets/{id}", "PUT"), None);
-    assert_eq!(pets().operation("/pets/{id}", "parameters"), None);
-    assert_eq!(pets().operation("/cats", "GET"), None);
+    assert_eq!(resolved(&pets(), "/pets/{id}", "PUT"), Err(Untold::Missing));
+    assert_eq!(resolved(&pets(), "/pets/{id}", "parameters"), Err(Untold::Missing));
+    assert_eq!(resolved(&pets(), "/cats", "GET"), Err(Untold::Missing));
 }
 
 #[test]
@@ -326,7 +339,7 @@ fn what_grows_too_large_stays_a_reference() {
         "paths": { "/a": { "get": { "responses": { "200": { "content": { "x/y": { "schema": { "$ref": "#/components/schemas/S0" } } } } } } } },
     });
     let document = Document::index(document.to_string()).unwrap_or_else(|error| panic!("{error}"));
-    let operation = document.operation("/a", "get").unwrap_or_default();
+    let operation = resolved(&document, "/a", "get").unwrap_or_default();
     let size = operation.to_string().len();
     assert!((resolve::MAX_RESOLVED / 2..2 * resolve::MAX_RESOLVED).contains(&size), "{size}");
     assert_eq!(operation.pointer("/responses/200/content/x~1y/schema/properties/p1/title"), Some(&json!(1)));

@@ -17,7 +17,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::{operation::Operation, schema::Comparison};
-use super::openapi::{Document, methods, shape};
+use super::{
+    openapi::{Document, methods, shape},
+    patience::Patience,
+};
 
 /// More are counted, not listed.
 pub const MAX_CHANGES: usize = 10_000;
@@ -52,13 +55,17 @@ pub fn identity(name: &str) -> String {
     format!("{method} {}", shape(path).unwrap_or_else(|_| path.to_owned()))
 }
 
-/// What changed, breaking changes first, each part in the order of the new document, what is in the old one only last.
-pub fn compare(old: &Document, new: &Document) -> Vec<SpecChange> {
-    let comparison = Comparison::new(old, new);
+/// What changed, breaking changes first, each part in the order of the new document, what is in the old one only last. `None`
+/// where patience ended before all was compared.
+pub fn compare(old: &Document, new: &Document, patience: &Patience) -> Option<Vec<SpecChange>> {
+    let comparison = Comparison::new(old, new, patience);
     let (mut before, after) = (by_shape(old), by_shape(new));
     let mut changes = Vec::new();
     let mut told = HashSet::new();
     for (shape, paths) in new.path_texts().filter_map(|(path, _)| after.get_key_value(&key(path))) {
+        if patience.has_ended() {
+            return None;
+        }
         if !told.insert(shape) {
             continue;
         }
@@ -68,10 +75,13 @@ pub fn compare(old: &Document, new: &Document) -> Vec<SpecChange> {
         }
     }
     for (path, _) in old.path_texts() {
+        if patience.has_ended() {
+            return None;
+        }
         let gone = before.remove(&key(path)).unwrap_or_default();
         calls(&comparison, &gone, &[], &mut changes);
     }
-    limited(changes)
+    (!patience.has_ended()).then(|| limited(changes))
 }
 
 fn key(path: &str) -> String {

@@ -7,7 +7,10 @@ use std::{
 
 use serde_json::Value;
 
-use crate::rules::openapi::{Document, follow, steps};
+use crate::rules::{
+    openapi::{Document, follow, steps},
+    patience::Patience,
+};
 
 /// A chain of references longer than this leads nowhere.
 const MAX_CHAIN: usize = 32;
@@ -21,6 +24,7 @@ pub struct Side<'d> {
     pub ignores_siblings: bool,
     /// By section and name.
     slots: HashMap<&'d str, HashMap<&'d str, Slot<'d>>>,
+    pub patience: Patience,
 }
 
 struct Slot<'d> {
@@ -29,14 +33,14 @@ struct Slot<'d> {
 }
 
 impl<'d> Side<'d> {
-    pub fn of(document: &'d Document) -> Self {
+    pub fn of(document: &'d Document, patience: Patience) -> Self {
         let components = document.component_texts().map(|(section, name, text)| ((section, name), text));
         let paths = document.path_texts().map(|(path, text)| (("paths", path), text));
         let mut slots: HashMap<&str, HashMap<&str, Slot<'_>>> = HashMap::new();
         for ((section, name), text) in components.chain(paths) {
             slots.entry(section).or_default().insert(name, Slot { text, value: OnceCell::new() });
         }
-        Self { document, ignores_siblings: document.openapi().starts_with("3.0"), slots }
+        Self { document, ignores_siblings: document.openapi().starts_with("3.0"), slots, patience }
     }
 
     /// What a reference leads to, through references in between.

@@ -1,7 +1,11 @@
 use serde_json::{Value, json};
 
 use super::{SpecChange, compare};
-use crate::rules::openapi::Document;
+use crate::rules::{openapi::Document, patience::Patience};
+
+fn compared(old: &Document, new: &Document) -> Vec<SpecChange> {
+    compare(old, new, &Patience::endless()).unwrap()
+}
 
 fn document(paths: Value, components: Value, more: Value) -> Document {
     let mut document =
@@ -28,7 +32,7 @@ fn told(old: Value, new: Value, components: [Value; 2]) -> String {
         document(json!({ "/a": { "get": old } }), before, json!({})),
         document(json!({ "/a": { "get": new } }), after, json!({})),
     );
-    shown(&compare(&old, &new)).join("\n").replace(" GET /a: ", " ")
+    shown(&compared(&old, &new)).join("\n").replace(" GET /a: ", " ")
 }
 
 fn operation(old: Value, new: Value) -> String {
@@ -275,7 +279,7 @@ fn operations_come_and_go_whatever_their_parameters_are_called() {
         json!({}),
     );
     assert_eq!(
-        shown(&compare(&old, &new)),
+        shown(&compared(&old, &new)),
         [
             "!- PUT /a/{id}: the operation was removed",
             "!- GET /gone: the operation was removed",
@@ -286,7 +290,7 @@ fn operations_come_and_go_whatever_their_parameters_are_called() {
             "~ GET /old: the operation is no longer deprecated",
         ]
     );
-    assert_eq!(compare(&new, &new), []);
+    assert_eq!(compared(&new, &new), []);
 }
 
 #[test]
@@ -331,7 +335,7 @@ fn parameters() {
         json!({ path: { "get": {}, "parameters": [{ "name": name, "in": "path", "required": true, "schema": { "type": kind } }] } })
     };
     let of = |paths| document(paths, json!({}), json!({}));
-    let found = shown(&compare(&of(item("id", "string")), &of(item("key", "integer"))));
+    let found = shown(&compared(&of(item("id", "string")), &of(item("key", "integer"))));
     assert_eq!(found, ["!~ GET /a/{key}: the path parameter `key` changed its type from string to integer"]);
 }
 
@@ -406,6 +410,13 @@ fn authentication() {
         assert_eq!(told(old.clone(), new.clone(), [schemes(), schemes()]), expected, "{old} -> {new}");
     }
     let of = |security: Value| document(json!({ "/a": { "get": {} } }), schemes(), json!({ "security": security }));
-    let found = shown(&compare(&of(json!([{ "oauth": ["a"] }])), &of(json!([{ "oauth": ["b"] }]))));
+    let found = shown(&compared(&of(json!([{ "oauth": ["a"] }])), &of(json!([{ "oauth": ["b"] }]))));
     assert_eq!(found, ["!~ GET /a: the operation now needs the scope `b`"]);
+}
+
+#[test]
+fn what_takes_too_long_is_not_told() {
+    let of = |name: &str| document(json!({ "/a": { "get": { "operationId": name } } }), json!({}), json!({}));
+    assert_eq!(compare(&of("a"), &of("b"), &Patience::until(|| true)), None);
+    assert_eq!(compare(&of("a"), &of("b"), &Patience::until(|| false)).map(|changes| changes.len()), Some(1));
 }

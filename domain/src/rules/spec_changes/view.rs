@@ -87,7 +87,7 @@ impl<'v> View<'v> {
 
     /// `part`: it is one of several that hold together.
     fn absorb(&mut self, side: &'v Side<'_>, schema: &'v Value, part: bool, way: &mut Way<'v>) {
-        if way.depth == MAX_DEPTH {
+        if way.depth == MAX_DEPTH || side.patience.ends() {
             return;
         }
         way.depth += 1;

@@ -1,5 +1,7 @@
 //! Objects: every property that goes this way, or only those that must be there.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::{Keywords, Maker};
@@ -14,6 +16,7 @@ impl Maker<'_> {
         let properties = map.get("properties").and_then(Value::as_object).unwrap_or(&none);
         let required: Vec<&str> =
             map.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let needed: HashSet<&str> = required.iter().copied().collect();
         let least = count(map, "minProperties").unwrap_or(0);
         let most = count(map, "maxProperties").unwrap_or(usize::MAX);
         let mut made = Map::new();
@@ -22,7 +25,7 @@ impl Maker<'_> {
             if is_left_out(self.source, self.direction, schema) {
                 continue;
             }
-            let must = required.contains(&name.as_str());
+            let must = needed.contains(name.as_str());
             if !must && self.lean {
                 optional.push((name, schema));
                 continue;
@@ -47,8 +50,9 @@ impl Maker<'_> {
         self.others(map, &mut made, least.min(most));
         if made.len() > most {
             let surplus: Vec<String> =
-                made.keys().rev().filter(|name| !required.contains(&name.as_str())).take(made.len() - most).cloned().collect();
-            surplus.iter().for_each(|name| drop(made.shift_remove(name)));
+                made.keys().rev().filter(|name| !needed.contains(name.as_str())).take(made.len() - most).cloned().collect();
+            let surplus: HashSet<&String> = surplus.iter().collect();
+            made.retain(|name, _| !surplus.contains(name));
         }
         (made.len() >= least).then_some(Value::Object(made))
     }
