@@ -124,6 +124,12 @@ impl App {
             None => (None, None),
         };
         let gateway_address = gateway.as_ref().map_or(config.gateway_listen, Gateway::address);
+        if let Some(api) = api {
+            domain.itself.listens_at(api);
+        }
+        for url in [&base_url, &secure.gateway_url(&config, gateway_address)] {
+            domain.itself.is_announced_as(url);
+        }
         let site = Arc::new(Site {
             origins: origins(&base_url, &config),
             gateway_url: secure.gateway_url(&config, gateway_address),

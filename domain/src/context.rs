@@ -11,6 +11,7 @@ use crate::{
     documents::Documents,
     env::Env,
     identity::{IdentityProviders, Nobody},
+    itself::Itself,
     key_sets::KeySets,
     keyring::Keyring,
     outgoing::{Nowhere, Outgoing},
@@ -40,6 +41,7 @@ pub struct Domain {
     pub wake: Arc<Wake>,
     pub updates: Arc<Updates>,
     pub documents: Arc<Documents>,
+    pub itself: Arc<Itself>,
     pub outgoing: Arc<dyn Outgoing>,
     pub key_sets: Arc<KeySets>,
     pub dns: Arc<dyn Dns>,
@@ -53,7 +55,7 @@ impl Domain {
         let updates = Arc::new(Updates::new(env.uuid()));
         let outgoing: Arc<dyn Outgoing> = Arc::new(Nowhere);
         let key_sets = Arc::new(KeySets::new(env.clone(), outgoing.clone()));
-        let (wake, documents) = (Arc::default(), Arc::default());
+        let (wake, documents, itself) = (Arc::default(), Arc::default(), Arc::default());
         Self {
             db,
             env,
@@ -61,6 +63,7 @@ impl Domain {
             wake,
             updates,
             documents,
+            itself,
             outgoing,
             key_sets,
             dns: Arc::new(Silent),

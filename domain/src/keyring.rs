@@ -34,6 +34,7 @@ pub enum Purpose {
     SingleSignOn,
     SsoAttempt,
     SecondFactor,
+    Via,
 }
 
 impl Purpose {
@@ -51,6 +52,7 @@ impl Purpose {
             Self::SingleSignOn => "single-sign-on",
             Self::SsoAttempt => "sso-attempt",
             Self::SecondFactor => "second-factor",
+            Self::Via => "via",
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod documents;
 pub mod env;
 pub mod error;
 pub mod identity;
+pub mod itself;
 pub mod key_sets;
 pub mod keyring;
 pub mod limits;

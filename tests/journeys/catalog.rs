@@ -507,3 +507,38 @@ async fn an_environment_keeps_its_secrets() {
     }
     "#);
 }
+
+#[tokio::test]
+async fn calls_are_not_sent_back_to_where_they_came_from() {
+    let app = TestApp::start_with(|config| config.base_url = Some("http://portal.example.com".parse().expect("a URL"))).await;
+    let editor = app.staff(StaffRole::Editor).await;
+    let made = app
+        .mutate(
+            Some(&editor),
+            "createProduct",
+            json!({ "slug": "loop", "name": "Loop", "summary": "s", "basePath": "loop", "visibility": "PUBLIC" }),
+            "product { id }",
+        )
+        .await;
+    let set = async |url: &str| {
+        let input =
+            json!({ "productId": made["product"]["id"], "environment": "SANDBOX", "backend": "UPSTREAM", "upstreamUrl": url });
+        app.refusal(Some(&editor), "setProductEnvironment", "SetProductEnvironmentInput", input).await
+    };
+    let gateway = app.app.gateway.as_ref().expect("a gateway").address().port();
+    let api = app.app.api.expect("an API").port();
+    for ours in [
+        format!("http://127.0.0.1:{gateway}/loop"),
+        format!("http://localhost:{gateway}/loop"),
+        format!("http://a.localhost.:{api}"),
+        format!("http://[::ffff:127.0.0.1]:{api}/graphql"),
+        format!("http://2130706433:{gateway}"),
+        "http://PORTAL.example.com/loop".to_owned(),
+    ] {
+        let told = set(&ours).await;
+        assert_eq!(told, "INVALID upstreamUrl: leads to Portico itself: give the address of the API behind it", "{ours}");
+    }
+    for other in ["http://127.0.0.1:9", "https://api.example.com/portal.example.com"] {
+        assert_eq!(set(other).await, "fine : ", "{other}");
+    }
+}

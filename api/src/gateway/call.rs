@@ -125,6 +125,9 @@ impl Forward {
         if self.admitted.upstream().is_some_and(|environment| environment.backend == Backend::Mock) {
             return self.mock(call, body).await;
         }
+        if call.record().is_some_and(|record| self.core.via.goes_round(&record.request_headers)) {
+            return Ok(self.failed(call, DenialReason::LoopDetected, None));
+        }
         let hops = call.record().and_then(|record| headers::hops_left(&record.method, &record.request_headers));
         if hops == Some(0) {
             return Ok(self.end_here(call));
@@ -133,6 +136,7 @@ impl Forward {
         let Sent { response, lease, watch } = match sent {
             Ok(sent) => sent,
             Err(Fault::Caller) => return Err(HungUp),
+            Err(Fault::Loop) => return Ok(self.failed(call, DenialReason::LoopDetected, None)),
             Err(Fault::TooSlow(why)) => return Ok(self.too_slow(call, &why)),
             Err(Fault::Ended(ended)) => return Ok(self.over(call, &ended)),
             Err(Fault::Timeout) => return Ok(self.failed(call, DenialReason::UpstreamTimeout, None)),
@@ -257,6 +261,7 @@ impl Forward {
             };
             headers::for_upstream(&record.request_headers, ours, fields);
             fields.insert(HOST, upstream.authority().clone());
+            core.via.tell(if self.wire.heads.is_some() { Version::HTTP_11 } else { Version::HTTP_2 }, fields);
             identity::tell_upstream(&self.admitted, &core.vouched, record, &self.wire, &core.settings.trusted_proxies, fields);
             if says_empty {
                 fields.insert(CONTENT_LENGTH, HeaderValue::from(0));

@@ -23,6 +23,7 @@ mod token;
 mod tunnel;
 mod upstream;
 mod uses;
+mod via;
 mod vouched;
 mod websocket;
 mod wire;
@@ -49,7 +50,9 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, rustls};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use self::{log::Log, meter::Meter, open::Open, request_id::RequestIds, upstream::Upstreams, vouched::Vouched, wire::Wire};
+use self::{
+    log::Log, meter::Meter, open::Open, request_id::RequestIds, upstream::Upstreams, via::Via, vouched::Vouched, wire::Wire,
+};
 use crate::{
     listen::{
         self, Carrier, Door, Guarded, Limits, Place, Vitals,
@@ -152,6 +155,7 @@ struct Core {
     upstreams: Upstreams,
     vouched: Vouched,
     open: Rc<Open>,
+    via: Via,
     acceptor: Option<TlsAcceptor>,
     tokens: AuthorizationServer,
     main: Handle,
@@ -175,6 +179,8 @@ pub fn start(ctx: Domain, live: Live, keeper: Arc<Keeper>, mut settings: Setting
     let address = first.local_addr()?;
     let scheme = if settings.tls.is_some() { "https" } else { "http" };
     let url = settings.url.get_or_insert_with(|| format!("{scheme}://{address}")).clone();
+    ctx.itself.listens_at(address);
+    ctx.itself.is_announced_as(&url);
     let acceptor = settings.tls.as_ref().map(|served| served.config(&settings.client_authority)).transpose();
     let acceptor = acceptor.map_err(io::Error::other)?.map(|config| TlsAcceptor::from(Arc::new(config)));
     let mut sockets = vec![first];
@@ -260,7 +266,8 @@ async fn serve(socket: std::net::TcpListener, shared: Shared) -> io::Result<()> 
     let core = Rc::new(Core {
         ids: RequestIds::new(shared.ctx.env.clone()),
         meter: Rc::new(Meter::new(shared.log, shared.settings.log.strangers_a_second)),
-        upstreams: Upstreams::new(shared.settings.upstream.clone(), shared.tls),
+        upstreams: Upstreams::new(shared.settings.upstream.clone(), shared.tls, Arc::clone(&shared.ctx.itself)),
+        via: Via::of(&shared.ctx.keys),
         vouched: Vouched::default(),
         open: Rc::new(Open::new(follower.revision())),
         acceptor: shared.acceptor,

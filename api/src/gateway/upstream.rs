@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use domain::rules::upstream;
+use domain::{itself::Itself, rules::upstream};
 use http::{
     HeaderValue, Method, Request, Response,
     header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
@@ -58,6 +58,9 @@ pub enum Fault {
     Unreachable(String),
     #[error("no answer in time")]
     Timeout,
+    /// Its address is our own.
+    #[error("the upstream is this gateway or its portal")]
+    Loop,
     /// The caller's body broke off: there is nobody to answer.
     #[error("the request's body broke off")]
     Caller,
@@ -134,11 +137,12 @@ pub struct Upstreams {
     known: RefCell<HashMap<String, Rc<Upstream>>>,
     tls: TlsConnector,
     limits: UpstreamLimits,
+    itself: Arc<Itself>,
 }
 
 impl Upstreams {
-    pub fn new(limits: UpstreamLimits, tls: Arc<rustls::ClientConfig>) -> Self {
-        Self { known: RefCell::default(), tls: TlsConnector::from(tls), limits }
+    pub fn new(limits: UpstreamLimits, tls: Arc<rustls::ClientConfig>, itself: Arc<Itself>) -> Self {
+        Self { known: RefCell::default(), tls: TlsConnector::from(tls), limits, itself }
     }
 
     /// The upstream behind a URL as a product's environment holds it.
@@ -146,7 +150,7 @@ impl Upstreams {
         if let Some(upstream) = self.known.borrow().get(url.as_str()) {
             return Ok(upstream.clone());
         }
-        let upstream = Rc::new(Upstream::new(url, self.limits.clone(), self.tls.clone())?);
+        let upstream = Rc::new(Upstream::new(url, self.limits.clone(), self.tls.clone(), Arc::clone(&self.itself))?);
         self.known.borrow_mut().insert(url.as_str().to_owned(), upstream.clone());
         Ok(upstream)
     }
@@ -172,6 +176,7 @@ pub struct Upstream {
     path: String,
     tls: TlsConnector,
     limits: UpstreamLimits,
+    itself: Arc<Itself>,
     idle: RefCell<Vec<Idle>>,
 }
 
@@ -201,7 +206,7 @@ impl Lease {
 }
 
 impl Upstream {
-    fn new(url: &Url, limits: UpstreamLimits, tls: TlsConnector) -> Result<Self, Fault> {
+    fn new(url: &Url, limits: UpstreamLimits, tls: TlsConnector, itself: Arc<Itself>) -> Result<Self, Fault> {
         let wrong = || Fault::Unreachable("the product's upstream address cannot be used".to_owned());
         let host = url.host_str().ok_or_else(wrong)?.trim_matches(['[', ']']).to_owned();
         let port = url.port_or_known_default().ok_or_else(wrong)?;
@@ -213,7 +218,7 @@ impl Upstream {
         let authority = &url[url::Position::BeforeHost..url::Position::AfterPort];
         let authority = HeaderValue::from_str(authority).map_err(|_| wrong())?;
         let path = url.path().trim_end_matches('/').to_owned();
-        Ok(Self { host, port, secure, authority, path, tls, limits, idle: RefCell::default() })
+        Ok(Self { host, port, secure, authority, path, tls, limits, itself, idle: RefCell::default() })
     }
 
     /// The `Host` that this upstream is called by.
@@ -334,7 +339,7 @@ impl Upstream {
     async fn connect(&self) -> Result<SendRequest<Outgoing>, Fault> {
         let unreachable = |e: std::io::Error| Fault::Unreachable(e.to_string());
         let addresses = lookup_host((self.host.as_str(), self.port)).await.map_err(unreachable)?;
-        let stream = TcpStream::connect(&*allowed(addresses)?).await.map_err(unreachable)?;
+        let stream = TcpStream::connect(&*elsewhere(&self.itself, allowed(addresses)?)?).await.map_err(unreachable)?;
         stream.set_nodelay(true).map_err(unreachable)?;
         match &self.secure {
             None => open(TokioIo::new(stream)).await,
@@ -367,6 +372,13 @@ fn allowed(addresses: impl Iterator<Item = SocketAddr>) -> Result<Vec<SocketAddr
         }
         _ => Ok(allowed),
     }
+}
+
+/// Those that are not our own.
+fn elsewhere(itself: &Itself, mut addresses: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Fault> {
+    let found = addresses.len();
+    addresses.retain(|address| !itself.is_at(*address));
+    if addresses.is_empty() && found > 0 { Err(Fault::Loop) } else { Ok(addresses) }
 }
 
 async fn open<T: Read + Write + Unpin + Send + 'static>(io: T) -> Result<SendRequest<Outgoing>, Fault> {

@@ -94,7 +94,8 @@ mirrored! {
         RouteNotFound ClientIdMissing ClientUnknown ClientDisabled IdentityMismatch ProfileRequired ProfileUnknown
         ProfileDisabled ProductNotAssigned IpNotAllowed MethodNotAllowed CredentialMissing CredentialInvalid
         CredentialExpired CredentialRevoked WrongEnvironment ScopeMissing RateLimited QuotaExhausted Unavailable
-        SubscriptionInactive RequestTooLarge MalformedRequest SchemaViolation UpstreamUnreachable UpstreamTimeout RequestTimeout
+        SubscriptionInactive RequestTooLarge MalformedRequest SchemaViolation UpstreamUnreachable UpstreamTimeout LoopDetected
+        RequestTimeout
     }
     /// How far a team got, in the order of the way.
     OnboardingStage = "entities::enums::OnboardingStage" {

@@ -302,6 +302,7 @@ fn the_nginx_configuration_knows_every_status() {
             DenialReason::RequestTooLarge
                 | DenialReason::UpstreamUnreachable
                 | DenialReason::UpstreamTimeout
+                | DenialReason::LoopDetected
                 | DenialReason::RequestTimeout
         );
         let line = format!("if ($portico_status = {0}) {{ return {0} $portico_problem; }}", entry.status);

@@ -9,6 +9,7 @@ mod faults;
 mod framing;
 mod headers;
 mod limits;
+mod loops;
 mod messages;
 mod mock;
 mod open;

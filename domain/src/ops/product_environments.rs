@@ -46,6 +46,7 @@ pub struct Header {
 
 pub async fn set(ctx: &Domain, actor: &Actor, cmd: SetEnvironment) -> Result<product::Model> {
     require_staff(actor, StaffRight::Edit)?;
+    refuse_ourselves(ctx, &cmd).await?;
     retrying(async || {
         let tx = Tx::begin(ctx).await?;
         let product = load(tx.db(), cmd.product).await?;
@@ -76,6 +77,20 @@ pub async fn set(ctx: &Domain, actor: &Actor, cmd: SetEnvironment) -> Result<pro
         Ok(product)
     })
     .await
+}
+
+/// A call that is sent to ourselves would go round until nothing is left.
+async fn refuse_ourselves(ctx: &Domain, cmd: &SetEnvironment) -> Result<()> {
+    let given = cmd.upstream_url.as_ref().and_then(Option::as_deref).and_then(|url| url::Url::parse(url).ok());
+    match given {
+        Some(url) if ctx.itself.is_behind(&url).await => Err(Problem::new(
+            ProblemCode::Invalid,
+            "upstreamUrl",
+            "leads to Portico itself: give the address of the API behind it",
+        )
+        .into()),
+        _ => Ok(()),
+    }
 }
 
 fn fresh(ctx: &Domain, cmd: &SetEnvironment) -> Model {

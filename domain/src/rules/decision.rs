@@ -73,6 +73,7 @@ fn check_of(reason: DenialReason, endpoint_found: bool) -> Check {
         DenialReason::SchemaViolation
         | DenialReason::UpstreamUnreachable
         | DenialReason::UpstreamTimeout
+        | DenialReason::LoopDetected
         | DenialReason::RequestTimeout => Check::Forward,
     }
 }

@@ -142,6 +142,9 @@ denials! {
     UpstreamTimeout "UPSTREAM_TIMEOUT" 504 Provider "Upstream timeout"
         "The API behind the gateway did not answer in time"
         "Try again if the call may be repeated; if it stays so, tell the provider and name the request id."
+    LoopDetected "LOOP_DETECTED" 508 Provider "Loop detected"
+        "The call was on its way back to this gateway"
+        "The provider has to give the product the address of the API itself."
 }
 
 #[cfg(test)]

@@ -392,6 +392,7 @@ fn every_reason_before_the_limits_is_walked() {
         DenialReason::SchemaViolation,
         DenialReason::UpstreamUnreachable,
         DenialReason::UpstreamTimeout,
+        DenialReason::LoopDetected,
         DenialReason::RequestTimeout,
         // Below: a call that presents nothing.
         DenialReason::CredentialMissing,
