@@ -2,6 +2,11 @@
 
 use domain::read::sample_request::Places;
 
+/// The session cookie's name where the base URL is not https.
+pub const SESSION_COOKIE: &str = "portico_session";
+/// Where it is: no neighbouring host can set it, and browsers send it over https alone (RFC 6265bis section 4.1.3.2).
+pub const SECURE_SESSION_COOKIE: &str = "__Host-portico_session";
+
 /// Where this instance is reached.
 #[derive(Debug, Clone)]
 pub struct Site {
@@ -16,6 +21,16 @@ impl Site {
     /// Below which identity providers send browsers back.
     pub fn sso_callback(&self) -> String {
         format!("{}/auth/sso/callback", self.base_url)
+    }
+
+    /// Whether browsers reach us by https.
+    pub fn is_secure(&self) -> bool {
+        self.base_url.starts_with("https://")
+    }
+
+    /// The name of the cookie that a session is.
+    pub fn session_cookie(&self) -> &'static str {
+        if self.is_secure() { SECURE_SESSION_COOKIE } else { SESSION_COOKIE }
     }
 
     pub fn token_endpoint(&self) -> String {

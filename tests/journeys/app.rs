@@ -198,7 +198,7 @@ impl TestApp {
     pub async fn graphql(&self, who: Option<&Person>, query: &str, variables: Value) -> Value {
         let mut request = self.http.post(self.url("/graphql")).json(&json!({ "query": query, "variables": variables }));
         if let Some(person) = who {
-            request = request.header("cookie", format!("{}={}", api::auth::SESSION_COOKIE, person.session));
+            request = request.header("cookie", format!("{}={}", self.app.site.session_cookie(), person.session));
         }
         request.send().await.expect("an answer").json().await.expect("JSON")
     }

@@ -32,7 +32,7 @@ impl TestApp {
 
     fn in_browser(&self, request: reqwest::RequestBuilder, who: Option<&Person>) -> reqwest::RequestBuilder {
         match who {
-            Some(who) => request.header("cookie", format!("portico_session={}", who.session)),
+            Some(who) => request.header("cookie", format!("{}={}", self.app.site.session_cookie(), who.session)),
             None => request,
         }
     }

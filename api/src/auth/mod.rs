@@ -23,9 +23,8 @@ use domain::{
 use entities::session;
 
 use self::strangers::Strangers;
-
-/// The session cookie's name.
-pub const SESSION_COOKIE: &str = "portico_session";
+use crate::site::Site;
+pub use crate::site::{SECURE_SESSION_COOKIE, SESSION_COOKIE};
 
 /// Who asks, and how they proved it.
 #[derive(Debug, Clone)]
@@ -72,10 +71,10 @@ impl Caller {
 }
 
 /// An unknown, expired or revoked session or token is nobody, never an error: signing in again is the way out.
-pub async fn caller(domain: &Domain, headers: &HeaderMap, ip: IpAddr, request_id: Option<String>) -> Result<Caller> {
+pub async fn caller(domain: &Domain, site: &Site, headers: &HeaderMap, ip: IpAddr, request_id: Option<String>) -> Result<Caller> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let origin = origin(headers, ip, request_id);
-    let signed_in = match (bearer(text(AUTHORIZATION)), session_cookie(headers)) {
+    let signed_in = match (bearer(text(AUTHORIZATION)), session_cookie(headers, site)) {
         (Some(token), _) if token.starts_with(access_token::PREFIX) => sign_in::by_access_token(domain, token).await?,
         (Some(token), _) => sign_in::by_session(domain, token).await?,
         (None, Some(token)) => sign_in::by_session(domain, token).await?,
@@ -93,12 +92,13 @@ pub async fn caller(domain: &Domain, headers: &HeaderMap, ip: IpAddr, request_id
 /// As `caller`; strangers who ask too often are refused.
 pub async fn admitted(
     domain: &Domain,
+    site: &Site,
     strangers: &Strangers,
     headers: &HeaderMap,
     ip: IpAddr,
     request_id: Option<String>,
 ) -> Result<Caller> {
-    let caller = caller(domain, headers, ip, request_id).await?;
+    let caller = caller(domain, site, headers, ip, request_id).await?;
     if caller.is_stranger() {
         strangers.admit(ip)?;
     }
@@ -117,9 +117,9 @@ pub fn origin(headers: &HeaderMap, ip: IpAddr, request_id: Option<String>) -> Or
 }
 
 /// Whether a request is signed by a cookie, which a browser sends for whatever page asks.
-pub fn by_cookie(headers: &HeaderMap) -> bool {
+pub fn by_cookie(headers: &HeaderMap, site: &Site) -> bool {
     let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    bearer(authorization).is_none() && session_cookie(headers).is_some()
+    bearer(authorization).is_none() && session_cookie(headers, site).is_some()
 }
 
 /// "Last seen" and "last used" are written beside the request: it never waits for a writer.
@@ -150,8 +150,8 @@ pub fn bearer(authorization: Option<&str>) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-fn session_cookie(headers: &HeaderMap) -> Option<&str> {
-    named_cookie(headers, SESSION_COOKIE)
+fn session_cookie<'a>(headers: &'a HeaderMap, site: &Site) -> Option<&'a str> {
+    named_cookie(headers, site.session_cookie())
 }
 
 pub fn named_cookie<'a>(headers: &'a HeaderMap, named: &str) -> Option<&'a str> {

@@ -84,8 +84,8 @@ async fn addresses(
     access: &Access,
 ) -> Result<(), Failure> {
     report.line("\nIt goes on serving. Open, or paste into another terminal:\n");
-    report.line(&format!("  GraphiQL, as the provider   {}", owner.link_to("/graphql").await?));
-    report.line(&format!("  GraphiQL, as the partner    {}", developer.link_to("/graphql").await?));
+    report.line(&format!("  Explorer, as the provider   {}", owner.link_to("/graphql").await?));
+    report.line(&format!("  Explorer, as the partner    {}", developer.link_to("/graphql").await?));
     report.line(&format!(
         "  a call through the gateway  curl -i {}/shipping/shipments -H 'X-API-Key: {}'",
         places.gateway, access.key

@@ -23,7 +23,7 @@ pub struct Person {
     portal: String,
     mails: PathBuf,
     http: Client,
-    /// `portico_session=…`, once signed in.
+    /// `portico_session=…`, once signed in; the demo is served by http.
     pub cookie: Option<String>,
 }
 

@@ -53,7 +53,7 @@ pub async fn export(
 }
 
 async fn answer(state: &AppState, exchange: &Exchange, asked: Asked, headers: &HeaderMap) -> Result<Response> {
-    let caller = auth::admitted(&state.domain, &state.strangers, headers, exchange.ip, None).await?;
+    let caller = auth::admitted(&state.domain, &state.site, &state.strangers, headers, exchange.ip, None).await?;
     let team = asked.team.filter(|team| !team.is_empty());
     let filter = Filter {
         from: time("from", asked.from.as_deref())?,
@@ -67,7 +67,7 @@ async fn answer(state: &AppState, exchange: &Exchange, asked: Asked, headers: &H
     let events = events.and_then(move |page| {
         let (state, headers, who) = (state.clone(), headers.clone(), caller.actor.who);
         async move {
-            let now = auth::caller(&state.domain, &headers, ip, None).await?.actor;
+            let now = auth::caller(&state.domain, &state.site, &headers, ip, None).await?.actor;
             if now.who != who {
                 return Err(DomainError::Unauthenticated);
             }

@@ -2,8 +2,10 @@
 
 mod audit;
 pub mod exchange;
+mod explorer;
 pub mod exposition;
 pub mod graphql;
+mod guard;
 mod health;
 mod leaks;
 pub mod metrics;
@@ -61,9 +63,11 @@ pub fn router(state: AppState) -> Router {
         .route("/metrics", get(exposition::for_token))
         .merge(pages::routes(state.clone()))
         .merge(oauth2::routes(state.explorer.tokens.clone()))
+        .merge(explorer::routes(state.config.graphiql))
         .merge(leaks::routes(state.config.leak_keys.is_some()))
         .fallback(nothing)
         .layer(state.origins.cors())
+        .layer(middleware::from_fn(guard::tell))
         .layer(middleware::from_fn_with_state(state.clone(), exchange::observe))
         .with_state(state)
 }

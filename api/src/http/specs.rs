@@ -50,7 +50,7 @@ pub async fn download(
 }
 
 async fn answer(state: &AppState, ip: IpAddr, slug: &str, file: &str, headers: &HeaderMap) -> Result<Response> {
-    let caller = auth::admitted(&state.domain, &state.strangers, headers, ip, None).await?;
+    let caller = auth::admitted(&state.domain, &state.site, &state.strangers, headers, ip, None).await?;
     let (version, format) = parse(file).ok_or(DomainError::NotFound("document"))?;
     let request = DownloadRequest { slug, version, format, gateway_url: &state.site.gateway_url };
     let download = specs::download(&state.domain, &caller.actor, &request).await?;

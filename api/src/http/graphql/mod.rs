@@ -8,17 +8,13 @@ pub mod status;
 
 use std::sync::Arc;
 
-use async_graphql::{
-    ServerError,
-    http::{Credentials, GraphiQLSource},
-    parser::types::OperationType,
-};
+use async_graphql::{ServerError, parser::types::OperationType};
 use axum::{
     Extension,
     body::Body,
     extract::State,
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header},
-    response::{Html, IntoResponse, Response},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header},
+    response::{IntoResponse, Response},
 };
 use domain::{DomainError, access::require_staff, rules::policy::StaffRight};
 
@@ -30,7 +26,7 @@ use crate::{
         request::RequestData,
     },
     http::AppState,
-    http::exchange::Exchange,
+    http::{exchange::Exchange, explorer},
 };
 
 use accept::Wanted;
@@ -47,7 +43,7 @@ pub async fn handle(
     body: Body,
 ) -> Response {
     let media = match accept::wanted(&headers) {
-        Wanted::Page if method == Method::GET && state.config.graphiql => return graphiql(),
+        Wanted::Page if method == Method::GET && state.config.graphiql => return explorer::page(),
         Wanted::Page => Media::Json,
         Wanted::Answer(media) => media,
         Wanted::Nothing => {
@@ -77,13 +73,13 @@ async fn read_and_execute(
     };
     if !by_get {
         parameters::check_content_type(headers)?;
-        if auth::by_cookie(headers) && !state.origins.may_use_session(headers) {
+        if auth::by_cookie(headers, &state.site) && !state.origins.may_use_session(headers) {
             let message = "this page's origin may not use a session: have it added to PORTICO_ALLOWED_ORIGINS".to_owned();
             return Err(NotRead(Unread::ForeignOrigin, message));
         }
     }
     let request_id = Some(exchange.request_id.to_string());
-    let caller = match auth::admitted(&state.domain, &state.strangers, headers, exchange.ip, request_id).await {
+    let caller = match auth::admitted(&state.domain, &state.site, &state.strangers, headers, exchange.ip, request_id).await {
         Ok(caller) => caller,
         Err(error) => return Ok(away(&error, media)),
     };
@@ -156,11 +152,7 @@ fn refusal(status: StatusCode, error: ServerError, media: Media) -> Response {
 }
 
 fn respond(status: StatusCode, media: Media, answer: &Answer) -> Response {
-    let fields: [(HeaderName, &str); 3] = [
-        (header::CONTENT_TYPE, media.content_type()),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
+    let fields = [(header::CONTENT_TYPE, media.content_type()), (header::CACHE_CONTROL, "no-store")];
     match serde_json::to_vec(answer) {
         Ok(body) => (status, fields, body).into_response(),
         Err(error) => {
@@ -168,15 +160,4 @@ fn respond(status: StatusCode, media: Media, answer: &Answer) -> Response {
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
-}
-
-fn graphiql() -> Response {
-    let page = GraphiQLSource::build()
-        .endpoint("/graphql")
-        .subscription_endpoint("/graphql/ws")
-        .title("GraphiQL")
-        .credentials(Credentials::SameOrigin)
-        .finish();
-    let fields = [(header::CACHE_CONTROL, "no-store"), (header::X_FRAME_OPTIONS, "DENY")];
-    (fields, Html(page)).into_response()
 }

@@ -98,7 +98,7 @@ async fn seat(
     exchange: &Exchange,
     headers: &HeaderMap,
 ) -> Result<(Option<UserId>, (FromSource, Option<OfPerson>)), NotOpened> {
-    let caller = auth::admitted(&state.domain, &state.strangers, headers, exchange.ip, None).await?;
+    let caller = auth::admitted(&state.domain, &state.site, &state.strangers, headers, exchange.ip, None).await?;
     let source = state.sockets.from_source(exchange.ip, caller.is_stranger())?;
     let Some(person) = caller.actor.person() else { return Ok((None, (source, None))) };
     let seat = state.sockets.of_person(&state.domain, person).await??;
@@ -137,7 +137,7 @@ impl Visitor {
             headers.insert(AUTHORIZATION, value);
         }
         let request_id = Some(self.exchange.request_id.to_string());
-        auth::caller(&self.state.domain, &headers, self.exchange.ip, request_id).await
+        auth::caller(&self.state.domain, &self.state.site, &headers, self.exchange.ip, request_id).await
     }
 }
 

@@ -32,6 +32,7 @@ const FORM_LIMIT: usize = 16 * 1024;
 
 pub fn routes(state: AppState) -> Router<AppState> {
     Router::new()
+        .route("/auth/page.css", get(style))
         .route("/auth/magic-link", get(magic_link::show).post(magic_link::redeem))
         .route("/auth/invitation", get(invitation::show).post(invitation::accept))
         .route("/auth/second-factor", get(second_factor::show).post(second_factor::prove))
@@ -67,10 +68,17 @@ impl FromRequestParts<AppState> for Visit {
             return Err(look.error(&DomainError::internal("a request came by another way than the listener's")));
         };
         let request_id = Some(exchange.request_id.to_string());
-        match auth::admitted(&state.domain, &state.strangers, &parts.headers, exchange.ip, request_id).await {
+        match auth::admitted(&state.domain, &state.site, &state.strangers, &parts.headers, exchange.ip, request_id).await {
             Ok(caller) => Ok(Self { caller, look }),
             Err(error) => Err(look.error(&error)),
         }
+    }
+}
+
+async fn style(State(state): State<AppState>) -> Response {
+    match Look::load(&state).await {
+        Ok(look) => look.style(),
+        Err(response) => response,
     }
 }
 

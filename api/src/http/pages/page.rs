@@ -2,15 +2,11 @@
 
 use axum::{
     http::{
-        HeaderName, HeaderValue, StatusCode,
-        header::{
-            CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE,
-            X_CONTENT_TYPE_OPTIONS,
-        },
+        HeaderValue, StatusCode,
+        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE},
     },
     response::{IntoResponse, Response},
 };
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use domain::{DomainError, ProblemCode, read};
 use minijinja::{Environment, context};
 use serde::Serialize;
@@ -22,6 +18,7 @@ use crate::{
 };
 
 const TEMPLATE: &str = include_str!("page.html");
+const STYLE: &str = include_str!("page.css");
 const DEFAULT_COLOR: &str = "#2456d6";
 
 /// The portal's look, for one answer.
@@ -34,8 +31,6 @@ pub struct Look {
     color: String,
     /// Of the text on `color`.
     ink: &'static str,
-    /// Of the one style element that the policy lets through.
-    nonce: String,
     /// Origins that a form's answer may redirect to.
     form_targets: String,
 }
@@ -99,7 +94,6 @@ impl Look {
             name: portal.name,
             support_email: portal.support_email,
             sso,
-            nonce: BASE64.encode(state.domain.env.random::<16>()),
             form_targets: state.site.origins.join(" "),
         })
     }
@@ -108,13 +102,19 @@ impl Look {
         Page { title: title.to_owned(), text: vec![text.to_owned()], ..Page::default() }
     }
 
+    /// The style of all pages, in the portal's colour.
+    pub fn style(&self) -> Response {
+        let text = format!(":root {{ --accent: {}; --ink: {}; }}\n{STYLE}", self.color, self.ink);
+        ([(CONTENT_TYPE, "text/css; charset=utf-8"), (CACHE_CONTROL, "no-cache")], text).into_response()
+    }
+
     pub fn page(&self, status: StatusCode, page: &Page) -> Response {
         let mut templates = Environment::new();
         let html = templates.add_template("page.html", TEMPLATE).and_then(|()| templates.get_template("page.html")).and_then(
             |template| {
                 template.render(context! {
-                    page, name => self.name, support_email => self.support_email, sso => self.sso, color => self.color, ink => self.ink,
-                    logo => self.logo.as_ref().map(Url::as_str), nonce => self.nonce,
+                    page, name => self.name, support_email => self.support_email, sso => self.sso,
+                    logo => self.logo.as_ref().map(Url::as_str),
                 })
             },
         );
@@ -164,20 +164,16 @@ impl Look {
     fn policy(&self) -> String {
         let images = self.logo.as_ref().map_or_else(|| "'none'".to_owned(), |logo| logo.origin().ascii_serialization());
         format!(
-            "default-src 'none'; style-src 'nonce-{}'; img-src {images}; form-action 'self' {}; base-uri 'none'; \
+            "default-src 'none'; style-src 'self'; img-src {images}; form-action 'self' {}; base-uri 'none'; \
              frame-ancestors 'none'",
-            self.nonce, self.form_targets
+            self.form_targets
         )
     }
 }
 
-/// Neither stored, nor framed, nor named to anyone: the address may hold a token.
+/// Not stored: the address may hold a token. The rest is said of every answer.
 fn guarded(mut response: Response, policy: &str) -> Response {
-    let fixed: [(HeaderName, &'static str); 3] =
-        [(CACHE_CONTROL, "no-store"), (REFERRER_POLICY, "no-referrer"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
-    for (name, value) in fixed {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(policy) = HeaderValue::try_from(policy) {
         response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
     }

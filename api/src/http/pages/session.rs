@@ -77,7 +77,7 @@ pub async fn signed_in(State(state): State<AppState>, visit: Visit) -> Response 
         text.push(format!("Your teams: {}.", names.join(", ")));
     }
     let links = match state.config.graphiql {
-        true => vec![Link { href: "/graphql".to_owned(), label: "Explore the API in GraphiQL".to_owned() }],
+        true => vec![Link { href: "/graphql".to_owned(), label: "Explore the API".to_owned() }],
         false => Vec::new(),
     };
     let button = Button { action: "/auth/sign-out", label: "Sign out".to_owned(), fields: Vec::new() };

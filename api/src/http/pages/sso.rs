@@ -91,7 +91,7 @@ pub async fn callback(
     headers: HeaderMap,
     Query(back): Query<Return>,
 ) -> Response {
-    let kept = named_cookie(&headers, &cookie::name_away(&back.state)).map(SecretString::from);
+    let kept = named_cookie(&headers, &cookie::name_away(&back.state, &state.site)).map(SecretString::from);
     let cmd = sso::Back {
         kept,
         came_by,
