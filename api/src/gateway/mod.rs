@@ -66,6 +66,9 @@ pub use self::{
     upstream::UpstreamLimits,
 };
 
+/// Of each thread, in bytes: as the runtime of the rest has it.
+const STACK: usize = 8 * 1024 * 1024;
+
 /// How the gateway runs.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -245,7 +248,7 @@ fn run(at: usize, socket: TcpListener, shared: Shared) -> io::Result<oneshot::Re
     let (ended, end) = oneshot::channel();
     // A socket belongs to the runtime that it was made in.
     let socket = socket.into_std()?;
-    thread::Builder::new().name(format!("gateway-{at}")).spawn(move || {
+    thread::Builder::new().name(format!("gateway-{at}")).stack_size(STACK).spawn(move || {
         let served = tokio::runtime::Builder::new_current_thread().enable_all().build().and_then(|runtime| {
             let local = LocalSet::new();
             runtime.block_on(local.run_until(serve(socket, shared)))
