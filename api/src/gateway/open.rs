@@ -185,7 +185,7 @@ impl Open {
     /// Judges one anew. `counts`: where it ends, a change was why.
     fn settle(&self, core: &Rc<Core>, held: &Rc<Held>, counts: bool) {
         match held.judge(core) {
-            Verdict::Stays => {}
+            Verdict::Stays => self.note_due(held),
             Verdict::Ends(ended) => {
                 if counts {
                     self.note(held);
@@ -199,13 +199,18 @@ impl Open {
                         core.ctx.key_sets.refresh(source).await;
                     }
                     match held.judge(&core) {
-                        Verdict::Stays => {}
+                        Verdict::Stays => core.open.note_due(&held),
                         Verdict::Ends(ended) => held.end(ended),
                         Verdict::Asks(denial) => held.end(denial.into()),
                     }
                 });
             }
         }
+    }
+
+    /// A change may have brought its end nearer.
+    fn note_due(&self, held: &Held) {
+        self.due.set(self.due.get().min(held.judged.borrow().until));
     }
 
     fn note(&self, held: &Held) {

@@ -416,12 +416,15 @@ fn long_lists_cost_their_length_and_no_square() {
     let kinds: [(&str, &dyn Fn(usize) -> Value); 4] =
         [("enum", &enumerated), ("allOf", &both), ("uniqueItems", &unique), ("required", &required)];
     for (kind, schema) in kinds {
-        let [small, large] = [1_000, 8_000].map(|count| {
-            let schema = schema(count);
-            time_of(|| assert!(made(&source, &schema, 1).is_some(), "{kind} {count}"))
-        });
-        // A square would be 64 times as long.
-        assert!(large < 24 * small.max(Duration::from_micros(200)), "{kind}: {small:?}, {large:?}");
+        let measured = || {
+            let [small, large] = [1_000, 8_000].map(|count| {
+                let schema = schema(count);
+                time_of(|| assert!(made(&source, &schema, 1).is_some(), "{kind} {count}"))
+            });
+            // A square would be 64 times as long, however often it is measured on a busy machine.
+            large < 32 * small.max(Duration::from_micros(200))
+        };
+        assert!((0..20).any(|_| measured()), "{kind}");
     }
 }
 
