@@ -8,7 +8,10 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use domain::rules::{decision::ENDED_WHILE_OPEN, denial};
+use domain::rules::{
+    decision::{self, ENDED_WHILE_OPEN},
+    denial,
+};
 use entities::enums::{DenialReason, LogSink};
 use http::{HeaderMap, StatusCode};
 use tokio::time::Instant;
@@ -21,9 +24,6 @@ use super::{
     uses::Uses,
 };
 use crate::listen::AnswerGuard;
-
-/// The caller went away before the answer's head. Not a registered status; the field has learned to read it.
-const HUNG_UP: u16 = 499;
 
 /// A call in flight. Dropping it, wherever that happens, ends the call and notes it.
 pub struct Call {
@@ -79,6 +79,13 @@ impl Call {
         }
     }
 
+    /// The answer has come to its end.
+    pub fn completed(&mut self) {
+        if let Some(record) = &mut self.record {
+            record.completed = true;
+        }
+    }
+
     /// The answer's body will not come to its end.
     pub fn broke_off(&mut self) {
         if let Some(record) = &mut self.record {
@@ -98,7 +105,7 @@ impl Drop for Call {
 
 /// The status of a call that nobody has answered yet.
 pub fn unanswered() -> StatusCode {
-    StatusCode::from_u16(HUNG_UP).unwrap_or(StatusCode::BAD_REQUEST)
+    StatusCode::from_u16(decision::HUNG_UP).unwrap_or(StatusCode::BAD_REQUEST)
 }
 
 /// A core's calls on their way to the log.

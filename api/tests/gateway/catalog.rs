@@ -109,6 +109,15 @@ pub const ENDPOINTS: &[(&str, &str)] = &[
     ("GET", "/slow"),
     ("POST", "/slow"),
     ("GET", "/odd"),
+    ("GET", "/trailing"),
+    ("GET", "/wide"),
+    ("QUERY", "/echo"),
+    ("GET", "/upload"),
+    ("HEAD", "/upload"),
+    ("DELETE", "/upload"),
+    ("QUERY", "/upload"),
+    ("GET", "/places/{kind}"),
+    ("POST", "/places"),
     ("TRACE", "/traced"),
 ];
 
@@ -197,6 +206,7 @@ impl Made<'_> {
                 status: ProductStatus::Published,
                 visibility: Visibility::Members,
                 base_path: "pay".into(),
+                encoded_slashes: false,
                 created_at: self.now,
                 version: 1,
             }

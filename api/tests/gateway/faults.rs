@@ -66,8 +66,28 @@ async fn half_an_answer_is_an_error() {
         let (front, _) = before(how).await;
         let reply = front.call("GET /pay/echo", "").await;
         assert_eq!((reply.status, reply.whole), (200, false));
-        assert_eq!(front.logged(&reply).await.denial_detail.as_deref(), Some("the upstream's answer broke off"));
+        let row = front.logged(&reply).await;
+        assert_eq!((row.status, row.completed), (200, false));
+        assert_eq!(row.denial_detail.as_deref(), Some("the upstream's answer broke off"));
     }
+}
+
+#[tokio::test]
+async fn what_came_to_its_end_is_logged_as_whole_and_what_the_caller_left_is_not() {
+    let (address, _) = upstream::behaving().await;
+    let front = Front::before(address).await;
+    for line in
+        ["GET /pay/echo", "HEAD /pay/echo", "GET /pay/download/300000", "GET /pay/trailing", "GET /pay/admin", "GET /nowhere"]
+    {
+        let reply = front.call(line, "").await;
+        assert!(front.logged(&reply).await.completed, "{line}");
+    }
+    let mut raw = front.connect().await;
+    raw.send(format!("GET /pay/events HTTP/1.1\r\nHost: a\r\nX-API-Key: {}\r\n\r\n", front.catalog.key)).await;
+    assert!(raw.until(b"data: one\n\n").await);
+    drop(raw);
+    let left = front.logged_where("/pay/events").await;
+    assert_eq!((left.status, left.completed, left.denial_detail), (200, false, None));
 }
 
 #[tokio::test]

@@ -44,6 +44,8 @@ pub type Scopes = Arc<[Box<str>]>;
 pub struct Product {
     pub id: ProductId,
     pub base_path: Box<str>,
+    /// Whether a parameter of a path may hold an encoded slash.
+    pub encoded_slashes: bool,
     /// Published or deprecated: others are not there for callers.
     pub callable: bool,
     /// The tiers it is assigned to.

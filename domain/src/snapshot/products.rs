@@ -49,9 +49,9 @@ pub(super) async fn products(
     which: Which<'_, ProductId>,
     shared: &mut Interner,
 ) -> Result<Vec<Product>, DbErr> {
-    let rows: Vec<(ProductId, String, ProductStatus)> = limited(which, product::Column::Id, product::Entity::find())
+    let rows: Vec<(ProductId, String, bool, ProductStatus)> = limited(which, product::Column::Id, product::Entity::find())
         .select_only()
-        .columns([product::Column::Id, product::Column::BasePath, product::Column::Status])
+        .columns([product::Column::Id, product::Column::BasePath, product::Column::EncodedSlashes, product::Column::Status])
         .into_tuple()
         .all(db)
         .await?;
@@ -62,9 +62,10 @@ pub(super) async fn products(
     let mut specs = grouped(specs(db, which).await?, |row| row.product_id);
     let mut tiers = grouped(tiers(db, which).await?, |(product, _)| *product);
     let mut endpoints = endpoints(db, which, shared).await?;
-    let products = rows.into_iter().map(|(id, base_path, status)| Product {
+    let products = rows.into_iter().map(|(id, base_path, encoded_slashes, status)| Product {
         id,
         base_path: base_path.into(),
+        encoded_slashes,
         callable: matches!(status, ProductStatus::Published | ProductStatus::Deprecated),
         tiers: tiers.remove(&id).unwrap_or_default().into_iter().map(|(_, tier)| tier).collect(),
         upstreams: upstreams(keys, environments.remove(&id).unwrap_or_default()),

@@ -186,6 +186,7 @@ pub async fn seed_product(ctx: &Domain, tx: &Tx<'_>, base_path: &str) -> Product
         status: ProductStatus::Published,
         visibility: Visibility::Public,
         base_path: base_path.into(),
+        encoded_slashes: false,
         created_at: now,
         version: 1,
     };

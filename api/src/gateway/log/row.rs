@@ -41,6 +41,7 @@ pub fn row(record: &Record) -> request_log::Model {
         request_headers: kept(record.request_headers.iter()),
         response_headers: kept(record.response_headers.iter().map(|(name, value)| (name, value))),
         via_explorer: record.via_explorer,
+        completed: record.completed,
     }
 }
 
@@ -52,6 +53,7 @@ struct Line<'a> {
     method: &'a str,
     path: &'a str,
     status: u16,
+    completed: bool,
     latency_us: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     denial: Option<entities::enums::DenialReason>,
@@ -85,6 +87,7 @@ fn line(record: &Record) -> Line<'_> {
         method: record.method.as_str(),
         path: path(record),
         status: record.status.as_u16(),
+        completed: record.completed,
         latency_us: latency_us(record),
         denial: record.denial,
         detail: record.detail.as_deref(),

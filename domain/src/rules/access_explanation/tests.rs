@@ -36,6 +36,7 @@ fn product(product: ProductId) -> Product {
     Product {
         id: product,
         base_path: "ship".into(),
+        encoded_slashes: false,
         callable: true,
         tiers: Box::default(),
         upstreams: [upstream(), upstream()],

@@ -118,6 +118,7 @@ impl<V: View> Decision<'_, V> {
         let nothing = || refuse(Check::Route, DenialReason::RouteNotFound);
         let product = self.view.product(read.base).filter(|product| product.callable).ok_or_else(nothing)?;
         known.product = Some(product.clone());
+        read.fit(product.encoded_slashes).map_err(ambiguous)?;
         let method = Method::parse(self.call.method);
         let mut found = [Found::Nothing; 2];
         for environment in Environment::ALL {

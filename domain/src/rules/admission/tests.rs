@@ -72,6 +72,7 @@ impl View for World {
             Arc::new(Product {
                 id: p.id,
                 base_path: p.base_path.clone(),
+                encoded_slashes: p.encoded_slashes,
                 callable: p.callable,
                 tiers: p.tiers.clone(),
                 upstreams: [upstream(&p.upstreams[0]), upstream(&p.upstreams[1])],
@@ -218,6 +219,7 @@ impl World {
             product: Product {
                 id: id(10),
                 base_path: "pay".into(),
+                encoded_slashes: false,
                 callable: true,
                 tiers: Box::default(),
                 upstreams: [upstream(), upstream()],
