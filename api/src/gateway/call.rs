@@ -6,7 +6,7 @@ use domain::rules::{admission::Admitted, certificate::Shown, limits::Standing};
 use entities::enums::{Backend, DenialReason};
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
-    header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, MAX_FORWARDS},
+    header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, MAX_FORWARDS, TRANSFER_ENCODING},
     request::Parts,
 };
 use hyper::{body::Incoming, upgrade::OnUpgrade};
@@ -21,11 +21,12 @@ use super::{
     meter::Call,
     mock,
     open::{self, Brief, Ended, Open, Presented, Watch},
+    places::{self, Places},
     record::Record,
     refusal::{self, NO_STORE, REQUEST_ID, Refusal},
     refused::Refused,
     request_id, token, tunnel,
-    upstream::{self, Fault, Lease, Outgoing, Sent},
+    upstream::{self, Fault, Lease, Outgoing, Sent, Upstream},
     websocket::{self, Handshake},
     wire::Wire,
 };
@@ -246,6 +247,8 @@ impl Forward {
         let environment = self.admitted.upstream().ok_or_else(lost)?;
         let upstream = self.core.upstreams.get(environment.url.as_ref().ok_or_else(lost)?)?;
         let record = call.record().ok_or_else(lost)?;
+        // Of a GET or HEAD the library would take it that there is none.
+        let chunked = hyper::body::Body::size_hint(&body).exact().is_none();
         let (path, query) = (record.target.path(), record.target.query());
         // RFC 9110 section 8.6: else some upstreams wait for a body, or answer 411.
         let says_empty = matches!(body, Outgoing::None) && matches!(record.method, Method::POST | Method::PUT | Method::PATCH);
@@ -262,6 +265,10 @@ impl Forward {
             headers::for_upstream(&record.request_headers, ours, fields);
             fields.insert(HOST, upstream.authority().clone());
             core.via.tell(if self.wire.heads.is_some() { Version::HTTP_11 } else { Version::HTTP_2 }, fields);
+            if chunked {
+                fields.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            }
+            core.outside.tell_prefix(&self.admitted.product, fields);
             identity::tell_upstream(&self.admitted, &core.vouched, record, &self.wire, &core.settings.trusted_proxies, fields);
             if says_empty {
                 fields.insert(CONTENT_LENGTH, HeaderValue::from(0));
@@ -294,6 +301,7 @@ impl Forward {
         let (mut head, body) = response.into_parts();
         let streams = head.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
         let limit = (!streams).then(|| lease.body_progress());
+        self.tell_places(&call, lease.upstream(), &mut head.headers);
         let stream = Stream::new(body, lease, limit);
         let watch = match watch {
             None if stream.is_whole() => Ok(None),
@@ -331,6 +339,17 @@ impl Forward {
         self.stamp(&call, &mut head.headers);
         call.answered(head.status, &head.headers);
         Response::from_parts(head, Answer::text("", call))
+    }
+
+    fn tell_places(&self, call: &Call, upstream: &Upstream, fields: &mut HeaderMap) {
+        if !places::are_told(fields) {
+            return;
+        }
+        let trusted = &self.core.settings.trusted_proxies;
+        let asked = call.record().and_then(|record| identity::asked_host(record, &self.wire, trusted));
+        let Admitted { product, environment, .. } = &self.admitted;
+        let (routes, asked) = (product.routes(*environment), asked.as_ref());
+        Places { outside: &self.core.outside, base_path: &product.base_path, routes, upstream, asked }.tell(fields);
     }
 
     fn stamp(&self, call: &Call, fields: &mut HeaderMap) {

@@ -15,6 +15,7 @@ mod log;
 mod meter;
 mod mock;
 mod open;
+mod places;
 mod record;
 mod refusal;
 mod refused;
@@ -51,7 +52,8 @@ use tokio_rustls::{TlsAcceptor, rustls};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::{
-    log::Log, meter::Meter, open::Open, request_id::RequestIds, upstream::Upstreams, via::Via, vouched::Vouched, wire::Wire,
+    log::Log, meter::Meter, open::Open, places::Outside, request_id::RequestIds, upstream::Upstreams, via::Via, vouched::Vouched,
+    wire::Wire,
 };
 use crate::{
     listen::{
@@ -156,6 +158,7 @@ struct Core {
     vouched: Vouched,
     open: Rc<Open>,
     via: Via,
+    outside: Outside,
     acceptor: Option<TlsAcceptor>,
     tokens: AuthorizationServer,
     main: Handle,
@@ -270,6 +273,7 @@ async fn serve(socket: std::net::TcpListener, shared: Shared) -> io::Result<()> 
         via: Via::of(&shared.ctx.keys),
         vouched: Vouched::default(),
         open: Rc::new(Open::new(follower.revision())),
+        outside: Outside::new(shared.settings.url.as_deref().unwrap_or_default()),
         acceptor: shared.acceptor,
         tokens: shared.tokens,
         ctx: shared.ctx,

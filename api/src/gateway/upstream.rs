@@ -14,7 +14,7 @@ use std::{
 use bytes::Bytes;
 use domain::{itself::Itself, rules::upstream};
 use http::{
-    HeaderValue, Method, Request, Response,
+    HeaderValue, Method, Request, Response, Version,
     header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
 };
 use http_body::{Body, Frame, SizeHint};
@@ -50,6 +50,9 @@ impl Default for UpstreamLimits {
         Self { idle_connections: 256, idle: Duration::from_secs(60), body_progress: Duration::from_secs(300) }
     }
 }
+
+/// Fields of an answer's head. Beyond 100 of them hyper asks for memory for each answer: so be it.
+const MAX_FIELDS: usize = 256;
 
 /// Why no answer came.
 #[derive(Debug, thiserror::Error)]
@@ -193,6 +196,10 @@ pub struct Lease {
 }
 
 impl Lease {
+    pub fn upstream(&self) -> &Upstream {
+        &self.upstream
+    }
+
     pub fn body_progress(&self) -> Duration {
         self.upstream.limits.body_progress
     }
@@ -206,7 +213,7 @@ impl Lease {
 }
 
 impl Upstream {
-    fn new(url: &Url, limits: UpstreamLimits, tls: TlsConnector, itself: Arc<Itself>) -> Result<Self, Fault> {
+    pub(super) fn new(url: &Url, limits: UpstreamLimits, tls: TlsConnector, itself: Arc<Itself>) -> Result<Self, Fault> {
         let wrong = || Fault::Unreachable("the product's upstream address cannot be used".to_owned());
         let host = url.host_str().ok_or_else(wrong)?.trim_matches(['[', ']']).to_owned();
         let port = url.port_or_known_default().ok_or_else(wrong)?;
@@ -224,6 +231,20 @@ impl Upstream {
     /// The `Host` that this upstream is called by.
     pub fn authority(&self) -> &HeaderValue {
         &self.authority
+    }
+
+    /// Without brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The port that its scheme implies.
+    pub fn usual_port(&self) -> u16 {
+        if self.secure.is_some() { 443 } else { 80 }
     }
 
     /// What stands before a call's path.
@@ -302,7 +323,7 @@ impl Upstream {
                 _ => (Box::pin(self.connect()).await?, false),
             };
             let head = request()?;
-            let repeatable = matches!(body, Outgoing::None) && is_idempotent(head.method());
+            let repeatable = matches!(body, Outgoing::None) && head.method().is_idempotent();
             let error = match sender.try_send_request(head.map(|()| body)).await {
                 Ok(response) => {
                     let keep = self.keep(&response);
@@ -353,6 +374,10 @@ impl Upstream {
         if fields.contains_key(TRANSFER_ENCODING) && fields.contains_key(CONTENT_LENGTH) {
             return Duration::ZERO;
         }
+        if response.version() == Version::HTTP_10 {
+            // The next request on it would be one of HTTP/1.0, whose body cannot be of unknown length.
+            return Duration::ZERO;
+        }
         let Some(said) = fields.get("keep-alive") else { return self.limits.idle };
         let seconds = said
             .to_str()
@@ -384,6 +409,7 @@ fn elsewhere(itself: &Itself, mut addresses: Vec<SocketAddr>) -> Result<Vec<Sock
 async fn open<T: Read + Write + Unpin + Send + 'static>(io: T) -> Result<SendRequest<Outgoing>, Fault> {
     let (sender, connection) = http1::Builder::new()
         .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_FIELDS)
         .handshake::<T, Outgoing>(io)
         .await
         .map_err(|e| Fault::Unreachable(e.to_string()))?;
@@ -392,10 +418,6 @@ async fn open<T: Read + Write + Unpin + Send + 'static>(io: T) -> Result<SendReq
         let _ = connection.with_upgrades().await;
     });
     Ok(sender)
-}
-
-fn is_idempotent(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
 }
 
 /// What an upstream is asked for: its own path, then what follows the base path in the call's, byte for byte.
