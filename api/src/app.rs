@@ -297,7 +297,7 @@ fn explorer(
 /// Of either listener.
 fn limits(config: &Config) -> listen::Limits {
     let (source_connections, proxies) = (config.source_connections, config.trusted_proxies.clone());
-    listen::Limits { source_connections, proxies, ..listen::Limits::default() }
+    listen::Limits { idle: config.keep_alive, source_connections, proxies, ..listen::Limits::default() }
 }
 
 fn bind(addr: SocketAddr, setting: &'static str) -> Result<TcpListener, StartError> {

@@ -9,6 +9,8 @@ use domain::rules::leak::ScannerKeys;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use crate::listen::Limits;
+
 pub use read::{ConfigError, FILE, Loaded};
 
 /// What a process runs with.
@@ -41,6 +43,8 @@ pub struct Config {
     pub stranger_requests: u32,
     /// Connections of one source that are open on a listener; 0: any number.
     pub source_connections: u32,
+    /// How long callers' connections are kept open between two requests, on both listeners.
+    pub keep_alive: Duration,
     /// Whether what people outside name may be this machine, a private network or plain http.
     pub outgoing_private: bool,
     /// Who is asked for the records of mail domains; none: the system's.
@@ -105,6 +109,7 @@ impl Default for Config {
             client_cert_header: None,
             stranger_requests: 1_200,
             source_connections: 1_000,
+            keep_alive: Limits::default().idle,
             outgoing_private: false,
             dns_servers: Vec::new(),
             staff_sso: StaffSsoSettings::default(),

@@ -70,7 +70,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             header_read: Duration::from_secs(10),
-            idle: Duration::from_secs(60),
+            idle: Duration::from_secs(75),
             body_progress: Duration::from_secs(30),
             pace: Pace::default(),
             connections: 10_000,

@@ -1,6 +1,6 @@
 //! Every setting: its name, what it takes, and how its text becomes a value.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use domain::{
     keyring::Keyring,
@@ -33,7 +33,7 @@ const fn secret(name: &'static str, takes: &'static str, set: fn(&mut Config, &s
     Setting { name, secret: true, takes, set }
 }
 
-pub const SETTINGS: [Setting; 33] = [
+pub const SETTINGS: [Setting; 34] = [
     secret("DATABASE_URL", "sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE", |c, text| {
         let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
         let fine = known && (text.starts_with("sqlite:") || Url::parse(text).is_ok_and(|url| url.has_host()));
@@ -52,10 +52,14 @@ pub const SETTINGS: [Setting; 33] = [
         c.gateway_listen = address(text)?;
         Some(())
     }),
-    open("BASE_URL", "a URL that starts with https:// or http://, such as https://portal.example.com", |c, text| {
-        c.base_url = Some(web_url(text)?);
-        Some(())
-    }),
+    open(
+        "BASE_URL",
+        "a URL without a path that starts with https:// or http://, such as https://portal.example.com",
+        |c, text| {
+            c.base_url = Some(web_url(text).filter(|url| url.path() == "/")?);
+            Some(())
+        },
+    ),
     open("GATEWAY_URL", "a URL that starts with https:// or http://, such as https://api.example.com", |c, text| {
         c.gateway_url = Some(web_url(text)?);
         Some(())
@@ -112,6 +116,11 @@ pub const SETTINGS: [Setting; 33] = [
     }),
     open("SOURCE_CONNECTIONS", "a whole number, such as 1000; 0 for no limit", |c, text| {
         c.source_connections = text.parse().ok()?;
+        Some(())
+    }),
+    open("KEEP_ALIVE_SECONDS", "a whole number from 1 to 3600, such as 75", |c, text| {
+        let seconds = text.parse().ok().filter(|seconds| (1..=3600).contains(seconds))?;
+        c.keep_alive = Duration::from_secs(seconds);
         Some(())
     }),
     open("GATEWAY_TLS_CERT", "a file of certificates in PEM, the gateway's own first", |c, text| {

@@ -8,11 +8,14 @@ fn load(pairs: &[(&str, &str)], file: Option<&str>) -> Result<Config, String> {
 
 #[test]
 fn every_setting_refuses_what_it_does_not_take() {
-    let wrong: [(&str, &[&str]); 27] = [
+    let wrong: [(&str, &[&str]); 28] = [
         ("DATABASE_URL", &["mysql://hidden", "postgres://", "/hidden/file"]),
         ("LISTEN", &["8080", ":8080", "localhost", "127.0.0.1:99999"]),
         ("GATEWAY_LISTEN", &["127.0.0.1"]),
-        ("BASE_URL", &["portal.example.com", "ftp://portal.example.com", "https://", "https://a.example/?q=1"]),
+        (
+            "BASE_URL",
+            &["portal.example.com", "ftp://portal.example.com", "https://", "https://a.example/?q=1", "https://a.example/portal"],
+        ),
         ("GATEWAY_URL", &["//api.example.com"]),
         ("SECRET_KEY", &["hidden", "0123456789abcdef0123456789abcdef,hidden"]),
         ("SMTP_URL", &["hidden.example.com:25", "http://hidden.example.com"]),
@@ -36,6 +39,7 @@ fn every_setting_refuses_what_it_does_not_take() {
         ),
         ("STRANGER_REQUESTS", &["many", "-1", "1.5"]),
         ("SOURCE_CONNECTIONS", &["many", "-1", "1.5"]),
+        ("KEEP_ALIVE_SECONDS", &["0", "3601", "75s", "-1"]),
         ("OUTGOING_PRIVATE", &["perhaps"]),
         ("DNS_SERVERS", &["dns.example.com", "9.9.9.9:dns", "9.9.9.9,x"]),
         ("STAFF_SSO_ISSUER", &["login.example.com", "ftp://login.example.com", "https://login.example.com/?a=b"]),
