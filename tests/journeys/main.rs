@@ -10,6 +10,7 @@ mod browsers;
 mod catalog;
 mod catalog_as;
 mod certificates;
+mod clients;
 mod crash;
 mod credential_warnings;
 mod credentials;

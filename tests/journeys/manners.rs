@@ -119,7 +119,7 @@ async fn statuses_and_types_follow_the_specification() {
     variables of a wrong type: 400 application/json no data BAD_USER_INPUT
     a mutation by GET: 405 application/json no data BAD_USER_INPUT allow: POST
     a subscription: 400 application/graphql-response+json no data BAD_USER_INPUT
-    another method: 405 application/json no data BAD_USER_INPUT allow: GET, POST
+    another method: 405 application/json no data BAD_USER_INPUT allow: GET, POST, QUERY
     nothing acceptable: 406 application/json no data BAD_USER_INPUT
     nothing at all acceptable: 406 application/json no data BAD_USER_INPUT
     too large: 413 application/json no data BAD_USER_INPUT

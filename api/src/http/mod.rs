@@ -1,6 +1,7 @@
 //! The routes of the API listener.
 
 mod audit;
+mod compression;
 pub mod exchange;
 mod explorer;
 pub mod exposition;

@@ -42,7 +42,7 @@ impl Origins {
         CorsLayer::new()
             .allow_origin(AllowOrigin::list(allowed))
             .allow_credentials(true)
-            .allow_methods([Method::GET, Method::POST])
+            .allow_methods([Method::GET, Method::POST, Method::QUERY])
             .allow_headers([ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_NONE_MATCH])
             .expose_headers([HeaderName::from_static(REQUEST_ID), RETRY_AFTER])
             .max_age(std::time::Duration::from_secs(REMEMBER))
