@@ -140,7 +140,7 @@ impl App {
         let config = Arc::new(config);
         let calls = gateway.as_ref().map(|gateway| Arc::clone(gateway.counts()));
         let exposition = Exposition { domain: domain.clone(), metrics: Arc::clone(&metrics), calls };
-        let (metrics_at, counters) = expose(&config, exposition.clone(), &stop)?.unzip();
+        let (metrics_at, counters) = expose(&config, &domain.env, exposition.clone(), &stop)?.unzip();
         let explorer = match live {
             Some(live) => Some(explorer(&domain, live, &site, (gateway.as_ref(), &secure))?),
             None => None,
@@ -159,8 +159,8 @@ impl App {
                 config,
                 site: Arc::clone(&site),
             };
-            let limits = limits(&state.config);
-            let serving = listen::serve_router(listener, http::router(state), limits, stop.clone());
+            let (limits, unread) = (limits(&state.config), (domain.env.clone(), http::unread::answer as fn(_) -> _));
+            let serving = listen::serve_router(listener, http::router(state), unread, limits, stop.clone());
             tokio::spawn(serving)
         });
         Ok(Self { domain, api, site, mailer, gateway, keeper, worker, serving, metrics: metrics_at, counters, stop })
@@ -209,13 +209,15 @@ impl App {
 /// Serves the counters on their own listener, where they have one.
 fn expose(
     config: &Config,
+    env: &Env,
     exposition: Exposition,
     stop: &CancellationToken,
 ) -> Result<Option<(SocketAddr, JoinHandle<()>)>, StartError> {
     let Some(at) = config.metrics_listen else { return Ok(None) };
     let listener = bind(at, "PORTICO_METRICS_LISTEN")?;
     let address = listener.local_addr()?;
-    let serving = listen::serve_router(listener, exposition.router(), listen::Limits::default(), stop.clone());
+    let unread = (env.clone(), http::unread::answer as fn(_) -> _);
+    let serving = listen::serve_router(listener, exposition.router(), unread, listen::Limits::default(), stop.clone());
     Ok(Some((address, tokio::spawn(serving))))
 }
 

@@ -131,11 +131,12 @@ impl Meter {
         }
     }
 
-    fn note(&self, record: &Record) {
+    /// Whether it is kept.
+    pub fn note(&self, record: &Record) -> bool {
         self.log.count(record.status);
         if record.known.client.is_none() && !self.has_room_for_a_stranger(record.at) {
             self.log.drop_records(1);
-            return;
+            return false;
         }
         let mut batch = self.batch.borrow_mut();
         if let Some(used) = record.used
@@ -151,6 +152,7 @@ impl Meter {
             let next = batch.next();
             self.log.take(std::mem::replace(&mut *batch, next));
         }
+        true
     }
 
     /// A flood from nobody must not fill the disk.

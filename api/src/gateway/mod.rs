@@ -22,6 +22,7 @@ mod refused;
 mod request_id;
 mod token;
 mod tunnel;
+mod unread;
 mod upstream;
 mod uses;
 mod via;
@@ -29,7 +30,15 @@ mod vouched;
 mod websocket;
 mod wire;
 
-use std::{io, net::SocketAddr, num::NonZeroUsize, rc::Rc, sync::Arc, thread, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    num::NonZeroUsize,
+    rc::Rc,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
 
 use domain::{
     Domain,
@@ -59,12 +68,14 @@ use crate::{
     listen::{
         self, Carrier, Door, Guarded, Limits, Place, Vitals,
         framing::{Heads, Scanner},
+        unread::{Ear, Unread},
     },
     tls,
 };
 
 pub use self::{
     log::{Counts, LogLimits},
+    unread::answer as refuse_unread,
     upstream::UpstreamLimits,
 };
 
@@ -333,15 +344,28 @@ async fn welcome(core: Rc<Core>, stream: TcpStream, peer: SocketAddr, place: Pla
 async fn converse<C: Carrier + Send>(core: Rc<Core>, stream: C, (peer, shown): (SocketAddr, Option<Shown>), place: Place) {
     let vitals = Arc::new(Vitals::new());
     let heads = Heads::default();
-    let io = Guarded::new(stream, vitals.clone(), place, Scanner::new(heads.clone()));
+    let unread = Arc::new(Mutex::new(None));
+    let keep = unread.clone();
+    let speak = move |one: Unread| {
+        let answer = unread::answer(&one);
+        *keep.lock().unwrap_or_else(PoisonError::into_inner) = Some(one);
+        answer
+    };
+    let ear = Ear::new(Scanner::new(heads.clone()), core.ctx.env.clone(), speak);
+    let io = Guarded::new(stream, vitals.clone(), place, ear);
     let serving = core.clone();
     let seen = (core.acceptor.is_some(), shown);
     let wires = [Rc::new(Wire::new(peer, Some(heads), seen)), Rc::new(Wire::new(peer, None, seen))];
+    let first = wires[0].clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let wire = &wires[usize::from(request.version() == http::Version::HTTP_2)];
         call::answer(serving.clone(), wire.clone(), vitals.begin(), request)
     });
     listen::serve_connection(io, service, Here, &core.settings.limits, &core.stop).await;
+    let unread = unread.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(unread) = unread {
+        unread::note(&core, &first, &unread);
+    }
 }
 
 /// Runs an HTTP/2 connection's streams on their core.

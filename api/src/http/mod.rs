@@ -14,6 +14,7 @@ mod oauth2;
 pub mod origin;
 mod pages;
 mod specs;
+pub mod unread;
 
 use std::sync::Arc;
 

@@ -20,6 +20,7 @@ mod raw;
 mod router;
 mod slow;
 mod streaming;
+mod unread;
 mod upgrades;
 mod upstream;
 
