@@ -33,7 +33,7 @@ async fn what_cannot_be_read_is_answered_and_noted() {
             "/pay/echo",
         ),
         (
-            format!("GET /pay/echo HTTP/1.1\r\n{key}X-A: {}\r\n\r\n", "b".repeat(70_000)),
+            format!("GET /pay/echo HTTP/1.1\r\n{key}X-A: {}\r\n\r\n", "b".repeat(200_000)),
             431,
             "REQUEST_TOO_LARGE",
             "GET",
