@@ -15,7 +15,7 @@ use domain::{
     env::Env,
     identity::{Answer, Attempt, Identity, IdentityProviders, NoIdentity, Registration},
     outgoing::{NotFetched, Outgoing},
-    rules::outgoing::{self as reach, Reach},
+    rules::outgoing as reach,
 };
 use futures_util::{FutureExt, future::BoxFuture};
 use openidconnect::{
@@ -27,7 +27,6 @@ use openidconnect::{
     },
 };
 use secrecy::ExposeSecret;
-use tokio_rustls::rustls;
 use url::Url;
 
 use self::shape::{Asking, Claims, Metadata, Tokens};
@@ -77,9 +76,9 @@ pub struct OpenIdConnect {
 }
 
 impl OpenIdConnect {
-    /// `outgoing` asks what people outside named; what the settings name may be in a private network.
-    pub fn new(outgoing: Arc<Client>, env: Env) -> Result<Self, rustls::Error> {
-        Ok(Self { outgoing, trusting: Client::new(Reach::Private)?, env, known: Mutex::default() })
+    /// `outgoing` asks what people outside named; `trusting` what the settings name, which may be in a private network.
+    pub fn new(outgoing: Arc<Client>, trusting: Client, env: Env) -> Self {
+        Self { outgoing, trusting, env, known: Mutex::default() }
     }
 
     fn client(&self, trusted: bool) -> Through<'_> {

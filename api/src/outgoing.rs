@@ -1,7 +1,7 @@
 //! The one client of requests to addresses that people outside have named. What is connected to is what was checked, redirects
 //! are answers, and size and time are bounded.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -19,14 +19,20 @@ use hyper::{
     rt::{Read, Write},
 };
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::timeout;
 use tokio_rustls::{
     TlsConnector,
-    rustls::{self, pki_types::ServerName},
+    rustls::{
+        self,
+        pki_types::{CertificateDer, ServerName},
+    },
 };
 use url::{Position, Url};
 
-use crate::tls;
+use crate::{
+    dial::{self, Dialer, Names, SystemNames, Unconnected},
+    tls,
+};
 
 /// From the name's resolution to the last byte.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -34,36 +40,28 @@ const LIMIT: Duration = Duration::from_secs(5);
 const MAX_HEAD: usize = 32 << 10;
 const AGENT: &str = concat!("Portico/", env!("CARGO_PKG_VERSION"));
 
-/// Where names lead to.
-#[async_trait]
-pub trait Names: Send + Sync {
-    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>>;
-}
-
-/// As the system says.
-pub struct SystemNames;
-
-#[async_trait]
-impl Names for SystemNames {
-    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        Ok(tokio::net::lookup_host((host, port)).await?.collect())
-    }
-}
-
 pub struct Client {
     reach: Reach,
     names: Arc<dyn Names>,
+    dialer: Dialer,
     tls: TlsConnector,
     limit: Duration,
 }
 
 impl Client {
-    pub fn new(reach: Reach) -> Result<Self, rustls::Error> {
-        Self::with(reach, Arc::new(SystemNames), LIMIT)
+    /// `authorities`: certificate authorities that are believed besides the public ones.
+    pub fn new(reach: Reach, authorities: &[CertificateDer<'static>]) -> Result<Self, rustls::Error> {
+        Self::with(reach, authorities, Arc::new(SystemNames), LIMIT)
     }
 
-    pub fn with(reach: Reach, names: Arc<dyn Names>, limit: Duration) -> Result<Self, rustls::Error> {
-        Ok(Self { reach, names, tls: TlsConnector::from(Arc::new(tls::client(&[])?)), limit })
+    pub fn with(
+        reach: Reach,
+        authorities: &[CertificateDer<'static>],
+        names: Arc<dyn Names>,
+        limit: Duration,
+    ) -> Result<Self, rustls::Error> {
+        let tls = TlsConnector::from(Arc::new(tls::client(authorities)?));
+        Ok(Self { reach, names, dialer: Dialer::default(), tls, limit })
     }
 
     /// Sends a request, whose URL is absolute, and reads an answer with a body of `limit` bytes at most.
@@ -81,14 +79,16 @@ impl Client {
         if addresses.is_empty() {
             return Err(NotFetched::NotAllowed);
         }
-        let stream = TcpStream::connect(&*addresses).await.map_err(unreachable)?;
-        match url.scheme() {
-            "https" => {
-                let name = ServerName::try_from(host.to_owned()).map_err(|_| NotFetched::NotAllowed)?;
-                let stream = self.tls.connect(name, stream).await.map_err(unreachable)?;
-                exchange(TokioIo::new(stream), &url, request, limit).await
-            }
-            _ => exchange(TokioIo::new(stream), &url, request, limit).await,
+        let limit_of_connection = dial::part_of(self.limit);
+        let silent = |failed: Unconnected| NotFetched::Unreachable(failed.to_string());
+        if url.scheme() == "https" {
+            let name = ServerName::try_from(host.to_owned()).map_err(|_| NotFetched::NotAllowed)?;
+            let connect = async |address| self.tls.connect(name.clone(), dial::tcp(address).await?).await;
+            let stream = self.dialer.connect(&addresses, limit_of_connection, connect).await.map_err(silent)?;
+            exchange(TokioIo::new(stream), &url, request, limit).await
+        } else {
+            let stream = self.dialer.connect(&addresses, limit_of_connection, dial::tcp).await.map_err(silent)?;
+            exchange(TokioIo::new(stream), &url, request, limit).await
         }
     }
 }

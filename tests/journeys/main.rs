@@ -5,6 +5,7 @@ mod access_history;
 mod app;
 mod architecture;
 mod audit;
+mod authorities;
 mod catalog;
 mod catalog_as;
 mod certificates;

@@ -33,7 +33,7 @@ const fn secret(name: &'static str, takes: &'static str, set: fn(&mut Config, &s
     Setting { name, secret: true, takes, set }
 }
 
-pub const SETTINGS: [Setting; 33] = [
+pub const SETTINGS: [Setting; 34] = [
     secret("DATABASE_URL", "sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE", |c, text| {
         let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
         let fine = known && (text.starts_with("sqlite:") || Url::parse(text).is_ok_and(|url| url.has_host()));
@@ -124,6 +124,10 @@ pub const SETTINGS: [Setting; 33] = [
     }),
     open("GATEWAY_TLS_CLIENT_CA", "a file of certificates in PEM: of the authorities that issue to callers", |c, text| {
         c.gateway_tls_client_ca = Some(PathBuf::from(text));
+        Some(())
+    }),
+    open("CA_FILE", "a file of certificates in PEM, or the word system", |c, text| {
+        c.ca_file = Some(PathBuf::from(text));
         Some(())
     }),
     open("OUTGOING_PRIVATE", "on or off", |c, text| {

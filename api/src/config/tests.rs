@@ -49,7 +49,7 @@ fn every_setting_refuses_what_it_does_not_take() {
         ("LOG_FORMAT", &["xml"]),
     ];
     // Directories and files may have any name, a client any id and secret.
-    assert_eq!(wrong.len() + 6, table::SETTINGS.len());
+    assert_eq!(wrong.len() + 7, table::SETTINGS.len());
     for (name, values) in wrong {
         let setting = table::SETTINGS.iter().find(|setting| setting.name == name).unwrap();
         for value in values {

@@ -40,7 +40,11 @@ pub struct Seen {
 
 /// An upstream that behaves.
 pub async fn behaving() -> (SocketAddr, Arc<Seen>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    behaving_at("127.0.0.1:0").await
+}
+
+pub async fn behaving_at(address: &str) -> (SocketAddr, Arc<Seen>) {
+    let listener = TcpListener::bind(address).await.unwrap();
     let address = listener.local_addr().unwrap();
     let seen = Arc::new(Seen::default());
     let shared = seen.clone();
