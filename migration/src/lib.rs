@@ -24,6 +24,7 @@ mod m0014_domains;
 mod m0015_sessions;
 mod m0016_one_identity;
 mod m0018_streams_ended;
+mod m0025_allowed_origins;
 mod shape;
 
 pub struct Migrator;
@@ -48,6 +49,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0015_sessions::Migration),
             Box::new(m0016_one_identity::Migration),
             Box::new(m0018_streams_ended::Migration),
+            Box::new(m0025_allowed_origins::Migration),
         ]
     }
 }

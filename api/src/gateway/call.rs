@@ -17,6 +17,7 @@ use super::{
     authorize,
     came::{self, Came, OURS},
     claims::{API_KEY, Kept},
+    cors::{self, Page},
     headers, identity,
     meter::Call,
     mock,
@@ -67,6 +68,11 @@ pub async fn answer(
     if request.uri().path() == token::PATH && core.settings.knows_certificates() && unclear.is_none() {
         return Ok(Box::pin(token::answer(core, came, request)).await);
     }
+    let page = Page::of(&core, request.uri(), request.headers());
+    let asking = page.as_ref().filter(|_| unclear.is_none());
+    if let Some(fields) = asking.and_then(|page| page.preflight(request.method(), request.uri(), request.headers())) {
+        return Ok(cors::answer(&core, came, fields));
+    }
     let faulty = unclear.or_else(|| came::not_forwarded(request.method()));
     let (brief, certificate) = (Cell::new(Some(core.open.begin())), came.certificate().copied());
     let decided = came.decide(&core, request.method(), request.uri(), request.headers(), faulty).await;
@@ -77,7 +83,7 @@ pub async fn answer(
     let close = faulty.is_some() && wire.heads.is_some();
     let (call, admitted, standing) = match came::settle(&core, when, call, decided, close).await {
         Ok(settled) => settled,
-        Err(refused) => return Ok(refused.into()),
+        Err(refused) => return Ok(refused.to(page.as_ref()).into()),
     };
     let body = if hyper::body::Body::is_end_stream(&body) {
         Outgoing::None
@@ -85,8 +91,14 @@ pub async fn answer(
         let body = GuardedBody::new(body, &core.settings.limits);
         Outgoing::Stream { body, progress: Rc::default() }
     };
+    let environment = admitted.environment;
+    let page = page.or_else(|| Page::of_program(&admitted.product));
     let forward = Forward { core, wire, certificate, admitted, standing, brief };
-    forward.send(call, body, caller_side).await
+    let mut response = forward.send(call, body, caller_side).await?;
+    if let Some(page) = page {
+        page.tell(Some(environment), response.headers_mut());
+    }
+    Ok(response)
 }
 
 fn health(core: &Core, came: Came) -> Response<Answer> {

@@ -124,6 +124,11 @@ impl Meter {
         }
     }
 
+    /// A call that leaves no record.
+    pub fn count(&self, status: StatusCode) {
+        self.log.count(status);
+    }
+
     fn note(&self, record: &Record) {
         self.log.count(record.status);
         if record.known.client.is_none() && !self.has_room_for_a_stranger(record.at) {

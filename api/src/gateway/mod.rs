@@ -8,6 +8,7 @@ mod call;
 mod came;
 mod certificate;
 mod claims;
+mod cors;
 mod first_calls;
 mod headers;
 mod identity;

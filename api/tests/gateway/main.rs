@@ -5,6 +5,7 @@
 mod authorize;
 mod calls;
 mod catalog;
+mod cors;
 mod faults;
 mod framing;
 mod headers;

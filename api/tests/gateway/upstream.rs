@@ -82,6 +82,18 @@ async fn answer(mut request: Request<Incoming>, seen: Arc<Seen>) -> Result<Respo
             tokio::time::sleep(Duration::from_millis(300)).await;
             text("slow".to_owned())
         }
+        "/pages" => {
+            let mut response = text("pages".to_owned());
+            for (name, value) in [
+                ("access-control-allow-origin", "https://theirs.example"),
+                ("access-control-allow-credentials", "true"),
+                ("access-control-expose-headers", "X-Total-Count, etag, *"),
+                ("vary", "Accept-Encoding"),
+            ] {
+                response.headers_mut().append(name, value.parse().unwrap());
+            }
+            response
+        }
         "/odd" => {
             let mut response = text("odd".to_owned());
             for (name, value) in [
