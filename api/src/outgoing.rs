@@ -11,7 +11,7 @@ use domain::{
 };
 use http::{
     HeaderMap, HeaderValue, Request, Response, StatusCode,
-    header::{ACCEPT, CACHE_CONTROL, CONNECTION, HOST, USER_AGENT},
+    header::{ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HOST, USER_AGENT},
 };
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{
@@ -106,7 +106,7 @@ impl Outgoing for Client {
             return Err(NotFetched::Status(response.status().as_u16()));
         }
         let fresh_for = max_age(response.headers());
-        let text = String::from_utf8(response.into_body().into()).map_err(|_| NotFetched::NotText)?;
+        let text = text(response.headers(), response.body());
         Ok(Fetched { text, fresh_for })
     }
 }
@@ -142,6 +142,26 @@ fn to_origin(url: &Url, request: Request<Bytes>) -> Result<Request<Full<Bytes>>,
     parts.headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
     parts.headers.insert(CONNECTION, HeaderValue::from_static("close"));
     Ok(Request::from_parts(parts, Full::new(body)))
+}
+
+/// A body as text, whatever the server says that it is: by its mark or the charset that is told, else UTF-8.
+pub fn text(headers: &HeaderMap, body: &[u8]) -> String {
+    let units = |pairs: &[u8], of: fn([u8; 2]) -> u16| {
+        let units: Vec<u16> = pairs.chunks_exact(2).map(|pair| of([pair[0], pair[1]])).collect();
+        String::from_utf16_lossy(&units)
+    };
+    match body {
+        [0xef, 0xbb, 0xbf, rest @ ..] => return String::from_utf8_lossy(rest).into_owned(),
+        [0xfe, 0xff, rest @ ..] => return units(rest, u16::from_be_bytes),
+        [0xff, 0xfe, rest @ ..] => return units(rest, u16::from_le_bytes),
+        _ => {}
+    }
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
+    let charset = kind.split(';').find_map(|part| part.trim().strip_prefix("charset="));
+    match charset.map(|charset| charset.trim_matches(['"', ' '])) {
+        Some("iso-8859-1" | "latin1" | "windows-1252") => body.iter().copied().map(char::from).collect(),
+        _ => String::from_utf8_lossy(body).into_owned(),
+    }
 }
 
 fn max_age(headers: &HeaderMap) -> Option<Duration> {

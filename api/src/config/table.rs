@@ -77,8 +77,9 @@ pub const SETTINGS: [Setting; 34] = [
     }),
     open("MAIL_FROM", "a mail address, such as portal@example.com or Portal <portal@example.com>", |c, text| {
         let bare = text.rsplit_once('<').map_or(Some(text), |(_, rest)| rest.strip_suffix('>'))?;
-        text::email("", bare).ok().filter(|_| !text.chars().any(char::is_control))?;
-        text.clone_into(&mut c.mail_from);
+        let address = text::email("", bare).ok().filter(|_| !text.chars().any(char::is_control))?;
+        // Mail has a domain as DNS has it; what is before it may differ in its letters' case.
+        c.mail_from = if bare.is_ascii() { text.to_owned() } else { text.replace(bare.trim(), &address) };
         Some(())
     }),
     open("PORTAL_URL", "a URL that starts with https:// or http://, such as https://portal.example.com", |c, text| {
