@@ -24,6 +24,7 @@ use jobs::{
 };
 use secrecy::ExposeSecret;
 use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_util::sync::CancellationToken;
 
 pub use error::{StartError, reason};
@@ -94,8 +95,10 @@ impl App {
 
     pub async fn start_with(config: Config, env: Env, parts: Parts) -> Result<Self, StartError> {
         let reach = if config.outgoing_private { Reach::Private } else { Reach::Public };
-        let outgoing = Arc::new(outgoing::Client::new(reach).map_err(io::Error::other)?);
-        let identities = OpenIdConnect::new(Arc::clone(&outgoing), env.clone()).map_err(io::Error::other)?;
+        let authorities = tls::authorities(config.ca_file.as_deref())?;
+        let outgoing = Arc::new(outgoing::Client::new(reach, &authorities).map_err(io::Error::other)?);
+        let trusting = outgoing::Client::new(Reach::Private, &authorities).map_err(io::Error::other)?;
+        let identities = OpenIdConnect::new(Arc::clone(&outgoing), trusting, env.clone());
         let staff = staff_sso(&config)?;
         let mut domain = storage::open(&config, env).await?.fetching_by(outgoing);
         domain = domain.asking(Arc::new(dns::Resolver::new(&config.dns_servers)));
@@ -106,7 +109,7 @@ impl App {
         if let Some(email) = &config.admin_email {
             staff::ensure_owner(&domain, email).await?;
         }
-        let secure = Secure::load(&config)?;
+        let secure = Secure::load(&config, authorities)?;
         let listener = if parts.api { Some(bind(config.listen, "PORTICO_LISTEN")?) } else { None };
         let api = listener.as_ref().map(TcpListener::local_addr).transpose()?;
         let base_url = url(config.base_url.as_ref(), api.unwrap_or(config.listen));
@@ -135,7 +138,7 @@ impl App {
             gateway_url: secure.gateway_url(&config, gateway_address),
             base_url,
         });
-        let mailer = Mailer::new(mail_settings(&config, &site, parts.delivery))?;
+        let mailer = Mailer::new(mail_settings(&config, &site, parts.delivery, &secure.authorities))?;
         let worker = parts.worker.then(|| jobs::start(domain.clone(), &mailer, &jobs::Settings::default()));
         let config = Arc::new(config);
         let calls = gateway.as_ref().map(|gateway| Arc::clone(gateway.counts()));
@@ -269,6 +272,7 @@ fn start_gateway(domain: &Domain, live: Live, config: &Config, (issuer, secure):
         url: config.gateway_url.as_ref().map(|given| url(Some(given), config.gateway_listen)),
         tls: secure.served.clone(),
         client_authority: secure.authority.clone(),
+        upstream_authorities: secure.authorities.clone(),
         ..gateway::Settings::new(config.gateway_listen)
     };
     let gateway = gateway::start(domain.clone(), live, Arc::clone(&keeper), settings).map_err(refused)?;
@@ -290,7 +294,7 @@ fn explorer(
     });
     let trust = match secure.served.clone().filter(|_| own.is_some()) {
         Some(served) => tls::to_itself(served),
-        None => tls::client(&[]),
+        None => tls::client(&secure.authorities),
     };
     let gateway = own.unwrap_or_else(|| site.gateway_url.clone());
     Ok(Explorer::new(tokens, gateway, trust.map_err(io::Error::other)?).map_err(io::Error::other)?)
@@ -314,13 +318,19 @@ fn url(given: Option<&url::Url>, listener: SocketAddr) -> String {
 }
 
 /// How mails leave: by SMTP where it is set, else as files, with their links printed.
-pub fn mail_settings(config: &Config, site: &Site, delivery: Option<Delivery>) -> MailSettings {
+pub fn mail_settings(
+    config: &Config,
+    site: &Site,
+    delivery: Option<Delivery>,
+    authorities: &[CertificateDer<'static>],
+) -> MailSettings {
     let delivery = delivery.unwrap_or_else(|| match &config.smtp_url {
         Some(url) => Delivery::Smtp(url.expose_secret().into()),
         None => Delivery::Files { directory: config.data_dir.join("mail"), print: true },
     });
     let portal_url = config.portal_url.as_ref().map_or_else(|| site.base_url.clone(), |url| url.as_str().to_owned());
-    MailSettings { from: config.mail_from.clone(), portal_url, base_url: site.base_url.clone(), delivery }
+    let authorities = authorities.iter().map(|certificate| certificate.to_vec()).collect();
+    MailSettings { from: config.mail_from.clone(), portal_url, base_url: site.base_url.clone(), delivery, authorities }
 }
 
 /// Runs until SIGTERM or Ctrl-C; a second one ends it at once.

@@ -55,6 +55,8 @@ pub struct Config {
     pub gateway_tls_key: Option<PathBuf>,
     /// Whose certificates callers have to show where a profile asks for one; `None`: those that are registered.
     pub gateway_tls_client_ca: Option<PathBuf>,
+    /// Certificate authorities that are believed besides the public ones by all that calls out: a file, or `system`.
+    pub ca_file: Option<PathBuf>,
     /// Who may report leaked keys; `None`: nobody.
     pub leak_keys: Option<ScannerKeys>,
     /// Where counters are read, by whoever reaches it; `None`: there is no such listener.
@@ -116,6 +118,7 @@ impl Default for Config {
             gateway_tls_cert: None,
             gateway_tls_key: None,
             gateway_tls_client_ca: None,
+            ca_file: None,
             leak_keys: None,
             metrics_listen: None,
             metrics_token: None,

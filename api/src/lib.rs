@@ -7,6 +7,7 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod dial;
 pub mod dns;
 pub mod error;
 pub mod explorer;

@@ -209,7 +209,7 @@ impl AuthorizationServer {
         };
         let check = || assertion::check(jws, &self.ctx.key_sets.get(source, now).unwrap_or_default(), expected, now);
         match check() {
-            Err(BadToken::NoKeyFits(_)) if self.ctx.key_sets.refresh(source).await => check(),
+            Err(error) if error.may_be_of_new_key() && self.ctx.key_sets.refresh(source).await => check(),
             checked => checked,
         }
     }

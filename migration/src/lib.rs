@@ -25,6 +25,7 @@ mod m0015_sessions;
 mod m0016_one_identity;
 mod m0018_streams_ended;
 mod m0019_paths_and_ends;
+mod m0025_allowed_origins;
 mod shape;
 
 pub struct Migrator;
@@ -50,6 +51,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0016_one_identity::Migration),
             Box::new(m0018_streams_ended::Migration),
             Box::new(m0019_paths_and_ends::Migration),
+            Box::new(m0025_allowed_origins::Migration),
         ]
     }
 }

@@ -6,6 +6,7 @@ mod answers;
 mod app;
 mod architecture;
 mod audit;
+mod authorities;
 mod browsers;
 mod catalog;
 mod catalog_as;

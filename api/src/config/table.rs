@@ -81,8 +81,9 @@ pub const SETTINGS: [Setting; 34] = [
     }),
     open("MAIL_FROM", "a mail address, such as portal@example.com or Portal <portal@example.com>", |c, text| {
         let bare = text.rsplit_once('<').map_or(Some(text), |(_, rest)| rest.strip_suffix('>'))?;
-        text::email("", bare).ok().filter(|_| !text.chars().any(char::is_control))?;
-        text.clone_into(&mut c.mail_from);
+        let address = text::email("", bare).ok().filter(|_| !text.chars().any(char::is_control))?;
+        // Mail has a domain as DNS has it; what is before it may differ in its letters' case.
+        c.mail_from = if bare.is_ascii() { text.to_owned() } else { text.replace(bare.trim(), &address) };
         Some(())
     }),
     open("PORTAL_URL", "a URL that starts with https:// or http://, such as https://portal.example.com", |c, text| {
@@ -133,6 +134,10 @@ pub const SETTINGS: [Setting; 34] = [
     }),
     open("GATEWAY_TLS_CLIENT_CA", "a file of certificates in PEM: of the authorities that issue to callers", |c, text| {
         c.gateway_tls_client_ca = Some(PathBuf::from(text));
+        Some(())
+    }),
+    open("CA_FILE", "a file of certificates in PEM, or the word system", |c, text| {
+        c.ca_file = Some(PathBuf::from(text));
         Some(())
     }),
     open("OUTGOING_PRIVATE", "on or off", |c, text| {

@@ -53,7 +53,7 @@ fn every_setting_refuses_what_it_does_not_take() {
         ("LOG_FORMAT", &["xml"]),
     ];
     // Directories and files may have any name, a client any id and secret.
-    assert_eq!(wrong.len() + 6, table::SETTINGS.len());
+    assert_eq!(wrong.len() + 7, table::SETTINGS.len());
     for (name, values) in wrong {
         let setting = table::SETTINGS.iter().find(|setting| setting.name == name).unwrap();
         for value in values {
@@ -76,6 +76,9 @@ fn the_environment_goes_before_the_file_and_an_empty_value_is_none() {
     assert_eq!((config.listen.port(), config.gateway_listen.port(), config.graphiql), (3, 2, false));
     assert_eq!(config.allowed_origins, ["https://a.example", "http://localhost:3000"]);
     assert_eq!(config.admin_email.as_deref(), Some("ada@example.com"));
+    let from = |text: &str| load(&[("PORTICO_MAIL_FROM", text)], None).unwrap().mail_from;
+    assert_eq!(from("Portal <Portal@Bücher.example>"), "Portal <portal@xn--bcher-kva.example>");
+    assert_eq!(from("Bücher <Portal@Example.com>"), "Bücher <Portal@Example.com>");
     let defaults = load(&[], None).unwrap();
     assert_eq!((defaults.listen.port(), defaults.introspection, defaults.log.as_str()), (8080, true, "info"));
 }

@@ -17,6 +17,7 @@ use super::{
     authorize,
     came::{self, Came, OURS},
     claims::{API_KEY, Kept},
+    cors::{self, Page},
     headers, identity,
     meter::Call,
     mock,
@@ -26,6 +27,7 @@ use super::{
     refusal::{self, NO_STORE, REQUEST_ID, Refusal},
     refused::Refused,
     request_id, token, tunnel,
+    unreached::Why,
     upstream::{self, Fault, Lease, Outgoing, Sent, Upstream},
     websocket::{self, Handshake},
     wire::Wire,
@@ -67,6 +69,11 @@ pub async fn answer(
     if request.uri().path() == token::PATH && core.settings.knows_certificates() && unclear.is_none() {
         return Ok(Box::pin(token::answer(core, came, request)).await);
     }
+    let page = Page::of(&core, request.uri(), request.headers());
+    let asking = page.as_ref().filter(|_| unclear.is_none());
+    if let Some(fields) = asking.and_then(|page| page.preflight(request.method(), request.uri(), request.headers())) {
+        return Ok(cors::answer(&core, came, fields));
+    }
     let faulty = unclear.or_else(|| came::not_forwarded(request.method()));
     let (brief, certificate) = (Cell::new(Some(core.open.begin())), came.certificate().copied());
     let decided = came.decide(&core, request.method(), request.uri(), request.headers(), faulty).await;
@@ -77,7 +84,7 @@ pub async fn answer(
     let close = faulty.is_some() && wire.heads.is_some();
     let (call, admitted, standing) = match came::settle(&core, when, call, decided, close).await {
         Ok(settled) => settled,
-        Err(refused) => return Ok(refused.into()),
+        Err(refused) => return Ok(refused.to(page.as_ref()).into()),
     };
     let body = if hyper::body::Body::is_end_stream(&body) {
         Outgoing::None
@@ -85,8 +92,14 @@ pub async fn answer(
         let body = GuardedBody::new(body, &core.settings.limits);
         Outgoing::Stream { body, progress: Rc::default() }
     };
+    let environment = admitted.environment;
+    let page = page.or_else(|| Page::of_program(&admitted.product));
     let forward = Forward { core, wire, certificate, admitted, standing, brief };
-    forward.send(call, body, caller_side).await
+    let mut response = forward.send(call, body, caller_side).await?;
+    if let Some(page) = page {
+        page.tell(Some(environment), response.headers_mut());
+    }
+    Ok(response)
 }
 
 fn health(core: &Core, came: Came) -> Response<Answer> {
@@ -140,8 +153,8 @@ impl Forward {
             Err(Fault::Loop) => return Ok(self.failed(call, DenialReason::LoopDetected, None)),
             Err(Fault::TooSlow(why)) => return Ok(self.too_slow(call, &why)),
             Err(Fault::Ended(ended)) => return Ok(self.over(call, &ended)),
-            Err(Fault::Timeout) => return Ok(self.failed(call, DenialReason::UpstreamTimeout, None)),
-            Err(Fault::Unreachable(why)) => return Ok(self.failed(call, DenialReason::UpstreamUnreachable, Some(why))),
+            Err(Fault::Timeout(why)) => return Ok(self.failed(call, DenialReason::UpstreamTimeout, &why)),
+            Err(Fault::Unreachable(why)) => return Ok(self.failed(call, DenialReason::UpstreamUnreachable, &why)),
         };
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(match caller_side {
@@ -150,14 +163,17 @@ impl Forward {
                 }
                 Some(_) => {
                     let why = "its 101 does not agree to the WebSocket that was asked for (RFC 6455 section 4.2.2)";
-                    self.failed(call, DenialReason::UpstreamUnreachable, Some(why.to_owned()))
+                    self.failed(call, DenialReason::UpstreamUnreachable, &Why::new(why, ""))
                 }
-                None => self.failed(call, DenialReason::UpstreamUnreachable, Some("it switched protocols unasked".to_owned())),
+                None => {
+                    let why = Why::new("it switched protocols unasked", "");
+                    self.failed(call, DenialReason::UpstreamUnreachable, &why)
+                }
             });
         }
         if headers::is_coded_unasked(response.headers()) {
-            let why = "its Transfer-Encoding is not chunked alone".to_owned();
-            return Ok(self.failed(call, DenialReason::UpstreamUnreachable, Some(why)));
+            let why = Why::new("its Transfer-Encoding is not chunked alone", "");
+            return Ok(self.failed(call, DenialReason::UpstreamUnreachable, &why));
         }
         Ok(self.pass_on(call, response, (lease, watch)))
     }
@@ -243,7 +259,7 @@ impl Forward {
     }
 
     async fn attempt(&self, call: &Call, body: Outgoing, as_websocket: bool, hops: Option<u64>) -> Result<Sent, Fault> {
-        let lost = || Fault::Unreachable("the product has no upstream here".to_owned());
+        let lost = || Fault::Unreachable(Why::new("the product has no upstream here", ""));
         let environment = self.admitted.upstream().ok_or_else(lost)?;
         let upstream = self.core.upstreams.get(environment.url.as_ref().ok_or_else(lost)?)?;
         let record = call.record().ok_or_else(lost)?;
@@ -289,10 +305,12 @@ impl Forward {
         self.admitted.credential().is_some() && !headers.contains_key(&API_KEY)
     }
 
-    fn failed(&self, call: Call, reason: DenialReason, why: Option<String>) -> Response<Answer> {
-        if let Some(why) = &why {
-            // For the provider's eyes: an upstream's address is none of the caller's business.
-            tracing::debug!(error = %why, product.id = %self.admitted.product.id, "the upstream gave no answer");
+    fn failed(&self, mut call: Call, reason: DenialReason, why: &Why) -> Response<Answer> {
+        // For the provider's eyes: an upstream's address is none of the caller's business.
+        let url = self.admitted.upstream().and_then(|environment| environment.url.as_ref());
+        self.core.upstreams.warn(self.admitted.product.id, url, why);
+        if let Some(record) = call.record_mut() {
+            record.detail = Some(why.to_string().into());
         }
         refuse(call, &Refusal::of(reason, None), &self.standing)
     }

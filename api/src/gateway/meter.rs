@@ -131,6 +131,11 @@ impl Meter {
         }
     }
 
+    /// A call that leaves no record.
+    pub fn count(&self, status: StatusCode) {
+        self.log.count(status);
+    }
+
     /// Whether it is kept.
     pub fn note(&self, record: &Record) -> bool {
         self.log.count(record.status);

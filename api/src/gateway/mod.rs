@@ -8,6 +8,7 @@ mod call;
 mod came;
 mod certificate;
 mod claims;
+mod cors;
 mod first_calls;
 mod headers;
 mod identity;
@@ -23,6 +24,7 @@ mod request_id;
 mod token;
 mod tunnel;
 mod unread;
+mod unreached;
 mod upstream;
 mod uses;
 mod via;
@@ -57,14 +59,22 @@ use tokio::{
     task::{JoinHandle, LocalSet, spawn_local},
     time::{MissedTickBehavior, interval, timeout},
 };
-use tokio_rustls::{TlsAcceptor, rustls};
+use tokio_rustls::{TlsAcceptor, TlsConnector, rustls};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::{
-    log::Log, meter::Meter, open::Open, places::Outside, request_id::RequestIds, upstream::Upstreams, via::Via, vouched::Vouched,
+    log::Log,
+    meter::Meter,
+    open::Open,
+    places::Outside,
+    request_id::RequestIds,
+    upstream::{Means, Upstreams},
+    via::Via,
+    vouched::Vouched,
     wire::Wire,
 };
 use crate::{
+    dial::{Dialer, Names, SystemNames},
     listen::{
         self, Carrier, Door, Guarded, Limits, Place, Vitals,
         framing::{Heads, Scanner},
@@ -105,6 +115,8 @@ pub struct Settings {
     pub client_authority: tls::Authority,
     /// Certificate authorities of upstreams, besides the public ones.
     pub upstream_authorities: Vec<rustls::pki_types::CertificateDer<'static>>,
+    /// Where upstreams' names lead to.
+    pub names: Arc<dyn Names>,
 }
 
 impl Settings {
@@ -123,6 +135,7 @@ impl Settings {
             tls: None,
             client_authority: tls::Authority::default(),
             upstream_authorities: Vec::new(),
+            names: Arc::new(SystemNames),
         }
     }
 
@@ -149,7 +162,7 @@ struct Shared {
     settings: Arc<Settings>,
     log: Arc<Log>,
     door: Door,
-    tls: Arc<rustls::ClientConfig>,
+    means: Means,
     acceptor: Option<TlsAcceptor>,
     tokens: AuthorizationServer,
     /// The process's runtime, for what is not to be done on a core.
@@ -202,6 +215,12 @@ pub fn start(ctx: Domain, live: Live, keeper: Arc<Keeper>, mut settings: Setting
         sockets.push(listen::bind(address, true)?);
     }
     let log = Arc::new(Log::new(&settings.log)?);
+    let means = Means {
+        tls: TlsConnector::from(Arc::new(tls::client(&settings.upstream_authorities).map_err(io::Error::other)?)),
+        names: settings.names.clone(),
+        dialer: Dialer::default(),
+        said: Arc::default(),
+    };
     let stop_writer = CancellationToken::new();
     let writer = tokio::spawn(log::write(ctx.clone(), log.clone(), settings.log.clone(), stop_writer.clone()));
     let shared = Shared {
@@ -212,7 +231,7 @@ pub fn start(ctx: Domain, live: Live, keeper: Arc<Keeper>, mut settings: Setting
         keeper,
         log,
         door: Door::new(&settings.limits),
-        tls: Arc::new(tls::client(&settings.upstream_authorities).map_err(io::Error::other)?),
+        means,
         settings: Arc::new(settings),
         main: Handle::current(),
         stop: CancellationToken::new(),
@@ -280,7 +299,7 @@ async fn serve(socket: std::net::TcpListener, shared: Shared) -> io::Result<()> 
     let core = Rc::new(Core {
         ids: RequestIds::new(shared.ctx.env.clone()),
         meter: Rc::new(Meter::new(shared.log, shared.settings.log.strangers_a_second)),
-        upstreams: Upstreams::new(shared.settings.upstream.clone(), shared.tls, Arc::clone(&shared.ctx.itself)),
+        upstreams: Upstreams::new(shared.settings.upstream.clone(), shared.means, Arc::clone(&shared.ctx.itself)),
         via: Via::of(&shared.ctx.keys),
         vouched: Vouched::default(),
         open: Rc::new(Open::new(follower.revision())),

@@ -6,6 +6,7 @@ mod authorize;
 mod bodies;
 mod calls;
 mod catalog;
+mod cors;
 mod faults;
 mod framing;
 mod headers;

@@ -40,7 +40,11 @@ pub struct Seen {
 
 /// An upstream that behaves.
 pub async fn behaving() -> (SocketAddr, Arc<Seen>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    behaving_at("127.0.0.1:0").await
+}
+
+pub async fn behaving_at(address: &str) -> (SocketAddr, Arc<Seen>) {
+    let listener = TcpListener::bind(address).await.unwrap();
     let address = listener.local_addr().unwrap();
     let seen = Arc::new(Seen::default());
     let shared = seen.clone();
@@ -82,6 +86,18 @@ async fn answer(mut request: Request<Incoming>, seen: Arc<Seen>) -> Result<Respo
         "/slow" => {
             tokio::time::sleep(Duration::from_millis(300)).await;
             text("slow".to_owned())
+        }
+        "/pages" => {
+            let mut response = text("pages".to_owned());
+            for (name, value) in [
+                ("access-control-allow-origin", "https://theirs.example"),
+                ("access-control-allow-credentials", "true"),
+                ("access-control-expose-headers", "X-Total-Count, etag, *"),
+                ("vary", "Accept-Encoding"),
+            ] {
+                response.headers_mut().append(name, value.parse().unwrap());
+            }
+            response
         }
         "/odd" => {
             let mut response = text("odd".to_owned());

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::{
     domains, identities, members,
     sessions::NewSession,
-    sign_in::{self, SignIn},
+    sign_in::{self, Brought, SignIn},
 };
 use crate::{
     Actor, Domain, DomainError, ProblemCode, Result, Tx,
@@ -146,8 +146,6 @@ pub async fn finish(ctx: &Domain, actor: &Actor, back: Back) -> Result<SignIn> {
     if back.came_by != way_back(&provider) {
         return Err(refused(ctx, actor, Some(&provider), Refusal::OtherIssuer).await?);
     }
-    // Before anybody else is asked on their behalf.
-    sign_in::may_try(&ctx.db, ctx.now(), actor).await??;
     match attempt(ctx, actor, &provider, &kept, back).await? {
         Ok(session) => Ok(SignIn { session, redirect_to: kept.redirect_to }),
         Err(reason) => Err(refused(ctx, actor, Some(&provider), reason).await?),
@@ -301,5 +299,7 @@ fn tell_operator(provider: &Provider, error: &NoIdentity) {
 async fn refused(ctx: &Domain, actor: &Actor, provider: Option<&Provider>, reason: Refusal) -> Result<DomainError> {
     let id = provider.and_then(Provider::id).unwrap_or(SsoProviderId(Uuid::nil()));
     let entry = Audit::of(actor, Action::SignInFailed, id).team(provider.and_then(Provider::team));
-    sign_in::failed(ctx, actor, entry.set("reason", reason.as_str()), reason.problem()).await
+    // Who has a start of ours is never put off for what others at their address do without one.
+    let brought = if reason == Refusal::NotStarted { Brought::Guess } else { Brought::Ours };
+    sign_in::failed(ctx, actor, entry.set("reason", reason.as_str()), (brought, reason.problem())).await
 }

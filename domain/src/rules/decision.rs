@@ -84,6 +84,11 @@ pub const FORWARDED_IN_FRONT: &str = "let through, for the gateway in front to f
 /// What the detail of a call begins with that was let in, and ended later by the gateway; the reason follows.
 pub const ENDED_WHILE_OPEN: &str = "ended while it was open: ";
 
+/// Whether a call's detail tells of the provider's network: what was resolved and connected to.
+pub fn names_inside_hosts(row: &request_log::Model) -> bool {
+    matches!(row.denial, Some(DenialReason::UpstreamUnreachable | DenialReason::UpstreamTimeout))
+}
+
 /// Explains a logged call.
 pub fn explain(row: &request_log::Model) -> Explanation {
     let Some(reason) = row.denial else {

@@ -12,7 +12,9 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
 
-use super::{credential::Lookup, jose::KeySet, key_source::KeySource, limits::Limits, method::Methods, routes::Routes};
+use super::{
+    cors::Origins, credential::Lookup, jose::KeySet, key_source::KeySource, limits::Limits, method::Methods, routes::Routes,
+};
 
 /// Where decisions look things up. All of it is in memory.
 pub trait View {
@@ -95,6 +97,8 @@ pub struct Upstream {
     pub headers: Box<[(Box<str>, SecretString)]>,
     pub timeout: Duration,
     pub log_sink: LogSink,
+    /// Whose pages may call.
+    pub origins: Origins,
 }
 
 #[derive(Debug)]

@@ -16,6 +16,7 @@ use super::{clients::Which, rows::Interner};
 use crate::{
     keyring::{Keyring, Purpose},
     rules::{
+        cors::Origins,
         limits::Limits,
         method::Method,
         routes::{Endpoint, Routes},
@@ -170,8 +171,9 @@ fn upstreams(keys: &Keyring, rows: Vec<product_environment::Model>) -> [Option<U
 
 fn upstream(keys: &Keyring, row: product_environment::Model) -> Result<Upstream, String> {
     let timeout = Duration::from_millis(u64::try_from(row.timeout_ms).unwrap_or(0));
-    if row.backend == Backend::Mock {
-        return Ok(Upstream { backend: row.backend, url: None, headers: Box::default(), timeout, log_sink: row.log_sink });
+    let (backend, log_sink, origins) = (row.backend, row.log_sink, Origins::of(&row.allowed_origins));
+    if backend == Backend::Mock {
+        return Ok(Upstream { backend, url: None, headers: Box::default(), timeout, log_sink, origins });
     }
     let url = row.upstream_url.map(|url| url.parse()).transpose().map_err(|_| "its address is not a URL".to_owned())?;
     let open = |content| match content {
@@ -179,7 +181,7 @@ fn upstream(keys: &Keyring, row: product_environment::Model) -> Result<Upstream,
         HeaderContent::Sealed(sealed) => keys.open(Purpose::UpstreamHeader, &sealed).map_err(|e| e.to_string()),
     };
     let headers = row.headers.0.into_iter().map(|header| Ok((header.name.into(), open(header.value)?)));
-    Ok(Upstream { backend: row.backend, url, headers: headers.collect::<Result<_, String>>()?, timeout, log_sink: row.log_sink })
+    Ok(Upstream { backend, url, headers: headers.collect::<Result<_, String>>()?, timeout, log_sink, origins })
 }
 
 /// What plans say of their environments.

@@ -201,6 +201,7 @@ pub async fn seed_product(ctx: &Domain, tx: &Tx<'_>, base_path: &str) -> Product
         headers: [UpstreamHeader { name: "authorization".into(), value: HeaderContent::Sealed(sealed) }].into_iter().collect(),
         timeout_ms: 1_000,
         log_sink: LogSink::Database,
+        allowed_origins: Default::default(),
     };
     put(db, environment).await;
     let spec = spec_version::Model {

@@ -35,7 +35,7 @@ pub fn row(record: &Record) -> request_log::Model {
         status: i16::try_from(record.status.as_u16()).unwrap_or_default(),
         latency_us: latency_us(record),
         denial: record.denial,
-        denial_detail: record.detail.as_deref().map(|detail| cut(detail).to_owned()),
+        denial_detail: record.detail.as_deref().map(|detail| cut_at(detail, DETAIL_KEPT).to_owned()),
         ip: record.ip.to_string(),
         user_agent: user_agent(record).map(Cow::into_owned),
         request_headers: kept(record.request_headers.iter()),
@@ -105,6 +105,9 @@ fn line(record: &Record) -> Line<'_> {
 fn latency_us(record: &Record) -> i64 {
     i64::try_from(record.latency.as_micros()).unwrap_or(i64::MAX)
 }
+
+/// Longest detail that is kept, in bytes.
+const DETAIL_KEPT: usize = 1024;
 
 /// Longest path that is kept, in bytes.
 const PATH_KEPT: usize = 2048;
