@@ -9,7 +9,7 @@ use axum::{
     extract::{ConnectInfo, MatchedPath, Request, State},
     http::{
         HeaderValue, StatusCode,
-        header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE},
+        header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER},
     },
     middleware::Next,
     response::{IntoResponse, Response},
@@ -19,7 +19,7 @@ use entities::{enums::DenialReason, id::RequestId};
 use serde_json::json;
 use tracing::Instrument;
 
-use crate::{address, http::AppState, listen::framing::Fault};
+use crate::{address, error::AWAY_RETRY, http::AppState, listen::framing::Fault};
 
 /// The answer's field with the request's id.
 pub const REQUEST_ID: &str = "x-request-id";
@@ -49,6 +49,10 @@ pub async fn observe(
         Some(fault) => malformed(fault, request_id),
         None => next.run(request).instrument(span).await,
     };
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        // Wherever it came from: who is told so is told when to come again.
+        response.headers_mut().entry(RETRY_AFTER).or_insert_with(|| AWAY_RETRY.into());
+    }
     state.metrics.request(&route, response.status().as_u16(), began.elapsed());
     if let Ok(id) = HeaderValue::from_str(&request_id.to_string()) {
         response.headers_mut().insert(REQUEST_ID, id);

@@ -20,7 +20,7 @@ use domain::{
 
 use crate::{
     auth,
-    error::{log_fault, outside},
+    error::{log_fault, outside, told_when},
     http::{AppState, exchange::Exchange},
 };
 
@@ -37,7 +37,7 @@ pub async fn download(
         Err(error) => {
             let outside = outside(&error);
             log_fault(&error, outside);
-            (outside.status, format!("{error}\n")).into_response()
+            told_when((outside.status, format!("{error}\n")).into_response(), &error)
         }
     }
 }

@@ -10,10 +10,7 @@ use axum::{
         State, WebSocketUpgrade,
         ws::{CloseFrame, Message, WebSocket},
     },
-    http::{
-        HeaderMap, HeaderValue, StatusCode,
-        header::{AUTHORIZATION, RETRY_AFTER},
-    },
+    http::{HeaderMap, HeaderValue, StatusCode, header::AUTHORIZATION},
     response::{IntoResponse, Response},
 };
 use domain::{DomainError, actor::Who};
@@ -21,7 +18,7 @@ use domain::{DomainError, actor::Who};
 use super::{parameters::MAX_BODY, with_data};
 use crate::{
     auth::{self, strangers::Seat},
-    error::{log_fault, outside},
+    error::{log_fault, outside, told_when},
     graphql::{
         PorticoSchema,
         engine::{Engine, Prepared},
@@ -73,11 +70,7 @@ async fn seat(state: &AppState, exchange: &Exchange, headers: &HeaderMap) -> Res
 fn not_opened(error: &DomainError) -> Response {
     let outside = outside(error);
     log_fault(error, outside);
-    let mut response = (outside.status, format!("{error}\n")).into_response();
-    if let DomainError::RateLimited { retry_after } = error {
-        response.headers_mut().insert(RETRY_AFTER, (*retry_after).into());
-    }
-    response
+    told_when((outside.status, format!("{error}\n")).into_response(), error)
 }
 
 /// Who opened a connection.
