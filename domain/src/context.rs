@@ -16,6 +16,7 @@ use crate::{
     outgoing::{Nowhere, Outgoing},
     updates::Updates,
     wake::Wake,
+    writable::Writable,
 };
 
 /// The identity provider of the portal's own staff, by the settings.
@@ -38,6 +39,7 @@ pub struct Domain {
     pub env: Env,
     pub keys: Arc<Keyring>,
     pub wake: Arc<Wake>,
+    pub writable: Arc<Writable>,
     pub updates: Arc<Updates>,
     pub documents: Arc<Documents>,
     pub outgoing: Arc<dyn Outgoing>,
@@ -53,12 +55,13 @@ impl Domain {
         let updates = Arc::new(Updates::new(env.uuid()));
         let outgoing: Arc<dyn Outgoing> = Arc::new(Nowhere);
         let key_sets = Arc::new(KeySets::new(env.clone(), outgoing.clone()));
-        let (wake, documents) = (Arc::default(), Arc::default());
+        let (wake, writable, documents) = (Arc::default(), Arc::default(), Arc::default());
         Self {
             db,
             env,
             keys: Arc::new(keys),
             wake,
+            writable,
             updates,
             documents,
             outgoing,
