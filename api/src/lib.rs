@@ -18,5 +18,6 @@ pub mod listen;
 pub mod logging;
 mod oauth;
 pub mod outgoing;
+pub mod output;
 pub mod site;
 pub mod tls;
