@@ -127,6 +127,10 @@ impl TestApp {
         self.home
     }
 
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
     pub fn domain(&self) -> &Domain {
         &self.app.domain
     }
