@@ -1,6 +1,8 @@
 //! Puts the parts together: what `serve`, `demo` and the tests share.
 
 mod error;
+pub mod files;
+pub mod high_water;
 mod secure;
 mod staff_sso;
 pub mod storage;
@@ -28,6 +30,7 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_util::sync::CancellationToken;
 
 pub use error::{StartError, reason};
+use high_water::HighWaterFile;
 use secure::Secure;
 use staff_sso::staff_sso;
 
@@ -40,7 +43,7 @@ use crate::{
     graphql,
     http::{self, exposition::Exposition, metrics::Metrics, origin::Origins},
     identity::OpenIdConnect,
-    listen, outgoing,
+    listen, outgoing, output,
     site::Site,
     tls,
 };
@@ -101,6 +104,10 @@ impl App {
         let identities = OpenIdConnect::new(Arc::clone(&outgoing), trusting, env.clone());
         let staff = staff_sso(&config)?;
         let mut domain = storage::open(&config, env).await?.fetching_by(outgoing);
+        let high_water = HighWaterFile::of(&config.data_dir);
+        if let Some(restored) = high_water.follow(&domain).await? {
+            tracing::warn!("{restored}");
+        }
         domain = domain.asking(Arc::new(dns::Resolver::new(&config.dns_servers)));
         domain = domain.signing_in_by(Arc::new(identities), staff);
         let metrics = Arc::new(Metrics::new(domain.now()));
@@ -122,6 +129,9 @@ impl App {
             (false, false) => None,
         };
         keep_current(&domain, &parts, &secure, &stop);
+        if parts.gateway || parts.worker {
+            keep_high_water(&domain, high_water, &stop);
+        }
         let (gateway, keeper) = match live.as_ref().filter(|_| parts.gateway) {
             Some(live) => start_gateway(&domain, live.clone(), &config, (&base_url, &secure))?.into_parts(),
             None => (None, None),
@@ -240,6 +250,11 @@ fn keep_current(domain: &Domain, parts: &Parts, secure: &Secure, stop: &Cancella
     }
 }
 
+fn keep_high_water(domain: &Domain, file: HighWaterFile, stop: &CancellationToken) {
+    let (domain, stop) = (domain.clone(), stop.clone());
+    tokio::spawn(async move { stop.run_until_cancelled(file.keep(domain)).await });
+}
+
 /// Where browsers may come from and be sent back to.
 fn origins(base_url: &str, config: &Config) -> Vec<String> {
     let portal = config.portal_url.as_ref().map(url::Url::as_str);
@@ -326,7 +341,7 @@ pub fn mail_settings(
 ) -> MailSettings {
     let delivery = delivery.unwrap_or_else(|| match &config.smtp_url {
         Some(url) => Delivery::Smtp(url.expose_secret().into()),
-        None => Delivery::Files { directory: config.data_dir.join("mail"), print: true },
+        None => Delivery::Files { directory: config.data_dir.join("mail"), print: Some(|text| output::stdout().say(text)) },
     });
     let portal_url = config.portal_url.as_ref().map_or_else(|| site.base_url.clone(), |url| url.as_str().to_owned());
     let authorities = authorities.iter().map(|certificate| certificate.to_vec()).collect();
@@ -339,7 +354,7 @@ pub fn serve_until_signal(config: Config, role: Role) -> Result<(), StartError> 
         let mut stop = Signals::listen()?;
         let uses_smtp = config.smtp_url.is_some();
         let app = App::start_with(config, Env::system(), Parts::of(role)).await?;
-        println!("{}", app.listening());
+        output::stdout().say(app.listening());
         if uses_smtp {
             tokio::spawn(warn_of_mail(app.mailer.clone()));
         }

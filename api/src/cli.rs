@@ -1,6 +1,6 @@
 //! The commands of the one binary.
 
-use std::process::ExitCode;
+use std::{io::ErrorKind, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use domain::{
@@ -15,9 +15,9 @@ use secrecy::ExposeSecret;
 
 use crate::{
     app::{self, Role, StartError, storage},
-    check,
+    backup, check,
     config::Config,
-    demo, logging,
+    demo, logging, output,
 };
 
 /// A self-hosted API developer portal: GraphQL API, background workers and gateway in one program.
@@ -67,7 +67,13 @@ enum Command {
         what: Option<Jobs>,
     },
     /// Say of each part that the program depends on whether it is reachable and how it is set.
-    Check,
+    Check {
+        /// Take a database that was copied back from before for what it is: what was revoked since has been revoked again.
+        #[arg(long)]
+        accept_restore: bool,
+    },
+    /// Make a consistent copy of a running SQLite database. The key is not in it.
+    Backup { file: PathBuf },
 }
 
 #[derive(Subcommand)]
@@ -108,19 +114,23 @@ fn role(text: &str) -> Result<StaffRole, String> {
 }
 
 pub fn run(cli: Cli) -> ExitCode {
-    match execute(cli.command) {
+    let code = match execute(cli.command) {
         Ok(code) => code,
+        // The reader has heard enough, as `head` has: what a shell says of a program that SIGPIPE ends.
+        Err(StartError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(141),
         Err(error) => {
-            eprintln!("portico: {error}");
+            output::stderr().say(format_args!("portico: {error}"));
             ExitCode::FAILURE
         }
-    }
+    };
+    output::finish();
+    code
 }
 
 fn execute(command: Command) -> Result<ExitCode, StartError> {
     match command {
         Command::Sdl => {
-            print!("{}", crate::graphql::sdl());
+            output::print(crate::graphql::sdl().trim_end())?;
             Ok(ExitCode::SUCCESS)
         }
         // A throw-away instance has settings of its own.
@@ -138,45 +148,47 @@ fn execute_configured(command: Command) -> Result<ExitCode, StartError> {
     let config = loaded.config;
     match command {
         Command::Serve { role } => app::serve_until_signal(config, role)?,
-        Command::Check => return app::runtime()?.block_on(say_check(&config)),
+        Command::Check { accept_restore } => return app::runtime()?.block_on(say_check(&config, accept_restore)),
+        Command::Backup { file } => output::print(app::runtime()?.block_on(backup::run(&config, &file))?)?,
         Command::Migrate { what } => app::runtime()?.block_on(migrate(&config, what))?,
         Command::Sdl | Command::Demo { .. } => {}
         Command::Staff { what: Staff::Add { email, role } } => in_domain(&config, async |domain| {
             let cmd = staff::SetStaffRole { email, role: Some(role) };
             let user = staff::set_role(domain, &domain::Actor::system(), cmd).await?;
-            println!("{} is {}", user.email, word(&role));
-            Ok(())
+            Ok(format!("{} is {}", user.email, word(&role)))
         })?,
         Command::Staff { what: Staff::ResetSecondFactor { email } } => in_domain(&config, async |domain| {
             let user = second_factor::reset_for(domain, &email).await?;
-            println!("{} signs in without a second factor", user.email);
-            Ok(())
+            Ok(format!("{} signs in without a second factor", user.email))
         })?,
         Command::Token { email, name } => in_domain(&config, async |domain| {
             let cmd = access_tokens::CreateAccessToken { name, expires_in_days: None };
             let made = access_tokens::create_for(domain, &email.to_lowercase(), cmd).await?;
-            println!("{}", made.secret.expose_secret());
-            Ok(())
+            Ok(made.secret.expose_secret().to_owned())
         })?,
         Command::Jobs { what } => in_domain(&config, async |domain| jobs(domain, what).await)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs an operation on the opened database.
-fn in_domain<T>(config: &Config, run: impl AsyncFnOnce(&Domain) -> Result<T, DomainError>) -> Result<T, StartError> {
-    app::runtime()?.block_on(async {
+/// Runs an operation on the opened database, and prints what it says.
+fn in_domain(config: &Config, run: impl AsyncFnOnce(&Domain) -> Result<String, DomainError>) -> Result<(), StartError> {
+    let said = app::runtime()?.block_on(async {
         let domain = storage::open(config, Env::system()).await?;
-        Ok(run(&domain).await?)
-    })
+        Ok::<_, StartError>(run(&domain).await?)
+    })?;
+    output::print(said)
 }
 
-async fn say_check(config: &Config) -> Result<ExitCode, StartError> {
+async fn say_check(config: &Config, accept_restore: bool) -> Result<ExitCode, StartError> {
+    if accept_restore {
+        check::accept_restore(config).await?;
+    }
     let findings = check::run(config).await;
     for finding in &findings {
         match &finding.said {
-            Ok(said) => println!("ok     {:<17} {said}", finding.part),
-            Err(wrong) => println!("wrong  {:<17} {wrong}", finding.part),
+            Ok(said) => output::print(format_args!("ok     {:<17} {said}", finding.part))?,
+            Err(wrong) => output::print(format_args!("wrong  {:<17} {wrong}", finding.part))?,
         }
     }
     let fine = findings.iter().all(|finding| finding.said.is_ok());
@@ -184,32 +196,28 @@ async fn say_check(config: &Config) -> Result<ExitCode, StartError> {
 }
 
 async fn migrate(config: &Config, what: Option<Migrate>) -> Result<(), StartError> {
-    storage::prepare_directory(&config.data_dir)
-        .map_err(|source| StartError::DataDir { path: config.data_dir.clone(), source })?;
+    storage::prepare(config)?;
     let db = storage::connect(config, true).await.map_err(StartError::Database)?;
     let pending = migration::pending(&db).await.map_err(StartError::Migration)?;
     drop(db);
     match what {
-        Some(Migrate::Status) if pending.is_empty() => println!("up to date"),
-        Some(Migrate::Status) => pending.iter().for_each(|name| println!("to apply  {name}")),
+        Some(Migrate::Status) if pending.is_empty() => output::print("up to date"),
+        Some(Migrate::Status) => pending.iter().try_for_each(|name| output::print(format_args!("to apply  {name}"))),
         None => {
             storage::up_to_date(config).await?;
-            pending.iter().for_each(|name| println!("applied  {name}"));
-            println!("up to date");
+            pending.iter().try_for_each(|name| output::print(format_args!("applied  {name}")))?;
+            output::print("up to date")
         }
     }
-    Ok(())
 }
 
-async fn jobs(domain: &Domain, what: Option<Jobs>) -> Result<(), DomainError> {
-    match what.unwrap_or(Jobs::List) {
-        Jobs::List => {
-            println!("{}", table(&queue::list(domain, LISTED_JOBS).await?, domain.now()));
-        }
-        Jobs::Retry { id } => println!("{}", table(&[queue::retry(domain, id).await?], domain.now())),
-        Jobs::Park { id } => println!("{}", table(&[queue::park(domain, id).await?], domain.now())),
-    }
-    Ok(())
+async fn jobs(domain: &Domain, what: Option<Jobs>) -> Result<String, DomainError> {
+    let jobs = match what.unwrap_or(Jobs::List) {
+        Jobs::List => queue::list(domain, LISTED_JOBS).await?,
+        Jobs::Retry { id } => vec![queue::retry(domain, id).await?],
+        Jobs::Park { id } => vec![queue::park(domain, id).await?],
+    };
+    Ok(table(&jobs, domain.now()))
 }
 
 /// An enum's value as the contract writes it.

@@ -3,6 +3,7 @@
 mod address;
 pub mod app;
 pub mod auth;
+pub mod backup;
 pub mod check;
 pub mod cli;
 pub mod config;
@@ -19,6 +20,7 @@ pub mod listen;
 pub mod logging;
 mod oauth;
 pub mod outgoing;
+pub mod output;
 mod seats;
 pub mod site;
 pub mod tls;

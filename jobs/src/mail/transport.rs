@@ -1,7 +1,8 @@
 //! How letters leave: by SMTP, as files, or into memory.
 
 use std::{
-    io::Write,
+    fs::DirBuilder,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -15,7 +16,7 @@ use lettre::{
     },
 };
 use secrecy::ExposeSecret;
-use tokio::{io::AsyncWriteExt, sync::Semaphore};
+use tokio::{fs::OpenOptions, io::AsyncWriteExt, sync::Semaphore};
 use url::Url;
 
 use super::{Delivery, MailSettingError, compose::Letter};
@@ -30,7 +31,7 @@ const ANSWER: usize = 200;
 
 pub enum Transport {
     Smtp { server: AsyncSmtpTransport<Tokio1Executor>, connections: Semaphore },
-    Files { directory: PathBuf, print: bool },
+    Files { directory: PathBuf, print: Option<fn(String)> },
     Memory(SentMails),
 }
 
@@ -73,7 +74,8 @@ impl Transport {
             }
             Delivery::Files { directory, print } => {
                 let refused = |error| MailSettingError(format!("mails cannot be written to {}: {error}", directory.display()));
-                std::fs::create_dir_all(&directory).map_err(refused)?;
+                // Mails hold links that sign people in.
+                DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(refused)?;
                 Ok(Self::Files { directory, print })
             }
             Delivery::Memory(outbox) => Ok(Self::Memory(outbox)),
@@ -102,10 +104,8 @@ impl Transport {
                 let path = write(directory, &letter)
                     .await
                     .map_err(|error| Failure::Retry(format!("the mail cannot be written to {}: {error}", directory.display())))?;
-                if *print {
-                    // Best effort: stdout may be closed.
-                    let _ =
-                        writeln!(std::io::stdout(), "mail  {}\n      {}\n      {}", letter.subject, letter.link, path.display());
+                if let Some(print) = print {
+                    print(format!("mail  {}\n      {}\n      {}", letter.subject, letter.link, path.display()));
                 }
                 Ok(())
             }
@@ -141,7 +141,7 @@ fn secured(address: &str, authorities: Vec<Vec<u8>>) -> Result<Option<Tls>, smtp
 async fn write(directory: &Path, letter: &Letter) -> std::io::Result<PathBuf> {
     let path = directory.join(format!("{}.eml", letter.name));
     let unfinished = directory.join(format!(".{}.unfinished", letter.name));
-    let mut file = tokio::fs::File::create(&unfinished).await?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished).await?;
     file.write_all(&letter.message.formatted()).await?;
     file.sync_all().await?;
     tokio::fs::rename(&unfinished, &path).await?;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use domain::read::request_log::PATH_KEPT;
 use entities::{
     columns::{LoggedHeader, LoggedHeaders},
     id::RequestLogId,
