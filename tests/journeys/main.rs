@@ -40,6 +40,7 @@ mod plan_terms;
 mod plan_versions;
 mod plans;
 mod portal;
+mod quota_heirs;
 mod random_walk;
 mod receipts;
 mod registrations;
