@@ -22,6 +22,7 @@ mod hostile;
 mod identity_provider;
 mod instance;
 mod isolation;
+mod issued;
 mod leaks;
 mod live_updates;
 mod logs;
