@@ -168,7 +168,7 @@ impl App {
                 explorer: Arc::new(explorer),
                 exposition,
                 stop: stop.clone(),
-                domain: domain.clone(),
+                domain: domain.answering(),
                 config,
                 site: Arc::clone(&site),
             };

@@ -20,6 +20,7 @@ pub mod outbox;
 pub mod outgoing;
 pub mod queue;
 pub mod read;
+pub mod receipt;
 pub mod rules;
 pub mod snapshot;
 pub mod tx;

@@ -25,6 +25,7 @@ mod m0015_sessions;
 mod m0016_one_identity;
 mod m0018_streams_ended;
 mod m0019_paths_and_ends;
+mod m0021_quota_heirs;
 mod m0024_storage;
 mod m0025_allowed_origins;
 mod shape;
@@ -52,6 +53,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0016_one_identity::Migration),
             Box::new(m0018_streams_ended::Migration),
             Box::new(m0019_paths_and_ends::Migration),
+            Box::new(m0021_quota_heirs::Migration),
             Box::new(m0024_storage::Migration),
             Box::new(m0025_allowed_origins::Migration),
         ];

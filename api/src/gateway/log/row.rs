@@ -110,9 +110,6 @@ fn latency_us(record: &Record) -> i64 {
 /// Longest detail that is kept, in bytes.
 const DETAIL_KEPT: usize = 1024;
 
-/// Longest path that is kept, in bytes.
-const PATH_KEPT: usize = 2048;
-
 fn path(record: &Record) -> &str {
     cut_at(record.target.path(), PATH_KEPT)
 }
