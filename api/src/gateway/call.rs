@@ -144,7 +144,8 @@ impl Forward {
             return self.mock(call, body).await;
         }
         if call.record().is_some_and(|record| self.core.via.goes_round(&record.request_headers)) {
-            return Ok(self.failed(call, DenialReason::LoopDetected, None));
+            let why = Why::new("the call has come by this gateway before", "");
+            return Ok(self.failed(call, DenialReason::LoopDetected, &why));
         }
         let hops = call.record().and_then(|record| headers::hops_left(&record.method, &record.request_headers));
         if hops == Some(0) {
@@ -154,7 +155,10 @@ impl Forward {
         let Sent { response, lease, watch } = match sent {
             Ok(sent) => sent,
             Err(Fault::Caller) => return Err(HungUp),
-            Err(Fault::Loop) => return Ok(self.failed(call, DenialReason::LoopDetected, None)),
+            Err(Fault::Loop) => {
+                let why = Why::new("its address is this gateway's or the portal's own", "");
+                return Ok(self.failed(call, DenialReason::LoopDetected, &why));
+            }
             Err(Fault::TooSlow(why)) => return Ok(self.too_slow(call, &why)),
             Err(Fault::Ended(ended)) => return Ok(self.over(call, &ended)),
             Err(Fault::Timeout(why)) => return Ok(self.failed(call, DenialReason::UpstreamTimeout, &why)),

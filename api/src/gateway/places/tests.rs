@@ -4,7 +4,11 @@ use domain::rules::{method::Method, routes::Endpoint};
 use entities::id::EndpointId;
 use tokio_rustls::TlsConnector;
 
-use super::{super::upstream::UpstreamLimits, *};
+use super::{
+    super::upstream::{Means, UpstreamLimits},
+    *,
+};
+use crate::dial::{Dialer, SystemNames};
 
 /// A product `orders` behind this upstream, at `https://api.example.com/gw`, that has these paths.
 struct World {
@@ -14,8 +18,13 @@ struct World {
 }
 
 fn world(upstream: &str, outside: &str, templates: &[&str]) -> World {
-    let tls = TlsConnector::from(Arc::new(crate::tls::client(&[]).unwrap()));
-    let upstream = Upstream::new(&upstream.parse().unwrap(), UpstreamLimits::default(), tls, Arc::default()).unwrap();
+    let means = Means {
+        tls: TlsConnector::from(Arc::new(crate::tls::client(&[]).unwrap())),
+        names: Arc::new(SystemNames),
+        dialer: Dialer::default(),
+        said: Arc::default(),
+    };
+    let upstream = Upstream::new(&upstream.parse().unwrap(), UpstreamLimits::default(), means, Arc::default()).unwrap();
     let mut routes = Routes::default();
     for (at, template) in templates.iter().enumerate() {
         let id = EndpointId(uuid::Uuid::from_u128(at as u128));
