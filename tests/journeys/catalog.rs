@@ -374,7 +374,7 @@ async fn what_is_wrong_with_a_product_is_said_at_once() {
     ];
     insta::assert_snapshot!(told.join("\n"), @r#"
     "REQUIRED" ["name"]: "must not be empty"
-    "INVALID" ["summary"]: "must be one line without control characters"
+    "INVALID" ["summary"]: "must be one line without control, zero-width and text direction characters: take out U+000A"
     "INVALID" ["basePath"]: "is one of the gateway's own paths (oauth2, .well-known, _portico): choose another"
     "TAKEN" ["slug"]: "pets is taken by another product: choose another"
     "NOT_FOUND" ["categories"]: "names a category that does not exist"

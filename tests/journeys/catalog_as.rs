@@ -24,12 +24,12 @@ const SECOND: &str = r#"{ "openapi": "3.1.0", "info": { "title": "Ship", "versio
 } }"#;
 
 async fn as_team(app: &TestApp, staff: &Person, team: &Value) -> Value {
-    let query = format!("query($team: ID!) {{ provider {{ catalogAs(teamId: $team, first: 50) {{ {SEEN} }} }} }}");
+    let query = format!("query($team: ID!) {{ provider {{ catalogAs(teamId: $team, first: 10) {{ {SEEN} }} }} }}");
     app.data(Some(staff), &query, json!({ "team": team })).await["provider"]["catalogAs"].take()
 }
 
 async fn own(app: &TestApp, member: &Person) -> Value {
-    app.data(Some(member), &format!("{{ products(first: 50) {{ {SEEN} }} }}"), json!({})).await["products"].take()
+    app.data(Some(member), &format!("{{ products(first: 10) {{ {SEEN} }} }}"), json!({})).await["products"].take()
 }
 
 /// Products of every kind, and one plan of each.
@@ -82,11 +82,11 @@ async fn staff_see_what_the_partners_people_see() {
     }
     // What staff see by their own eyes is in the same answer, and neither is mixed up with the other.
     let query = format!(
-        "query($team: ID!) {{ provider {{ products(first: 50) {{ {SEEN} }} catalogAs(teamId: $team, first: 50) {{ {SEEN} }} }} }}"
+        "query($team: ID!) {{ provider {{ products(first: 10) {{ {SEEN} }} catalogAs(teamId: $team, first: 10) {{ {SEEN} }} }} }}"
     );
     let both = app.data(Some(&editor), &query, json!({ "team": acme })).await;
     assert_eq!(both["provider"]["catalogAs"], own(&app, &ann).await);
-    let alone = format!("{{ provider {{ products(first: 50) {{ {SEEN} }} }} }}");
+    let alone = format!("{{ provider {{ products(first: 10) {{ {SEEN} }} }} }}");
     let alone = app.data(Some(&editor), &alone, json!({})).await;
     assert_eq!(both["provider"]["products"], alone["provider"]["products"]);
     let plans_of = |list: &Value| list["nodes"][1]["plans"].as_array().expect("plans").len();
