@@ -1,5 +1,6 @@
 //! Puts the parts together: what `serve`, `demo` and the tests share.
 
+mod addresses;
 mod error;
 mod secure;
 mod staff_sso;
@@ -14,6 +15,7 @@ use domain::{
     limits::Keeper,
     oauth::AuthorizationServer,
     ops::{signing_keys, staff},
+    processes,
     rules::outgoing::Reach,
     snapshot::Live,
     updates,
@@ -26,9 +28,10 @@ use secrecy::ExposeSecret;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
+pub use addresses::Addresses;
 pub use error::{StartError, reason};
-use secure::Secure;
-use staff_sso::staff_sso;
+pub use secure::Secure;
+pub use staff_sso::staff_sso;
 
 use crate::{
     auth::strangers::Strangers,
@@ -37,7 +40,7 @@ use crate::{
     explorer::Explorer,
     gateway::{self, Gateway},
     graphql,
-    http::{self, metrics::Metrics, origin::Origins},
+    http::{self, health::Health, metrics::Metrics, origin::Origins},
     identity::OpenIdConnect,
     listen, outgoing,
     site::Site,
@@ -51,6 +54,18 @@ pub enum Role {
     Api,
     Gateway,
     Worker,
+}
+
+impl Role {
+    /// As `--role` takes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Api => "api",
+            Self::Gateway => "gateway",
+            Self::Worker => "worker",
+        }
+    }
 }
 
 /// What differs between `serve`, `demo` and the tests.
@@ -74,6 +89,8 @@ pub struct App {
     pub domain: Domain,
     /// Where the API listens, if this process serves it.
     pub api: Option<SocketAddr>,
+    /// Where a process that only works says how it is.
+    pub health: Option<SocketAddr>,
     pub site: Arc<Site>,
     pub mailer: Mailer,
     pub gateway: Option<Gateway>,
@@ -104,8 +121,10 @@ impl App {
             staff::ensure_owner(&domain, email).await?;
         }
         let secure = Secure::load(&config)?;
-        let listener = if parts.api { Some(bind(config.listen, "PORTICO_LISTEN")?) } else { None };
-        let api = listener.as_ref().map(TcpListener::local_addr).transpose()?;
+        let works_alone = parts.worker && !parts.api && !parts.gateway;
+        let listener = if parts.api || works_alone { Some(bind(config.listen, "PORTICO_LISTEN")?) } else { None };
+        let listens = listener.as_ref().map(TcpListener::local_addr).transpose()?;
+        let (api, health) = if works_alone { (None, listens) } else { (listens, None) };
         let base_url = url(config.base_url.as_ref(), api.unwrap_or(config.listen));
         signing_keys::keep(&domain).await?;
         let stop = CancellationToken::new();
@@ -128,14 +147,21 @@ impl App {
         });
         let mailer = Mailer::new(mail_settings(&config, &site, parts.delivery))?;
         let worker = parts.worker.then(|| jobs::start(domain.clone(), &mailer, &jobs::Settings::default()));
+        let queue = worker.as_ref().map(jobs::JobsHandle::pulse);
         let config = Arc::new(config);
         let calls = gateway.as_ref().map(|gateway| Arc::clone(gateway.counts()));
         let explorer = match live {
             Some(live) => Some(explorer(&domain, live, &site, (gateway.as_ref(), &secure))?),
             None => None,
         };
-        let serving = listener.zip(explorer).map(|(listener, explorer)| {
+        let serving = listener.map(|listener| {
+            let health = Health { domain: domain.clone(), queue };
+            let Some(explorer) = explorer else {
+                let router = http::health::of_a_worker(health);
+                return tokio::spawn(listen::serve_router(listener, router, listen::Limits::default(), stop.clone()));
+            };
             let state = http::AppState {
+                health,
                 graphql: graphql::engine(config.introspection),
                 origins: Origins::new(&site.base_url, &config.allowed_origins),
                 strangers: Arc::new(Strangers::new(config.stranger_requests)),
@@ -150,13 +176,14 @@ impl App {
             let serving = listen::serve_router(listener, http::router(state), listen::Limits::default(), stop.clone());
             tokio::spawn(serving)
         });
-        Ok(Self { domain, api, site, mailer, gateway, keeper, worker, serving, stop })
+        Ok(Self { domain, api, health, site, mailer, gateway, keeper, worker, serving, stop })
     }
 
     /// What the process says on stdout once it can be reached: port 0 picks one.
     pub fn listening(&self) -> String {
         let mut line = "listening".to_owned();
-        for (name, address) in [("api", self.api), ("gateway", self.gateway.as_ref().map(Gateway::address))] {
+        let gateway = self.gateway.as_ref().map(Gateway::address);
+        for (name, address) in [("api", self.api), ("gateway", gateway), ("worker", self.health)] {
             if let Some(address) = address {
                 line += &format!(" {name}={address}");
             }
@@ -291,8 +318,10 @@ pub fn serve_until_signal(config: Config, role: Role) -> Result<(), StartError> 
     runtime()?.block_on(async {
         let mut stop = Signals::listen()?;
         let uses_smtp = config.smtp_url.is_some();
-        let app = App::start_with(config, Env::system(), Parts::of(role)).await?;
+        let (settings, parts) = (config.clone(), Parts::of(role));
+        let app = App::start_with(config, Env::system(), parts).await?;
         println!("{}", app.listening());
+        announce(&app, Addresses::new(&settings, role, (&app.site.base_url, &app.site.gateway_url))).await;
         if uses_smtp {
             tokio::spawn(warn_of_mail(app.mailer.clone()));
         }
@@ -304,6 +333,16 @@ pub fn serve_until_signal(config: Config, role: Role) -> Result<(), StartError> 
         }
         Ok(())
     })
+}
+
+/// Warns of addresses that cannot be right, and lists this process among those that serve.
+async fn announce(app: &App, addresses: Addresses) {
+    let others = processes::alive(&app.domain.db, &app.domain.env).await.unwrap_or_default();
+    for wrong in addresses.unusable().into_iter().chain(addresses.differences(&others)) {
+        tracing::warn!("{wrong}");
+    }
+    let (domain, stop) = (app.domain.clone(), app.stop.clone());
+    tokio::spawn(async move { stop.run_until_cancelled(processes::keep(&domain, &addresses.process)).await });
 }
 
 pub fn runtime() -> io::Result<tokio::runtime::Runtime> {

@@ -2,14 +2,19 @@
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
-use domain::{keyring::Keyring, ops::portal};
+use domain::{
+    env::Env,
+    keyring::Keyring,
+    ops::portal,
+    processes::{self, Process},
+};
 use jobs::Mailer;
 use sea_orm::DatabaseConnection;
 use secrecy::ExposeSecret;
 use url::Url;
 
 use crate::{
-    app::{StartError, mail_settings, reason, storage},
+    app::{Addresses, Role, Secure, StartError, mail_settings, reason, staff_sso, storage},
     config::Config,
     site::Site,
 };
@@ -23,6 +28,7 @@ pub struct Finding {
 
 pub async fn run(config: &Config) -> Vec<Finding> {
     let keys = keys(config);
+    let mut open = None;
     let (database, migrations, key) = match database(config).await {
         Ok(None) => {
             let later = |what: &str| Ok(format!("{what} made on the first start"));
@@ -34,16 +40,23 @@ pub async fn run(config: &Config) -> Vec<Finding> {
                 Ok((None, said)) => Ok(said),
                 Err(wrong) => Err(wrong),
             };
-            (Ok(said), migrations(&db).await, key)
+            let migrations = migrations(&db).await;
+            open = Some(db);
+            (Ok(said), migrations, key)
         }
         Err(wrong) => (Err(wrong), Err("unknown while the database is away".to_owned()), keys.map(|(_, said)| said)),
     };
+    let (addresses, processes) = addresses(config, open.as_ref()).await;
     vec![
         Finding { part: "data directory", said: data_directory(&config.data_dir) },
         Finding { part: "database", said: database },
         Finding { part: "migrations", said: migrations },
         Finding { part: "secret key", said: key },
         Finding { part: "mail", said: mail(config).await },
+        Finding { part: "addresses", said: addresses },
+        Finding { part: "processes", said: processes },
+        Finding { part: "gateway's TLS", said: tls(config) },
+        Finding { part: "staff's sign-in", said: staff_sign_in(config) },
         Finding { part: "API listener", said: listener(config.listen, "PORTICO_LISTEN", "/healthz").await },
         Finding {
             part: "gateway listener",
@@ -131,6 +144,45 @@ async fn mail(config: &Config) -> Result<String, String> {
     let mailer = Mailer::new(mail_settings(config, &site, None)).map_err(|error| error.to_string())?;
     let said = mailer.check().await.map_err(|wrong| format!("{wrong}: check PORTICO_SMTP_URL"))?;
     Ok(format!("{said}; from {}", config.mail_from))
+}
+
+/// Whether people and programs can open the addresses, and whether every process that serves was given the same.
+async fn addresses(config: &Config, db: Option<&DatabaseConnection>) -> (Result<String, String>, Result<String, String>) {
+    let secure = match Secure::load(config) {
+        Ok(secure) => secure,
+        Err(error) => return (Err(error.to_string()), Err("unknown while the gateway's TLS is wrong".to_owned())),
+    };
+    let addresses = Addresses::expected(config, Role::All, &secure);
+    let Process { base_url, portal_url, gateway_url, .. } = &addresses.process;
+    let said = format!("portal {base_url}, its pages {portal_url}, gateway {gateway_url}");
+    let said = none_or(addresses.unusable(), || said);
+    let others = match db {
+        // A database without tables has none.
+        Some(db) => processes::alive(db, &Env::system()).await.unwrap_or_default(),
+        None => Vec::new(),
+    };
+    let serving = || match others.len() {
+        0 => "none serves now".to_owned(),
+        1 => "one serves, with the same addresses".to_owned(),
+        several => format!("{several} serve, with the same addresses"),
+    };
+    (said, none_or(addresses.differences(&others), serving))
+}
+
+fn none_or(wrong: Vec<String>, said: impl FnOnce() -> String) -> Result<String, String> {
+    if wrong.is_empty() { Ok(said()) } else { Err(wrong.join("; ")) }
+}
+
+fn tls(config: &Config) -> Result<String, String> {
+    let secure = Secure::load(config).map_err(|error| error.to_string())?;
+    Ok(if secure.served.is_some() { "from PORTICO_GATEWAY_TLS_CERT" } else { "none: plain text" }.to_owned())
+}
+
+fn staff_sign_in(config: &Config) -> Result<String, String> {
+    match staff_sso(config).map_err(|error| error.to_string())? {
+        Some(sso) => Ok(format!("by {}", sso.issuer)),
+        None => Ok("by mail".to_owned()),
+    }
 }
 
 /// Free, or ours already.

@@ -111,7 +111,7 @@ pub fn run(cli: Cli) -> ExitCode {
     match execute(cli.command) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("portico: {error}");
+            logging::fatal(Config::log_format_alone(), &error);
             ExitCode::FAILURE
         }
     }
@@ -130,12 +130,8 @@ fn execute(command: Command) -> Result<ExitCode, StartError> {
 }
 
 fn execute_configured(command: Command) -> Result<ExitCode, StartError> {
-    let loaded = Config::load()?;
-    logging::start(&loaded.config);
-    for name in &loaded.unknown {
-        tracing::warn!("{name} is no setting and is not looked at");
-    }
-    let config = loaded.config;
+    let config = Config::load()?;
+    logging::start(&config);
     match command {
         Command::Serve { role } => app::serve_until_signal(config, role)?,
         Command::Check => return app::runtime()?.block_on(say_check(&config)),

@@ -1,6 +1,12 @@
 //! Logs go to stderr: text for people, JSON for programs.
 
-use std::io::{self, IsTerminal};
+use std::{
+    fmt::Display,
+    io::{self, IsTerminal, Write},
+};
+
+use chrono::SecondsFormat;
+use domain::env::Env;
 
 use tracing_subscriber::{EnvFilter, fmt};
 
@@ -8,7 +14,8 @@ use crate::config::{Config, LogFormat};
 
 /// Starts logging for the process. A second start is without effect: tests share one process.
 pub fn start(config: &Config) {
-    let filter = EnvFilter::new(&config.log);
+    // What is brought up to date is said once, and not a line for each step.
+    let filter = EnvFilter::new(format!("sea_orm_migration=warn,{}", config.log));
     let log = fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
     let started = match config.log_format {
         LogFormat::Text => log.with_target(false).try_init(),
@@ -22,4 +29,19 @@ pub fn start(config: &Config) {
             tracing::error!(panic.message = what, panic.place = place, "a panic");
         }));
     }
+}
+
+/// What ends the program: one line, in the log's format, whatever the log leaves out.
+pub fn fatal(format: LogFormat, error: &impl Display) {
+    let line = match format {
+        LogFormat::Text => format!("portico: {error}"),
+        LogFormat::Json => serde_json::json!({
+            "timestamp": Env::system().now().to_rfc3339_opts(SecondsFormat::Micros, true),
+            "level": "ERROR",
+            "message": error.to_string(),
+        })
+        .to_string(),
+    };
+    // Where nobody can be told, the exit code says it.
+    let _ = writeln!(io::stderr(), "{line}");
 }

@@ -17,6 +17,7 @@ pub mod oauth;
 pub mod ops;
 pub mod outbox;
 pub mod outgoing;
+pub mod processes;
 pub mod queue;
 pub mod read;
 pub mod rules;

@@ -157,6 +157,7 @@ impl Claimer {
     /// Whether there may be more.
     async fn claim(&self, wanted: usize) -> domain::Result<bool> {
         let claims = queue::claim(&self.shift.domain, wanted as u64, self.shift.lease).await?;
+        self.shift.looked();
         for dead in &claims.dead {
             tracing::error!(job.id = %dead.id, job.kind = dead.kind, attempts = dead.attempts, "a job is dead: its workers stopped before it was done");
         }

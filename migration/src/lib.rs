@@ -23,6 +23,7 @@ mod m0013_audit_chain;
 mod m0014_domains;
 mod m0015_sessions;
 mod m0016_one_identity;
+mod m0026_processes;
 mod shape;
 
 pub struct Migrator;
@@ -46,6 +47,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0014_domains::Migration),
             Box::new(m0015_sessions::Migration),
             Box::new(m0016_one_identity::Migration),
+            Box::new(m0026_processes::Migration),
         ]
     }
 }

@@ -26,7 +26,7 @@ impl Settings {
         Self(settings, None)
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_portico"));
         command.args(arguments).env_clear().envs(self.0.iter().cloned());
         if let Some(directory) = &self.1 {
@@ -56,14 +56,22 @@ impl Settings {
 /// A serving process; killed when dropped.
 pub struct Instance {
     child: Child,
+    /// Empty where the process has none.
     pub api: String,
     pub gateway: String,
+    /// Where a process that only works says how it is.
+    pub worker: String,
 }
 
 impl Instance {
-    /// Waits for the line that says where it listens.
+    /// Everything in one process. Waits for the line that says where it listens.
     pub fn serve(settings: &Settings) -> Self {
-        let mut child = settings.command(&["serve"]).stdout(Stdio::piped()).spawn().expect("the binary starts");
+        Self::serve_as(settings, "all")
+    }
+
+    /// The parts of a role.
+    pub fn serve_as(settings: &Settings, role: &str) -> Self {
+        let mut child = settings.command(&["serve", "--role", role]).stdout(Stdio::piped()).spawn().expect("the binary starts");
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         let line = lines
             .by_ref()
@@ -73,10 +81,10 @@ impl Instance {
         // Keep reading, or a full pipe would stop the process.
         std::thread::spawn(move || lines.for_each(drop));
         let place = |name: &str| {
-            let address = line.split(' ').find_map(|word| word.strip_prefix(name)).expect("an address");
-            format!("http://{address}")
+            let address = line.split(' ').find_map(|word| word.strip_prefix(name));
+            address.map(|address| format!("http://{address}")).unwrap_or_default()
         };
-        Self { api: place("api="), gateway: place("gateway="), child }
+        Self { api: place("api="), gateway: place("gateway="), worker: place("worker="), child }
     }
 
     /// No signal that it could answer: what is in flight is cut in the middle.

@@ -45,7 +45,11 @@ pub async fn open(config: &Config, env: Env) -> Result<Domain, StartError> {
 pub async fn up_to_date(config: &Config) -> Result<DatabaseConnection, StartError> {
     let _alone = migration::alone(&config.data_dir.join("migrate.lock")).map_err(StartError::Migration)?;
     let db = connect(config, true).await.map_err(StartError::Database)?;
+    let applied = migration::pending(&db).await.map_err(StartError::Migration)?.len();
     migration::up(&db).await.map_err(StartError::Migration)?;
+    if applied > 0 {
+        tracing::info!(migrations.applied = applied, "the database is up to date");
+    }
     Ok(db)
 }
 
@@ -59,10 +63,9 @@ pub fn prepare_directory(path: &Path) -> io::Result<()> {
 
 /// Connects. `create` makes a new SQLite file where there is none.
 pub async fn connect(config: &Config, create: bool) -> Result<DatabaseConnection, DbErr> {
-    let url = match &config.database_url {
-        Some(url) => url.expose_secret().to_owned(),
-        None => format!("sqlite://{}", sqlite_file(config).display()),
-    };
+    // A path is no URL: it may hold what there has a meaning of its own.
+    let own_file = config.database_url.is_none().then(|| sqlite_file(config));
+    let url = config.database_url.as_ref().map_or("sqlite://portico.db", ExposeSecret::expose_secret);
     let mut options = ConnectOptions::new(url);
     options
         .sqlx_logging(false)
@@ -70,6 +73,10 @@ pub async fn connect(config: &Config, create: bool) -> Result<DatabaseConnection
         .acquire_timeout(config.database_wait)
         .connect_timeout(Duration::from_secs(5));
     options.map_sqlx_sqlite_opts(move |sqlite| {
+        let sqlite = match &own_file {
+            Some(path) => sqlite.filename(path),
+            None => sqlite,
+        };
         sqlite
             .create_if_missing(create)
             .journal_mode(SqliteJournalMode::Wal)

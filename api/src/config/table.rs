@@ -9,7 +9,7 @@ use domain::{
 use ipnet::IpNet;
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
-use url::Url;
+use url::{Host, Url};
 
 use super::{Config, LogFormat};
 
@@ -188,7 +188,16 @@ fn address(text: &str) -> Option<SocketAddr> {
 
 fn web_url(text: &str) -> Option<Url> {
     let url = Url::parse(&text::web_url("", text).ok()?).ok()?;
-    (url.query().is_none() && url.fragment().is_none()).then_some(url)
+    (url.query().is_none() && url.fragment().is_none() && !is_everywhere(&url)).then_some(url)
+}
+
+/// Whether the host is what one listens on to be reached by every address, which nobody can open.
+pub fn is_everywhere(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_unspecified(),
+        Some(Host::Ipv6(ip)) => ip.is_unspecified(),
+        Some(Host::Domain(_)) | None => false,
+    }
 }
 
 fn switch(text: &str) -> Option<bool> {

@@ -6,7 +6,7 @@ use domain::rules::{admission::Admitted, limits::Standing};
 use entities::enums::{Backend, DenialReason};
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
-    header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HOST, UPGRADE},
+    header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HOST, RETRY_AFTER, UPGRADE},
     request::Parts,
 };
 use hyper::{body::Incoming, upgrade::OnUpgrade};
@@ -29,6 +29,7 @@ use super::{
 use crate::listen::{AnswerGuard, GuardedBody};
 
 const HEALTH: &str = "/healthz";
+const READY: &str = "/readyz";
 /// Characters of what a refusal was about: a caller chooses how long a pointer into its body is.
 const MOST_ABOUT: usize = 300;
 
@@ -52,8 +53,8 @@ pub async fn answer(
     );
     let unclear = came::unclear(&wire, &request);
     if let Some(ours) = request.uri().path().strip_prefix(OURS) {
-        if ours == HEALTH && matches!(*request.method(), Method::GET | Method::HEAD) && unclear.is_none() {
-            return Ok(health(&core, came));
+        if matches!(ours, HEALTH | READY) && matches!(*request.method(), Method::GET | Method::HEAD) && unclear.is_none() {
+            return Ok(health(&core, came, ours == READY));
         }
         if authorize::is_asked(ours) {
             // In a box: most calls need no room for it.
@@ -87,11 +88,13 @@ pub async fn answer(
     forward.send(call, body, caller_side).await
 }
 
-fn health(core: &Core, came: Came) -> Response<Answer> {
-    let (id, current) = (request_id::header(came.id), came.when.is_current(core));
+/// A process that lives is healthy; ready, it knows what is allowed, and no later than the portal asks.
+fn health(core: &Core, came: Came, ready: bool) -> Response<Answer> {
+    let (id, current) = (request_id::header(came.id), !ready || came.when.is_current(core));
     let mut response = Response::new(Answer::text(if current { "ok\n" } else { "stale\n" }, came.unnoted()));
     if !current {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response.headers_mut().insert(&REQUEST_ID, id);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));

@@ -3,7 +3,7 @@
 mod audit;
 pub mod exchange;
 pub mod graphql;
-mod health;
+pub mod health;
 mod leaks;
 pub mod metrics;
 mod oauth2;
@@ -23,7 +23,7 @@ use axum::{
 use domain::Domain;
 use tokio_util::sync::CancellationToken;
 
-use self::{metrics::Metrics, origin::Origins};
+use self::{health::Health, metrics::Metrics, origin::Origins};
 use crate::{
     auth::strangers::Strangers,
     config::Config,
@@ -37,6 +37,7 @@ use crate::{
 #[derive(Clone)]
 pub struct AppState {
     pub domain: Domain,
+    pub health: Health,
     pub config: Arc<Config>,
     pub site: Arc<Site>,
     pub graphql: Engine<PorticoSchema>,
