@@ -37,7 +37,7 @@ use crate::{
     explorer::Explorer,
     gateway::{self, Gateway},
     graphql,
-    http::{self, metrics::Metrics, origin::Origins},
+    http::{self, exposition::Exposition, metrics::Metrics, origin::Origins},
     identity::OpenIdConnect,
     listen, outgoing,
     site::Site,
@@ -80,6 +80,9 @@ pub struct App {
     keeper: Option<Arc<Keeper>>,
     worker: Option<jobs::JobsHandle>,
     serving: Option<JoinHandle<()>>,
+    /// Where counters are read, where they have a listener of their own.
+    pub metrics: Option<SocketAddr>,
+    counters: Option<JoinHandle<()>>,
     stop: CancellationToken,
 }
 
@@ -130,6 +133,8 @@ impl App {
         let worker = parts.worker.then(|| jobs::start(domain.clone(), &mailer, &jobs::Settings::default()));
         let config = Arc::new(config);
         let calls = gateway.as_ref().map(|gateway| Arc::clone(gateway.counts()));
+        let exposition = Exposition { domain: domain.clone(), metrics: Arc::clone(&metrics), calls };
+        let (metrics_at, counters) = expose(&config, exposition.clone(), &stop)?.unzip();
         let explorer = match live {
             Some(live) => Some(explorer(&domain, live, &site, (gateway.as_ref(), &secure))?),
             None => None,
@@ -141,22 +146,23 @@ impl App {
                 strangers: Arc::new(Strangers::new(config.stranger_requests)),
                 metrics,
                 explorer: Arc::new(explorer),
-                calls,
+                exposition,
                 stop: stop.clone(),
-                domain: domain.clone(),
+                domain: domain.answering(),
                 config,
                 site: Arc::clone(&site),
             };
             let serving = listen::serve_router(listener, http::router(state), listen::Limits::default(), stop.clone());
             tokio::spawn(serving)
         });
-        Ok(Self { domain, api, site, mailer, gateway, keeper, worker, serving, stop })
+        Ok(Self { domain, api, site, mailer, gateway, keeper, worker, serving, metrics: metrics_at, counters, stop })
     }
 
     /// What the process says on stdout once it can be reached: port 0 picks one.
     pub fn listening(&self) -> String {
         let mut line = "listening".to_owned();
-        for (name, address) in [("api", self.api), ("gateway", self.gateway.as_ref().map(Gateway::address))] {
+        let gateway = self.gateway.as_ref().map(Gateway::address);
+        for (name, address) in [("api", self.api), ("gateway", gateway), ("metrics", self.metrics)] {
             if let Some(address) = address {
                 line += &format!(" {name}={address}");
             }
@@ -168,7 +174,7 @@ impl App {
     pub async fn stop(self) {
         self.stop.cancel();
         let api = async {
-            if let Some(serving) = self.serving {
+            for serving in self.serving.into_iter().chain(self.counters) {
                 let _ = serving.await;
             }
         };
@@ -190,6 +196,19 @@ impl App {
             tracing::warn!(error = reason(&error), "the database's connections did not close well");
         }
     }
+}
+
+/// Serves the counters on their own listener, where they have one.
+fn expose(
+    config: &Config,
+    exposition: Exposition,
+    stop: &CancellationToken,
+) -> Result<Option<(SocketAddr, JoinHandle<()>)>, StartError> {
+    let Some(at) = config.metrics_listen else { return Ok(None) };
+    let listener = bind(at, "PORTICO_METRICS_LISTEN")?;
+    let address = listener.local_addr()?;
+    let serving = listen::serve_router(listener, exposition.router(), listen::Limits::default(), stop.clone());
+    Ok(Some((address, tokio::spawn(serving))))
 }
 
 /// Follows what changes elsewhere, until the process stops.

@@ -49,6 +49,10 @@ pub struct Config {
     pub gateway_tls_client_ca: Option<PathBuf>,
     /// Who may report leaked keys; `None`: nobody.
     pub leak_keys: Option<ScannerKeys>,
+    /// Where counters are read, by whoever reaches it; `None`: there is no such listener.
+    pub metrics_listen: Option<SocketAddr>,
+    /// By which they are read on the API listener; `None`: they are not.
+    pub metrics_token: Option<SecretString>,
     /// Made OWNER on start.
     pub admin_email: Option<String>,
     /// A level, or directives such as `info,api=debug`.
@@ -102,6 +106,8 @@ impl Default for Config {
             gateway_tls_key: None,
             gateway_tls_client_ca: None,
             leak_keys: None,
+            metrics_listen: None,
+            metrics_token: None,
             admin_email: None,
             log: "info".to_owned(),
             log_format: LogFormat::Text,

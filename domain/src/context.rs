@@ -14,6 +14,7 @@ use crate::{
     key_sets::KeySets,
     keyring::Keyring,
     outgoing::{Nowhere, Outgoing},
+    receipt::Receipt,
     updates::Updates,
     wake::Wake,
 };
@@ -45,6 +46,8 @@ pub struct Domain {
     pub dns: Arc<dyn Dns>,
     pub identities: Arc<dyn IdentityProviders>,
     pub staff_sso: Option<Arc<StaffSso>>,
+    /// Where it is left what gateways said of a change; `None`: nobody waits for them.
+    pub receipt: Option<Arc<Receipt>>,
 }
 
 impl Domain {
@@ -66,6 +69,7 @@ impl Domain {
             dns: Arc::new(Silent),
             identities: Arc::new(Nobody),
             staff_sso: None,
+            receipt: None,
         }
     }
 

@@ -19,6 +19,7 @@ pub mod outbox;
 pub mod outgoing;
 pub mod queue;
 pub mod read;
+pub mod receipt;
 pub mod rules;
 pub mod snapshot;
 pub mod tx;

@@ -68,7 +68,7 @@ async fn write<'n>(tx: &Tx<'_>, actor: &Actor, told: impl Iterator<Item = (UserI
 }
 
 fn row(tx: &Tx<'_>, user_id: UserId, notice: &Notice) -> notification::Model {
-    let (text, (subject_kind, subject_id)) = (notice.text(), notice.subject().stored());
+    let (text, (subject_kind, subject_id)) = (notice.clone().plain_names().text(), notice.subject().stored());
     notification::Model {
         id: tx.ctx().env.id::<NotificationId>(),
         user_id,

@@ -10,7 +10,11 @@ use sea_orm::{
     sea_query::Expr,
 };
 
-use crate::{Domain, DomainError, Problem, ProblemCode, Result, Tx, rules::backoff, tx::Unaudited};
+use crate::{
+    Domain, DomainError, Problem, ProblemCode, Result, Tx,
+    rules::{backoff, text::cut},
+    tx::Unaudited,
+};
 
 /// Rows that one statement settles at most.
 const CHUNK: usize = 512;
@@ -288,7 +292,7 @@ fn these(tickets: &[Ticket], values: &mut Vec<Value>) -> String {
 }
 
 fn one_line(reason: &str) -> String {
-    reason.chars().map(|c| if c.is_control() { ' ' } else { c }).take(REASON).collect()
+    cut(reason, REASON)
 }
 
 fn statement(ctx: &Domain, sql: String, values: impl IntoIterator<Item = Value>) -> Statement {

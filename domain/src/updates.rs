@@ -12,6 +12,7 @@ use uuid::Uuid;
 const CHANNEL: &str = "portico_updates";
 /// Updates that a watcher may be behind before it has to read anew.
 const BEHIND: usize = 16_384;
+const BEHIND_PERSONS: usize = 256;
 /// Updates of one message: PostgreSQL takes 8,000 bytes, and one has 66 at most.
 const TOGETHER: usize = 100;
 /// After which a lost connection is tried again.
@@ -25,6 +26,8 @@ pub enum Update {
     Notification(UserId, NotificationId),
     /// Something waits for a decision, was taken, or waits no longer.
     QueueItem(QueueItemId),
+    /// What somebody is signed in by may have ended.
+    Person(UserId),
     /// What other processes said for a while was not heard.
     Missed,
 }
@@ -33,18 +36,25 @@ pub enum Update {
 #[derive(Debug)]
 pub struct Updates {
     watchers: broadcast::Sender<Update>,
+    /// Apart: there are many who look at this alone, and it is seldom said. `None`: it may be anybody.
+    persons: broadcast::Sender<Option<UserId>>,
     /// Tells this process' messages from others'.
     process: Uuid,
 }
 
 impl Updates {
     pub fn new(process: Uuid) -> Self {
-        Self { watchers: broadcast::Sender::new(BEHIND), process }
+        Self { watchers: broadcast::Sender::new(BEHIND), persons: broadcast::Sender::new(BEHIND_PERSONS), process }
     }
 
     /// What is said from now on.
     pub fn watch(&self) -> broadcast::Receiver<Update> {
         self.watchers.subscribe()
+    }
+
+    /// What is said of persons from now on.
+    pub fn watch_persons(&self) -> Persons {
+        Persons(self.persons.subscribe())
     }
 
     /// How many watch in this process.
@@ -55,7 +65,11 @@ impl Updates {
     pub(crate) fn say(&self, updates: &[Update]) {
         for update in updates {
             // Nobody need be watching.
-            let _ = self.watchers.send(*update);
+            let _ = match *update {
+                Update::Person(user) => self.persons.send(Some(user)).ok(),
+                Update::Missed => self.persons.send(None).ok().max(self.watchers.send(Update::Missed).ok()),
+                other => self.watchers.send(other).ok(),
+            };
         }
     }
 
@@ -79,12 +93,31 @@ impl Updates {
     }
 }
 
+/// Waits for what is said of persons.
+#[derive(Debug)]
+pub struct Persons(broadcast::Receiver<Option<UserId>>);
+
+impl Persons {
+    /// Returns when what this person is signed in by may have ended.
+    pub async fn changed(&mut self, person: UserId) {
+        use broadcast::error::RecvError;
+        loop {
+            match self.0.recv().await {
+                Ok(Some(other)) if other != person => {}
+                Ok(_) | Err(RecvError::Lagged(_)) => return,
+                Err(RecvError::Closed) => return std::future::pending().await,
+            }
+        }
+    }
+}
+
 impl Update {
     fn word(&self) -> String {
         match self {
             Self::Subscription(id) => id.to_string(),
             Self::Notification(user, id) => format!("{user}/{id}"),
             Self::QueueItem(id) => id.to_string(),
+            Self::Person(id) => id.to_string(),
             // For this process alone: others read it as nothing.
             Self::Missed => "missed".to_owned(),
         }
@@ -96,7 +129,8 @@ impl Update {
             return Some(Self::Notification(user.parse().ok()?, id.parse().ok()?));
         }
         let subscription = SubscriptionId::from_str(word).map(Self::Subscription);
-        subscription.or_else(|_| QueueItemId::from_str(word).map(Self::QueueItem)).ok()
+        let item = || QueueItemId::from_str(word).map(Self::QueueItem);
+        subscription.or_else(|_| item()).or_else(|_| UserId::from_str(word).map(Self::Person)).ok()
     }
 }
 
@@ -155,5 +189,7 @@ mod tests {
         ours.heard("");
         let heard: Vec<_> = std::iter::from_fn(|| watcher.try_recv().ok()).collect();
         assert_eq!(heard, said);
+        let person = Update::Person(UserId(id));
+        assert_eq!(Update::read(&person.word()), Some(person));
     }
 }

@@ -23,6 +23,8 @@ mod m0013_audit_chain;
 mod m0014_domains;
 mod m0015_sessions;
 mod m0016_one_identity;
+mod m0021_quota_heirs;
+mod m0022_assignment_scopes;
 mod shape;
 
 pub struct Migrator;
@@ -46,6 +48,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0014_domains::Migration),
             Box::new(m0015_sessions::Migration),
             Box::new(m0016_one_identity::Migration),
+            Box::new(m0021_quota_heirs::Migration),
+            Box::new(m0022_assignment_scopes::Migration),
         ]
     }
 }

@@ -77,6 +77,7 @@ pub struct Person {
 }
 
 pub const TEST_KEY: &str = "a-key-for-tests-of-thirty-two-letters";
+pub const METRICS_TOKEN: &str = "a-token-for-the-counters-of-tests";
 
 impl TestApp {
     pub async fn start() -> Self {
@@ -101,6 +102,7 @@ impl TestApp {
             listen: ([127, 0, 0, 1], 0).into(),
             gateway_listen: ([127, 0, 0, 1], 0).into(),
             secret_key: Some(TEST_KEY.to_owned().into()),
+            metrics_token: Some(METRICS_TOKEN.to_owned().into()),
             ..Config::default()
         };
         change(&mut config);

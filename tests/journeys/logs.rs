@@ -154,6 +154,23 @@ async fn both_sides_see_a_call_and_nobody_else() {
     let staff = "query($client: ID) { provider { requestLog(clientId: $client, filter: { statusClass: 4 }) { totalCount } } }";
     let seen = app.data(Some(&editor), staff, json!({ "client": held.client })).await;
     assert_eq!(seen["provider"]["requestLog"]["totalCount"], 1);
+
+    // A call that nobody was recognised in.
+    let gateway = app.app.gateway.as_ref().expect("a gateway").address();
+    let call = app.http.get(format!("http://{gateway}/ship/shipments")).header("x-api-key", "nobody's");
+    let answer = call.send().await.expect("an answer");
+    let id = answer.headers()["x-request-id"].to_str().expect("an id").to_owned();
+    let decision = async |who| app.data(Some(who), why, json!({ "id": id })).await["decision"].clone();
+    let mut told = Value::Null;
+    for _ in 0..400 {
+        told = decision(&editor).await;
+        if !told.is_null() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+    }
+    assert_eq!((&told["reason"], &told["entry"]["status"]), (&json!("CREDENTIAL_INVALID"), &json!(401)));
+    assert_eq!((decision(&dev).await, decision(&stranger).await), (Value::Null, Value::Null), "staff alone");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::{
-    app::{Person, TestApp},
+    app::{METRICS_TOKEN, Person, TestApp},
     hostile,
     socket::Socket,
 };
@@ -283,7 +283,13 @@ async fn health_and_counters() {
     assert_eq!(read("/healthz").await.status(), StatusCode::OK);
     assert_eq!(read("/readyz").await.json::<Value>().await.expect("JSON"), json!({ "database": "up" }));
     app.data(None, "{ portal { name } }", json!({})).await;
-    let counters = read("/metrics").await.text().await.expect("text");
+    let metrics = async |url: String, authorization: &str| {
+        let answer = app.http.get(url).header("authorization", authorization).send().await.expect("an answer");
+        (answer.status().as_u16(), answer.text().await.expect("text"))
+    };
+    let bearer = format!("Bearer {METRICS_TOKEN}");
+    let (status, counters) = metrics(app.url("/metrics"), &bearer).await;
+    assert_eq!(status, 200);
     for line in [
         "portico_http_request_duration_seconds_count{route=\"/graphql\",status=\"200\"} 1",
         "portico_jobs{state=\"dead\"} 0",
@@ -291,4 +297,28 @@ async fn health_and_counters() {
     ] {
         assert!(counters.lines().any(|l| l == line), "{line} is not in\n{counters}");
     }
+    let nothing = metrics(app.url("/nothing"), &bearer).await;
+    for stranger in ["", "Bearer ", "Bearer another", "Basic YTpi", METRICS_TOKEN] {
+        assert_eq!(metrics(app.url("/metrics"), stranger).await, nothing, "{stranger:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counters_are_where_the_settings_say_and_nowhere_else() {
+    let app = TestApp::start_with(|config| {
+        config.metrics_token = None;
+        config.metrics_listen = Some(([127, 0, 0, 1], 0).into());
+    })
+    .await;
+    let status = async |url: String| {
+        let asked = app.http.get(url).header("authorization", "Bearer ");
+        asked.send().await.expect("an answer").status().as_u16()
+    };
+    assert_eq!(status(app.url("/metrics")).await, 404);
+    let own = app.app.metrics.expect("a listener");
+    assert!(app.app.listening().ends_with(&format!(" metrics={own}")));
+    assert_eq!(status(format!("http://{own}/metrics")).await, 200);
+    assert_eq!(status(format!("http://{own}/graphql")).await, 404);
+    let gateway = app.app.gateway.as_ref().expect("a gateway").address();
+    assert_eq!(status(format!("http://{gateway}/metrics")).await, 404);
 }

@@ -15,6 +15,7 @@ use crate::{
     home::Home,
     instance::Settings,
     sign_in::{header, session_of},
+    socket::Socket,
 };
 
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0";
@@ -87,6 +88,48 @@ async fn a_session_shows_the_device_and_the_place_of_its_last_use() {
         }
         assert_eq!((&last["ip"], &last["userAgent"], &last["device"]), (&json!(address), &json!(agent), &device));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn staff_end_all_sessions_of_a_person() {
+    let app = TestApp::start().await;
+    let (owner, admin, editor) =
+        (app.staff(StaffRole::Owner).await, app.staff(StaffRole::Admin).await, app.staff(StaffRole::Editor).await);
+    let lost = app.person("ada@acme.example", None).await;
+    let phone = app.signs_in(&lost).await;
+    let made = app.mutate(Some(&lost), "createAccessToken", json!({ "name": "ci" }), "secret").await;
+    let token = made["secret"].as_str().expect("a token").to_owned();
+    let by_token = async || {
+        let request =
+            app.http.post(app.url("/graphql")).bearer_auth(&token).json(&json!({ "query": "{ viewer { user { id } } }" }));
+        request.send().await.unwrap().json::<Value>().await.unwrap()["data"]["viewer"].is_object()
+    };
+    let end = async |by: &Person, whose: &Person| {
+        let input = json!({ "userId": whose.id });
+        app.refusal(Some(by), "revokeAllSessions", "RevokeAllSessionsInput", input).await
+    };
+    insta::assert_snapshot!(end(&editor, &lost).await, @"FORBIDDEN: this needs the staff role ADMIN or OWNER");
+    insta::assert_snapshot!(end(&phone, &lost).await, @"FORBIDDEN: this needs the staff role ADMIN or OWNER");
+    insta::assert_snapshot!(end(&admin, &owner).await, @"FORBIDDEN: this needs the staff role OWNER");
+    let mut socket = Socket::open(&app, Some(&phone)).await;
+    let select = "revoked accessTokensRevoked user { email }";
+    let input = json!({ "userId": lost.id });
+    let done = app.mutate(Some(&admin), "revokeAllSessions", input.clone(), select).await;
+    assert_eq!((&done["revoked"], &done["accessTokensRevoked"]), (&json!(2), &json!(0)));
+    assert_eq!(
+        [app.is_in(&lost).await, app.is_in(&phone).await, by_token().await, app.is_in(&admin).await],
+        [false, false, true, true]
+    );
+    assert_eq!(socket.closed().await, 4403, "what they opened ends too, also where it asks for nothing");
+    let event = app.last_audited("session.all_revoked").await;
+    assert_eq!((&event.changes["revoked"]["after"], event.subject_id), (&json!(2), lost.id.0));
+
+    let before = app.audited().await.len();
+    assert_eq!(app.mutate(Some(&admin), "revokeAllSessions", input, select).await["revoked"], 0);
+    assert_eq!(app.audited().await.len(), before, "nothing was there to end");
+    let both = json!({ "userId": lost.id, "accessTokens": true });
+    assert_eq!(app.mutate(Some(&owner), "revokeAllSessions", both, select).await["accessTokensRevoked"], 1);
+    assert!(!by_token().await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -94,6 +94,20 @@ impl Socket {
         id
     }
 
+    /// The code that it is closed with; what comes before is passed over.
+    pub async fn closed(&mut self) -> u16 {
+        let close = async {
+            loop {
+                match self.stream.next().await {
+                    Some(Ok(Message::Close(frame))) => return frame.map_or(0, |frame| frame.code.into()),
+                    Some(Ok(_)) => {}
+                    other => panic!("{other:?}"),
+                }
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(10), close).await.expect("it is closed")
+    }
+
     /// What the next message brings, without the server's pings: its operation's id and its payload.
     pub async fn next(&mut self) -> (String, Value) {
         loop {

@@ -6,7 +6,7 @@ use entities::enums::{AccessLevel, StaffRole};
 use serde_json::{Value, json};
 
 use crate::{
-    app::{Person, TestApp},
+    app::{METRICS_TOKEN, Person, TestApp},
     logs,
 };
 
@@ -91,7 +91,8 @@ fn named(of: &Value) -> &str {
 impl TestApp {
     /// Statements so far, and those of asking.
     async fn statements(&self) -> u64 {
-        let text = self.http.get(self.url("/metrics")).send().await.expect("an answer").text().await.expect("text");
+        let asked = self.http.get(self.url("/metrics")).bearer_auth(METRICS_TOKEN);
+        let text = asked.send().await.expect("an answer").text().await.expect("text");
         let count = text.lines().find_map(|line| line.strip_prefix("portico_database_statement_duration_seconds_count "));
         count.and_then(|count| count.parse().ok()).expect("a count")
     }

@@ -1,5 +1,7 @@
 //! Teams, invitations, members; and that no team sees another's things.
 
+mod givers;
+
 use chrono::TimeDelta;
 use entities::enums::StaffRole;
 use reqwest::StatusCode;

@@ -144,7 +144,8 @@ fn mark(domain: &Domain, proof: Proof, origin: Origin) {
     });
 }
 
-fn bearer(authorization: Option<&str>) -> Option<&str> {
+/// The token of an `Authorization` field.
+pub fn bearer(authorization: Option<&str>) -> Option<&str> {
     let (scheme, token) = authorization?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

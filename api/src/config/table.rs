@@ -32,7 +32,7 @@ const fn secret(name: &'static str, takes: &'static str, set: fn(&mut Config, &s
     Setting { name, secret: true, takes, set }
 }
 
-pub const SETTINGS: [Setting; 29] = [
+pub const SETTINGS: [Setting; 31] = [
     secret("DATABASE_URL", "sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE", |c, text| {
         let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
         let fine = known && (text.starts_with("sqlite:") || Url::parse(text).is_ok_and(|url| url.has_host()));
@@ -152,6 +152,18 @@ pub const SETTINGS: [Setting; 29] = [
         "a JSON file with a scanner's P-256 public keys, as GitHub publishes those of its secret scanning",
         |c, text| {
             c.leak_keys = Some(ScannerKeys::parse(&std::fs::read_to_string(text).ok()?)?);
+            Some(())
+        },
+    ),
+    open("METRICS_LISTEN", "an address and a port, such as 127.0.0.1:9090", |c, text| {
+        c.metrics_listen = Some(address(text)?);
+        Some(())
+    }),
+    secret(
+        "METRICS_TOKEN",
+        "what is sent as Authorization: Bearer, without spaces, such as openssl rand -hex 32 makes",
+        |c, text| {
+            c.metrics_token = Some(text.bytes().all(|b| b.is_ascii_graphic()).then(|| SecretString::from(text))?);
             Some(())
         },
     ),

@@ -8,7 +8,7 @@ fn load(pairs: &[(&str, &str)], file: Option<&str>) -> Result<Config, String> {
 
 #[test]
 fn every_setting_refuses_what_it_does_not_take() {
-    let wrong: [(&str, &[&str]); 23] = [
+    let wrong: [(&str, &[&str]); 25] = [
         ("DATABASE_URL", &["mysql://hidden", "postgres://", "/hidden/file"]),
         ("LISTEN", &["8080", ":8080", "localhost", "127.0.0.1:99999"]),
         ("GATEWAY_LISTEN", &["127.0.0.1"]),
@@ -29,6 +29,8 @@ fn every_setting_refuses_what_it_does_not_take() {
         ("STAFF_SSO_DOMAINS", &["example", "gmail.com", "example.com,@x"]),
         ("STAFF_SSO_ENFORCED", &["sometimes"]),
         ("LEAK_KEYS", &["/no/such/file", "/", "Cargo.toml"]),
+        ("METRICS_LISTEN", &["9090", "localhost:9090"]),
+        ("METRICS_TOKEN", &["hidden token", "hidden-ä"]),
         ("ADMIN_EMAIL", &["ada", "Ada <ada@example.com>"]),
         ("LOG", &["loud", "api=loud", "warn,nois"]),
         ("LOG_FORMAT", &["xml"]),

@@ -85,6 +85,7 @@ impl SubscriptionAccess {
     async fn phase(&self) -> Option<PipelinePhase> {
         self.0.phase.map(Into::into)
     }
+    /// Those that it held for an environment that was open.
     async fn scopes(&self) -> &[String] {
         &self.0.scopes
     }

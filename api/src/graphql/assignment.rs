@@ -61,6 +61,10 @@ impl Assignment {
             None => Ok(None),
         }
     }
+    /// What it gives of the product's scopes to clients that no subscription gives it; null: all of them.
+    async fn scopes(&self) -> Option<Vec<String>> {
+        self.0.scopes.as_ref().map(|scopes| scopes.0.clone())
+    }
     async fn since(&self) -> DateTime<Utc> {
         self.0.since
     }
@@ -82,16 +86,22 @@ pub struct AssignProductInput {
     tier_id: Option<ID>,
     team_id: Option<ID>,
     client_id: Option<ID>,
+    /// A part of the scopes that the product's operations ask for; left out: all of them. On the product of a client's own
+    /// subscription the plan's grants count alone. Assigned again, they are these.
+    scopes: Option<Vec<String>>,
 }
 
-impl AssignProductInput {
-    fn target(&self) -> Target {
-        Target {
-            tier: self.tier_id.as_ref().map(id_referred_to),
-            team: self.team_id.as_ref().map(id_referred_to),
-            client: self.client_id.as_ref().map(id_referred_to),
-        }
-    }
+/// A product, and exactly one of tier, team and client.
+#[derive(InputObject)]
+pub struct UnassignProductInput {
+    product_id: ID,
+    tier_id: Option<ID>,
+    team_id: Option<ID>,
+    client_id: Option<ID>,
+}
+
+fn target(tier: Option<&ID>, team: Option<&ID>, client: Option<&ID>) -> Target {
+    Target { tier: tier.map(id_referred_to), team: team.map(id_referred_to), client: client.map(id_referred_to) }
 }
 
 #[derive(Default)]
@@ -107,7 +117,8 @@ impl AssignmentMutation {
     ) -> async_graphql::Result<Option<ProductPayload>> {
         let done = async {
             let id = id_of(&input.product_id, "product")?;
-            assignments::assign(ctx.op(), ctx.actor(), id, input.target()).await
+            let to = target(input.tier_id.as_ref(), input.team_id.as_ref(), input.client_id.as_ref());
+            assignments::assign(ctx.op(), ctx.actor(), id, to, input.scopes).await
         };
         payload(done.await.map(Product::from))
     }
@@ -116,11 +127,12 @@ impl AssignmentMutation {
     async fn unassign_product(
         &self,
         ctx: &Context<'_>,
-        input: AssignProductInput,
+        input: UnassignProductInput,
     ) -> async_graphql::Result<Option<ProductPayload>> {
         let done = async {
             let id = id_of(&input.product_id, "product")?;
-            assignments::unassign(ctx.op(), ctx.actor(), id, input.target()).await
+            let from = target(input.tier_id.as_ref(), input.team_id.as_ref(), input.client_id.as_ref());
+            assignments::unassign(ctx.op(), ctx.actor(), id, from).await
         };
         payload(done.await.map(Product::from))
     }

@@ -70,7 +70,8 @@ pub struct DecisionQuery;
 
 #[Object]
 impl DecisionQuery {
-    /// By the `X-Request-ID` of a call's answer: why it was let through or refused. Null for a call that is not yours.
+    /// By the `X-Request-ID` of a call's answer: why it was let through or refused. Null for a call that is not yours, and for
+    /// one that no client was recognised in, which staff alone see.
     async fn decision(&self, ctx: &Context<'_>, request_id: String) -> async_graphql::Result<Option<Decision>> {
         let found = request_log::decision(ctx.op(), ctx.actor(), &request_id).await.or_graphql()?;
         Ok(found.map(|(entry, told)| Decision { entry, told }))

@@ -274,7 +274,8 @@ pub struct SetProductStatusInput {
     status: ProductStatus,
 }
 
-payload_type! { ProductPayload { product: Product } }
+payload_type! { #[graphql(complex)] ProductPayload { product: Product } }
+crate::enforced! { ProductPayload }
 
 #[derive(Default)]
 pub struct ProductMutation;

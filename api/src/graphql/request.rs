@@ -36,7 +36,7 @@ pub struct RequestData {
 impl RequestData {
     pub fn new(domain: &Domain, batches: &Batches, caller: Caller, site: Arc<Site>, explorer: Arc<Explorer>) -> Self {
         let loaders = Loaders::new(domain, batches);
-        Self { loaders, domain: domain.clone(), caller, site, explorer, signed_in: OnceLock::new(), renewed: OnceLock::new() }
+        Self { loaders, domain: domain.answering(), caller, site, explorer, signed_in: OnceLock::new(), renewed: OnceLock::new() }
     }
 }
 

@@ -1,8 +1,13 @@
-//! The second factor: set up, proven, removed, reset.
+//! The second factor: set up, proven, removed, reset. And what else staff do to a way in.
 
 use async_graphql::{Context, ID, InputObject, MergedObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
-use domain::{DomainError, actor::SignedBy, ops::second_factor, read};
+use domain::{
+    DomainError,
+    actor::SignedBy,
+    ops::{second_factor, sessions},
+    read,
+};
 use secrecy::ExposeSecret;
 
 use crate::{
@@ -49,6 +54,14 @@ pub struct ResetSecondFactorInput {
     user_id: ID,
 }
 
+#[derive(InputObject)]
+pub struct RevokeAllSessionsInput {
+    /// Whose sessions end.
+    user_id: ID,
+    /// Whether the person's access tokens end too; left out: they work on.
+    access_tokens: Option<bool>,
+}
+
 payload_type! {
     /// Shown this once. `uri` is what a QR code for the app has in it; `secret`, in base32, is for who types it.
     BeginSecondFactorPayload { uri: String, secret: String }
@@ -58,6 +71,8 @@ payload_type! {
     ProveSecondFactorPayload { viewer: Viewer, session_token: String }
     RemoveSecondFactorPayload { viewer: Viewer }
     ResetSecondFactorPayload { user: User }
+    /// `revoked`: how many sessions those were; `accessTokensRevoked`: how many access tokens.
+    RevokeAllSessionsPayload { user: User, revoked: i32, access_tokens_revoked: i32 }
 }
 
 /// What belongs to signing in.
@@ -136,6 +151,21 @@ impl SecondFactorMutation {
     ) -> async_graphql::Result<Option<ResetSecondFactorPayload>> {
         let reset = async { second_factor::reset(ctx.op(), ctx.actor(), id_of(&input.user_id, "person")?).await };
         payload(reset.await.map(User))
+    }
+
+    /// Staff: ends all sessions of a person, at once, with the WebSockets that they opened; by choice their access tokens too. Only an
+    /// owner does so to an owner.
+    async fn revoke_all_sessions(
+        &self,
+        ctx: &Context<'_>,
+        input: RevokeAllSessionsInput,
+    ) -> async_graphql::Result<Option<RevokeAllSessionsPayload>> {
+        let revoked = async {
+            let user = id_of(&input.user_id, "person")?;
+            sessions::revoke_all(ctx.op(), ctx.actor(), user, input.access_tokens.unwrap_or_default()).await
+        };
+        let count = |n: u64| i32::try_from(n).unwrap_or(i32::MAX);
+        payload(revoked.await.map(|ended| (User(ended.person), count(ended.sessions), count(ended.access_tokens))))
     }
 }
 

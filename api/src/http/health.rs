@@ -1,4 +1,4 @@
-//! Whether the process lives, whether it can serve, and its counters.
+//! Whether the process lives, and whether it can serve.
 
 use std::time::Duration;
 
@@ -8,10 +8,9 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use domain::queue;
 use serde_json::json;
 
-use crate::{http::AppState, http::metrics};
+use crate::http::AppState;
 
 /// A database that does not answer within this is away.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -26,17 +25,4 @@ pub async fn ready(State(state): State<AppState>) -> Response {
     let status = if database { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, [(header::CACHE_CONTROL, "no-store")], Json(json!({ "database": if database { "up" } else { "away" } })))
         .into_response()
-}
-
-pub async fn metrics(State(state): State<AppState>) -> Response {
-    let mut text = state.metrics.text();
-    if let Some(counts) = &state.calls {
-        metrics::gateway(&mut text, counts);
-    }
-    // Without the database the rest is worth having.
-    if let Ok(Ok((counts, oldest))) = tokio::time::timeout(PATIENCE, queue::counts(&state.domain)).await {
-        metrics::jobs(&mut text, &counts, oldest);
-    }
-    let fields = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
-    (fields, text).into_response()
 }

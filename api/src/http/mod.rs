@@ -2,6 +2,7 @@
 
 mod audit;
 pub mod exchange;
+pub mod exposition;
 pub mod graphql;
 mod health;
 mod leaks;
@@ -23,12 +24,11 @@ use axum::{
 use domain::Domain;
 use tokio_util::sync::CancellationToken;
 
-use self::{metrics::Metrics, origin::Origins};
+use self::{exposition::Exposition, metrics::Metrics, origin::Origins};
 use crate::{
     auth::strangers::Strangers,
     config::Config,
     explorer::Explorer,
-    gateway::Counts,
     graphql::{PorticoSchema, engine::Engine},
     site::Site,
 };
@@ -44,8 +44,7 @@ pub struct AppState {
     pub strangers: Arc<Strangers>,
     pub metrics: Arc<Metrics>,
     pub explorer: Arc<Explorer>,
-    /// The gateway's calls, where this process runs one.
-    pub calls: Option<Arc<Counts>>,
+    pub exposition: Exposition,
     /// Cancelled when the process is to stop: what never ends by itself ends then.
     pub stop: CancellationToken,
 }
@@ -58,12 +57,16 @@ pub fn router(state: AppState) -> Router {
         .route("/audit.jsonl", get(audit::export))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics))
+        .route("/metrics", get(exposition::for_token))
         .merge(pages::routes(state.clone()))
         .merge(oauth2::routes(state.explorer.tokens.clone()))
         .merge(leaks::routes(state.config.leak_keys.is_some()))
-        .fallback(async || (StatusCode::NOT_FOUND, "there is nothing here; the API is at /graphql\n"))
+        .fallback(nothing)
         .layer(state.origins.cors())
         .layer(middleware::from_fn_with_state(state.clone(), exchange::observe))
         .with_state(state)
+}
+
+async fn nothing() -> (StatusCode, &'static str) {
+    (StatusCode::NOT_FOUND, "there is nothing here; the API is at /graphql\n")
 }

@@ -21,6 +21,7 @@ use crate::{
         text,
     },
     tx::Unaudited,
+    updates::Update,
 };
 
 /// How much older a "last used" may be than the truth.
@@ -113,19 +114,21 @@ pub async fn revoke(ctx: &Domain, actor: &Actor, token: AccessTokenId) -> Result
     }
     let row = access_token::ActiveModel { id: Set(token), revoked_at: Set(Some(tx.now())), ..Default::default() };
     access_token::Entity::update(row).exec(tx.db()).await?;
+    tx.announce(Update::Person(owner));
     let entry = Audit::of(actor, Action::AccessTokenRevoked, token).set("revokedAt", tx.now());
     tx.commit(entry).await
 }
 
-/// Ends all of a person's tokens.
-pub(crate) async fn end_all(tx: &Tx<'_>, owner: UserId) -> Result<()> {
-    access_token::Entity::update_many()
+/// Ends all of a person's tokens that have not ended yet, and says how many.
+pub(crate) async fn end_all(tx: &Tx<'_>, owner: UserId) -> Result<u64> {
+    let ended = access_token::Entity::update_many()
         .col_expr(access_token::Column::RevokedAt, Expr::value(tx.now()))
         .filter(access_token::Column::UserId.eq(owner))
         .filter(access_token::Column::RevokedAt.is_null())
         .exec(tx.db())
         .await?;
-    Ok(())
+    tx.announce(Update::Person(owner));
+    Ok(ended.rows_affected)
 }
 
 /// Whether it is time to note that a token was used: once a minute.

@@ -11,7 +11,7 @@ use sea_orm::{
 };
 
 use super::{access_tokens, sessions};
-use crate::{Result, Tx, read::sso::Provider};
+use crate::{Result, Tx, read::sso::Provider, updates::Update};
 
 /// Whom this provider has signed in as this subject before.
 pub(crate) async fn known(tx: &Tx<'_>, provider: &Provider, subject: &str) -> Result<Option<(Model, user::Model)>> {
@@ -70,7 +70,8 @@ async fn unlink(tx: &Tx<'_>, user: UserId, by: impl IntoCondition) -> Result<boo
 /// Ends all sessions and access tokens of a person, who may have signed in by a way that is closed now.
 pub(crate) async fn sign_out(tx: &Tx<'_>, user: UserId) -> Result<()> {
     sessions::end_all(tx, session::Column::UserId.eq(user)).await?;
-    access_tokens::end_all(tx, user).await
+    tx.announce(Update::Person(user));
+    access_tokens::end_all(tx, user).await.map(drop)
 }
 
 fn told_by(provider: &Provider) -> Condition {

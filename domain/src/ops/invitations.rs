@@ -4,12 +4,12 @@ use chrono::TimeDelta;
 use entities::{
     audit_event,
     enums::{InvitationStatus, JoinMethod},
-    id::{InvitationId, TeamId},
+    id::{InvitationId, TeamId, UserId},
     invitation, team, user,
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect, QueryTrait, Select,
-    sea_query::Expr,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait, Select, sea_query::Expr,
 };
 use secrecy::ExposeSecret;
 
@@ -22,8 +22,8 @@ use crate::{
     outbox::SendInvitation,
     read,
     rules::{
-        invitation::{Sent, Step, link_signs_in, may_send, next, status_at},
-        policy::{Access, MemberRight},
+        invitation::{Sent, Step, left_of, link_signs_in, may_send, next, status_at},
+        policy::{Access, MemberRight, manages_teams},
         team::may_give,
         text,
     },
@@ -57,10 +57,11 @@ pub async fn invite(ctx: &Domain, actor: &Actor, cmd: InviteMember) -> Result<in
     require_member(&ctx.db, actor, cmd.team, MemberRight::ManageTeam).await?;
     let email = text::email("email", &cmd.email)?;
     let tx = Tx::begin(ctx).await?;
+    // Before rights are looked at: who is put out at this moment gives nothing any more.
+    tx.alone("members of", cmd.team).await?;
     require_member(tx.db(), actor, cmd.team, MemberRight::ManageTeam).await?;
     teams::in_use(tx.db(), cmd.team).await?;
     may_give(held(tx.db(), actor, cmd.team).await?, None, cmd.access)?;
-    tx.alone("members of", cmd.team).await?;
     not_in_yet(&tx, cmd.team, &email).await?;
     may_send(sent(&tx, cmd.team, &email).await?)?;
     let new = NewInvitation { team: cmd.team, email, access: cmd.access, message: None };
@@ -136,7 +137,8 @@ async fn life(tx: &Tx<'_>) -> Result<TimeDelta> {
     Ok(TimeDelta::days(crate::read::portal::load_from(tx.db()).await?.invitation_days.into()))
 }
 
-/// Mails an invitation again, with its full life; the link that was mailed before is dead.
+/// Mails an invitation again, with its full life; the link that was mailed before is dead. Who holds what it gives answers for it
+/// from then on; else who gave it does still.
 pub async fn resend(ctx: &Domain, actor: &Actor, id: InvitationId) -> Result<invitation::Model> {
     retrying(async || {
         let tx = Tx::begin(ctx).await?;
@@ -144,10 +146,18 @@ pub async fn resend(ctx: &Domain, actor: &Actor, id: InvitationId) -> Result<inv
         teams::in_use(tx.db(), before.team_id).await?;
         let status = next(status_at(before.status, before.expires_at, tx.now()), Step::Resend)?;
         tx.alone("members of", before.team_id).await?;
+        let given = Access::of(&before);
+        let own = may_give(held(tx.db(), actor, before.team_id).await?, None, given).is_ok();
+        let giver = if own { actor.user_id() } else { before.invited_by };
+        if left_of(given, holding(&tx, before.team_id, giver).await?).is_none() {
+            let say = "who gave the invitation can give it no longer: invite anew";
+            return Err(DomainError::refused(ProblemCode::WrongState, "invitationId", say));
+        }
         may_send(sent(&tx, before.team_id, &before.email).await?)?;
         let row = invitation::ActiveModel {
             id: Set(id),
             status: Set(status),
+            invited_by: Set(giver),
             sent_at: Set(tx.now()),
             link_used_at: Set(None),
             expires_at: Set(tx.now() + life(&tx).await?),
@@ -155,12 +165,9 @@ pub async fn resend(ctx: &Domain, actor: &Actor, id: InvitationId) -> Result<inv
         };
         let after = tx.update::<invitation::Entity>(row, invitation::Column::Generation, before.generation).await?;
         tx.enqueue(SendInvitation { invitation: id, generation: after.generation }).await?;
-        let entry = Audit::of(actor, Action::InvitationResent, id).team(after.team_id).change(
-            "expiresAt",
-            before.expires_at,
-            after.expires_at,
-        );
-        tx.commit(entry).await?;
+        let entry = Audit::of(actor, Action::InvitationResent, id).team(after.team_id);
+        let entry = entry.change("expiresAt", before.expires_at, after.expires_at);
+        tx.commit(entry.change("invitedBy", before.invited_by, after.invited_by)).await?;
         Ok(after)
     })
     .await
@@ -266,24 +273,90 @@ async fn sign_in_by_link(ctx: &Domain, actor: &Actor, row: &invitation::Model) -
     Ok(Some(opened.session))
 }
 
-/// Accepts as who is signed in, who must be the invited.
+/// What who gave an invitation holds in its team by now, as a member or by a role that looks after teams.
+async fn holding(tx: &Tx<'_>, team: TeamId, giver: Option<UserId>) -> Result<Option<Access>> {
+    // The program itself.
+    let Some(giver) = giver else { return Ok(Some(Access::FULL)) };
+    let person = user::Entity::find_by_id(giver).one(tx.db()).await?;
+    if person.is_some_and(|person| manages_teams(person.staff_role)) {
+        return Ok(Some(Access::FULL));
+    }
+    Ok(members::find(tx.db(), team, giver).await?.map(|member| Access::of(&member)))
+}
+
+/// What became of invitations that somebody has given, as they hold less or nothing any more.
+#[derive(Debug, Default)]
+pub(crate) struct Recalled {
+    withdrawn: Vec<InvitationId>,
+    reduced: Vec<InvitationId>,
+}
+
+impl Recalled {
+    pub fn noted(self, entry: Audit) -> Audit {
+        let note = |entry: Audit, key, ids: Vec<InvitationId>| if ids.is_empty() { entry } else { entry.set(key, ids) };
+        note(note(entry, "invitationsWithdrawn", self.withdrawn), "invitationsReduced", self.reduced)
+    }
+}
+
+/// Withdraws or reduces what somebody has given, and nobody has accepted yet, to what they hold by now: in one team, or in all.
+pub(crate) async fn recall(tx: &Tx<'_>, giver: UserId, team: Option<TeamId>) -> Result<Recalled> {
+    let mut given = invitation::Entity::find()
+        .filter(invitation::Column::InvitedBy.eq(giver))
+        .filter(invitation::Column::Status.eq(InvitationStatus::Pending))
+        .order_by_asc(invitation::Column::TeamId);
+    if let Some(team) = team {
+        given = given.filter(invitation::Column::TeamId.eq(team));
+    }
+    let mut recalled = Recalled::default();
+    for row in given.all(tx.db()).await? {
+        tx.alone("members of", row.team_id).await?;
+        let given = Access::of(&row);
+        let (ids, change) = match left_of(given, holding(tx, row.team_id, Some(giver)).await?) {
+            Some(left) if left == given => continue,
+            Some(left) => {
+                let change = invitation::ActiveModel {
+                    access_team: Set(left.team),
+                    access_credentials: Set(left.credentials),
+                    access_billing: Set(left.billing),
+                    ..Default::default()
+                };
+                (&mut recalled.reduced, change)
+            }
+            None => {
+                let status = Set(InvitationStatus::Revoked);
+                (&mut recalled.withdrawn, invitation::ActiveModel { status, ..Default::default() })
+            }
+        };
+        step(tx, &row, change).await?;
+        ids.push(row.id);
+    }
+    Ok(recalled)
+}
+
+/// Accepts as who is signed in, who must be the invited: the lower of what was given and what the giver holds by now.
 pub(crate) async fn accept_by_id(ctx: &Domain, actor: &Actor, id: InvitationId) -> Result<team::Model> {
     let user = actor.signed_in()?;
     retrying(async || {
         let tx = Tx::begin(ctx).await?;
         let person = user::Entity::find_by_id(user).one(tx.db()).await?.ok_or(DomainError::Unauthenticated)?;
-        let before = invitation::Entity::find_by_id(id).one(tx.db()).await?.ok_or(DomainError::NotFound("invitation"))?;
+        let before = found(&tx, id).await?;
         if before.email != person.email {
             let message = "the invitation is for another address: sign in with that one to accept it";
             return Err(DomainError::refused(ProblemCode::Invalid, "token", message));
         }
+        // Whoever gave it is not put out, nor given less, while it is accepted.
+        tx.alone("members of", before.team_id).await?;
+        let before = found(&tx, id).await?;
         let status = next(status_at(before.status, before.expires_at, tx.now()), Step::Accept)?;
         if members::find(tx.db(), before.team_id, user).await?.is_some() {
             return Err(DomainError::refused(ProblemCode::AlreadyDone, "token", "you are a member of this team already"));
         }
+        let Some(access) = left_of(Access::of(&before), holding(&tx, before.team_id, before.invited_by).await?) else {
+            let say = "who gave the invitation can give it no longer: ask the team for a new one";
+            return Err(DomainError::refused(ProblemCode::WrongState, "token", say));
+        };
         let change = invitation::ActiveModel { status: Set(status), accepted_at: Set(Some(tx.now())), ..Default::default() };
         let after = step(&tx, &before, change).await?;
-        let access = Access::of(&after);
         let member = members::insert(&tx, after.team_id, user, access, JoinMethod::Invitation).await?;
         let team = teams::find(tx.db(), after.team_id).await?;
         let entry = Audit::of(actor, Action::InvitationAccepted, id)
@@ -294,6 +367,10 @@ pub(crate) async fn accept_by_id(ctx: &Domain, actor: &Actor, id: InvitationId) 
         Ok(team)
     })
     .await
+}
+
+async fn found(tx: &Tx<'_>, id: InvitationId) -> Result<invitation::Model> {
+    invitation::Entity::find_by_id(id).one(tx.db()).await?.ok_or(DomainError::NotFound("invitation"))
 }
 
 /// Where the page of an invitation is, with the token that its latest mail has.

@@ -14,10 +14,10 @@ use crate::{
     Actor, Domain, DomainError, Result, Tx,
     access::{held, require_member},
     audit::{Action, Audit},
-    ops::{identities, onboarding_stages, teams},
+    ops::{identities, invitations::recall, onboarding_stages, teams},
     rules::{
         policy::{Access, MemberRight},
-        team::{keeps_an_admin, may_give},
+        team::{Full, keeps_each_area, may_give},
     },
 };
 
@@ -62,15 +62,18 @@ pub(crate) fn joined(by: &Actor, row: &membership::Model) -> Audit {
     entry.access(None, Some(Access::of(row)))
 }
 
-/// Changes what a member may do: within what the actor holds, and never the last who can manage the team.
+/// Changes what a member may do: within what the actor holds, and never the last with full access to an area. What the member has
+/// given and nobody has accepted yet becomes no more than what they hold then.
 pub async fn set_access(ctx: &Domain, actor: &Actor, cmd: SetMemberAccess) -> Result<team::Model> {
     let tx = Tx::begin(ctx).await?;
+    // Before rights are looked at: two who reduce each other at once must not both pass.
+    tx.alone("members of", cmd.team).await?;
     require_member(tx.db(), actor, cmd.team, MemberRight::ManageTeam).await?;
     let team = teams::find(tx.db(), cmd.team).await?;
-    let (member, others) = member_and_other_admins(&tx, cmd.team, cmd.user).await?;
+    let (member, others) = member_and_others(&tx, cmd.team, cmd.user).await?;
     let before = Access::of(&member);
     may_give(held(tx.db(), actor, cmd.team).await?, Some(before), cmd.access)?;
-    keeps_an_admin(others, before, Some(cmd.access))?;
+    keeps_each_area(others, before, Some(cmd.access))?;
     let row = membership::ActiveModel {
         id: Set(member.id),
         access_team: Set(cmd.access.team),
@@ -79,21 +82,24 @@ pub async fn set_access(ctx: &Domain, actor: &Actor, cmd: SetMemberAccess) -> Re
         ..Default::default()
     };
     membership::Entity::update(row).exec(tx.db()).await?;
+    let recalled = recall(&tx, cmd.user, Some(cmd.team)).await?;
     let entry = Audit::of(actor, Action::MemberAccessSet, member.id).team(cmd.team).set("user", cmd.user);
-    tx.commit(entry.access(Some(before), Some(cmd.access))).await?;
+    tx.commit(recalled.noted(entry.access(Some(before), Some(cmd.access)))).await?;
     Ok(team)
 }
 
 /// Takes a person out of a team, or lets them leave. Their ways back in, an authorised address or an open invitation, close
-/// with it; to who was put out, so does the team's domain. Whom the team's identity provider vouched for is signed out.
+/// with it, as do the invitations that they gave; to who was put out, so does the team's domain. Whom the team's identity provider
+/// vouched for is signed out.
 pub async fn remove(ctx: &Domain, actor: &Actor, team: TeamId, user: UserId) -> Result<team::Model> {
     let tx = Tx::begin(ctx).await?;
+    tx.alone("members of", team).await?;
     let right = if actor.user_id() == Some(user) { MemberRight::Belong } else { MemberRight::ManageTeam };
     require_member(tx.db(), actor, team, right).await?;
     let row = teams::find(tx.db(), team).await?;
-    let (member, others) = member_and_other_admins(&tx, team, user).await?;
+    let (member, others) = member_and_others(&tx, team, user).await?;
     let before = Access::of(&member);
-    keeps_an_admin(others, before, None)?;
+    keeps_each_area(others, before, None)?;
     close_ways_back(&tx, team, user).await?;
     let unlinked = identities::unlink_from_team(&tx, team, user).await?;
     if actor.user_id() != Some(user) {
@@ -101,22 +107,24 @@ pub async fn remove(ctx: &Domain, actor: &Actor, team: TeamId, user: UserId) -> 
     }
     let (id, joined_at) = (member.id, member.joined_at);
     member.delete(tx.db()).await?;
+    let recalled = recall(&tx, user, Some(team)).await?;
     let entry = Audit::of(actor, Action::MemberRemoved, id).team(team).change("user", user, None::<UserId>);
     let entry = entry.set("joinedAt", joined_at).change("ssoLinked", unlinked, false);
-    tx.commit(entry.access(Some(before), None)).await?;
+    tx.commit(recalled.noted(entry.access(Some(before), None))).await?;
     Ok(row)
 }
 
-/// The member, and how many others have full access to the team area; alone, so that two cannot step down at once.
-async fn member_and_other_admins(tx: &Tx<'_>, team: TeamId, user: UserId) -> Result<(membership::Model, u64)> {
-    tx.alone("members of", team).await?;
+/// The member, and how many others have full access to each area. The caller is alone, so that two cannot step down at once.
+async fn member_and_others(tx: &Tx<'_>, team: TeamId, user: UserId) -> Result<(membership::Model, Full)> {
+    use membership::Column::{AccessBilling, AccessCredentials, AccessTeam, UserId};
     let member = find(tx.db(), team, user).await?.ok_or(DomainError::NotFound("member"))?;
-    let others = membership::Entity::for_team(team)
-        .filter(membership::Column::AccessTeam.eq(AccessLevel::Full))
-        .filter(membership::Column::UserId.ne(user))
-        .count(tx.db())
-        .await?;
-    Ok((member, others))
+    let others = async |area: membership::Column| {
+        let full = membership::Entity::for_team(team).filter(area.eq(AccessLevel::Full)).filter(UserId.ne(user));
+        full.count(tx.db()).await
+    };
+    let (team, credentials, billing) =
+        (others(AccessTeam).await?, others(AccessCredentials).await?, others(AccessBilling).await?);
+    Ok((member, Full { team, credentials, billing }))
 }
 
 async fn close_ways_back(tx: &Tx<'_>, team: TeamId, user: UserId) -> Result<()> {

@@ -24,6 +24,7 @@ use crate::{
         staff, totp,
     },
     tx::Unaudited,
+    updates::Update,
 };
 
 /// A factor to be; shown this once.
@@ -140,6 +141,7 @@ pub async fn remove(ctx: &Domain, actor: &Actor, code: &str) -> Result<()> {
     let never = Condition::any().add(session::Column::SecondFactorAt.is_null()).add(session::Column::SecondFactorAt.lt(since));
     let others = Condition::all().add(session::Column::UserId.eq(user)).add(session::Column::Id.ne(own)).add(never);
     let ended = sessions::end_all(&tx, others).await?;
+    tx.announce(Update::Person(user));
     tell_owner(&tx, user, SecondFactorNotice::TurnedOff).await?;
     let entry = Audit::of(actor, Action::SecondFactorDisabled, user).change("enabled", true, false);
     tx.commit(entry.set("by", proof.as_str()).change("endedSessions", 0, ended)).await
@@ -168,6 +170,7 @@ pub async fn reset(ctx: &Domain, actor: &Actor, user: UserId) -> Result<user::Mo
     }
     delete(&tx, user).await?;
     let ended = sessions::end_all(&tx, session::Column::UserId.eq(user)).await?;
+    tx.announce(Update::Person(user));
     tell_owner(&tx, user, SecondFactorNotice::Reset).await?;
     let entry = Audit::of(actor, Action::SecondFactorReset, user).change("enabled", true, false);
     tx.commit(entry.change("endedSessions", 0, ended)).await?;

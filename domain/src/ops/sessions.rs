@@ -2,7 +2,11 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use chrono::{DateTime, TimeDelta, Utc};
-use entities::{enums::SignInMethod, id::SessionId, session, user};
+use entities::{
+    enums::SignInMethod,
+    id::{SessionId, UserId},
+    session, user,
+};
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, Condition, EntityTrait, QueryFilter,
@@ -12,15 +16,20 @@ use secrecy::SecretString;
 
 use crate::{
     Actor, Domain, DomainError, Result, Tx,
+    access::require_staff,
     actor::{Origin, SignedBy},
     audit::{Action, Audit},
     keyring::sha256,
+    ops::access_tokens,
     read::{portal, second_factor::enabled_at},
     rules::{
+        policy::StaffRight,
         second_factor::{self, Facts, Standing},
         session::MARK_EVERY,
+        staff,
     },
     tx::Unaudited,
+    updates::Update,
 };
 
 /// A session just opened, or given a new token. The token is shown this once.
@@ -119,12 +128,39 @@ pub async fn revoke_others(ctx: &Domain, actor: &Actor) -> Result<u64> {
     let tx = Tx::begin(ctx).await?;
     let others = Condition::all().add(session::Column::UserId.eq(user)).add(session::Column::Id.ne(own));
     let ended = end_all(&tx, others).await?;
+    tx.announce(Update::Person(user));
     if ended == 0 {
         tx.commit_unaudited(Unaudited::NothingChanged).await?;
     } else {
         tx.commit(Audit::of(actor, Action::OtherSessionsRevoked, own).set("revoked", ended)).await?;
     }
     Ok(ended)
+}
+
+/// What staff have ended of a person's.
+#[derive(Debug)]
+pub struct Ended {
+    pub person: user::Model,
+    pub sessions: u64,
+    pub access_tokens: u64,
+}
+
+/// Staff end all of a person's sessions, and their access tokens where these are named too. Only an owner does so to an owner.
+pub async fn revoke_all(ctx: &Domain, actor: &Actor, user: UserId, access_tokens_too: bool) -> Result<Ended> {
+    require_staff(actor, StaffRight::ManageStaff)?;
+    let tx = Tx::begin(ctx).await?;
+    let person = user::Entity::find_by_id(user).one(tx.db()).await?.ok_or(DomainError::NotFound("person"))?;
+    require_staff(actor, staff::right_over(person.staff_role))?;
+    let sessions = end_all(&tx, session::Column::UserId.eq(user)).await?;
+    let access_tokens = if access_tokens_too { access_tokens::end_all(&tx, user).await? } else { 0 };
+    tx.announce(Update::Person(user));
+    if sessions + access_tokens == 0 {
+        tx.commit_unaudited(Unaudited::NothingChanged).await?;
+    } else {
+        let entry = Audit::of(actor, Action::AllSessionsRevoked, user).set("revoked", sessions);
+        tx.commit(entry.set("accessTokensRevoked", access_tokens)).await?;
+    }
+    Ok(Ended { person, sessions, access_tokens })
 }
 
 async fn end(ctx: &Domain, actor: &Actor, session: SessionId, action: Action) -> Result<()> {
@@ -137,6 +173,7 @@ async fn end(ctx: &Domain, actor: &Actor, session: SessionId, action: Action) ->
     }
     let row = session::ActiveModel { id: Set(session), revoked_at: Set(Some(tx.now())), ..Default::default() };
     session::Entity::update(row).exec(tx.db()).await?;
+    tx.announce(Update::Person(user));
     let now = tx.now();
     tx.commit(Audit::of(actor, action, session).set("revokedAt", now)).await
 }

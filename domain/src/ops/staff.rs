@@ -7,7 +7,7 @@ use crate::{
     Actor, Domain, Result, Tx,
     access::require_staff,
     audit::{Action, Audit},
-    ops::{identities, sign_in},
+    ops::{identities, invitations::recall, sign_in},
     read::sso::only_way,
     rules::{policy::StaffRight, staff, text},
     tx::{Unaudited, retrying},
@@ -59,7 +59,8 @@ async fn apply(ctx: &Domain, actor: &Actor, email: &str, role: Option<StaffRole>
     let row = user::ActiveModel { id: Set(before.id), staff_role: Set(role), ..Default::default() };
     let after = user::Entity::update(row).exec(tx.db()).await?;
     let signed_out = signed_out(&tx, &before, role).await?;
+    let recalled = recall(&tx, after.id, None).await?;
     let entry = Audit::of(actor, Action::StaffRoleSet, after.id).change("role", before.staff_role, role);
-    tx.commit(entry.change("signedOut", false, signed_out)).await?;
+    tx.commit(recalled.noted(entry.change("signedOut", false, signed_out))).await?;
     Ok(after)
 }

@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use entities::{
-    assignment, audit_event, client, credential,
+    assignment, audit_event, client,
+    columns::PlanScopes,
+    credential,
     enums::CredentialStatus,
     id::{AuditEventId, PlanId, ProductId, TeamId},
     membership, plan, plan_environment, policy, profile, scope_grant, subscription, team,
@@ -127,14 +129,17 @@ async fn limits(db: &impl ConnectionTrait, state: &mut State, products: BTreeSet
         let limits = Limits { rate: row.rate_requests.zip(row.rate_window), quota: row.quota_requests.zip(row.quota_period) };
         state.policies.insert(row.id, Policy { enabled: row.enabled, limits });
     }
-    let plans: Vec<PlanId> = plan::Entity::find()
+    let plans: Vec<(PlanId, PlanScopes)> = plan::Entity::find()
         .filter(plan::Column::ProductId.is_in(products))
         .select_only()
-        .column(plan::Column::Id)
+        .columns([plan::Column::Id, plan::Column::Scopes])
         .into_tuple()
         .all(db)
         .await?;
-    for row in plan_environment::Entity::find().filter(plan_environment::Column::PlanId.is_in(plans)).all(db).await? {
+    let ids: Vec<PlanId> = plans.iter().map(|(id, _)| *id).collect();
+    let named = plans.into_iter().flat_map(|(id, scopes)| scopes.0.into_iter().map(move |s| ((id, s.name), s.environments)));
+    state.scopes.extend(named);
+    for row in plan_environment::Entity::find().filter(plan_environment::Column::PlanId.is_in(ids)).all(db).await? {
         let limits = Limits { rate: row.rate_requests.zip(row.rate_window), quota: row.quota_requests.zip(row.quota_period) };
         state.plans.insert((row.plan_id, row.environment), limits);
     }

@@ -9,7 +9,7 @@ use entities::{
     gateway_revision,
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use tokio::time::sleep;
+use tokio::time::timeout;
 
 use super::portal;
 use crate::{Actor, Domain, DomainError, Result, access::require_staff, rules::policy::StaffRight};
@@ -31,12 +31,21 @@ pub struct Enforcement {
     pub took: Option<Duration>,
 }
 
-/// Waits, a second at most, until every gateway follows all that has changed up to now. `changed`: when the change was made.
-pub async fn enforcement(ctx: &Domain, changed: Instant) -> Result<Enforcement> {
-    let revision = revision(ctx).await?;
-    let within = TimeDelta::seconds(portal::load(ctx).await?.gateway_stale_seconds.into());
+/// Waits, a second at most, until every gateway follows this revision. `changed`: when the change was made.
+pub async fn enforcement(ctx: &Domain, revision: i64, changed: Instant) -> Result<Enforcement> {
+    let mut within = None;
     loop {
-        let alive = Entity::find().filter(Column::LastSeenAt.gt(ctx.now() - within)).all(&ctx.db).await?;
+        // Listens before it looks.
+        let mut told = std::pin::pin!(ctx.wake.followed.notified());
+        told.as_mut().enable();
+        let mut alive = Entity::find().filter(Column::LastSeenAt.gt(ctx.now() - SHOWN)).all(&ctx.db).await?;
+        if !alive.is_empty() {
+            let within = match within {
+                Some(within) => within,
+                None => *within.insert(TimeDelta::seconds(portal::load(ctx).await?.gateway_stale_seconds.into())),
+            };
+            alive.retain(|node| node.last_seen_at > ctx.now() - within);
+        }
         let confirmed = alive.iter().filter(|node| node.applied_revision >= revision).count();
         let (gateways, complete) = (alive.len(), confirmed == alive.len());
         let took = changed.elapsed();
@@ -44,7 +53,8 @@ pub async fn enforcement(ctx: &Domain, changed: Instant) -> Result<Enforcement> 
             let took = complete.then_some(took);
             return Ok(Enforcement { revision, gateways: gateways as u64, confirmed: confirmed as u64, took });
         }
-        sleep(BETWEEN_LOOKS).await;
+        // An error: another process may have told by now.
+        let _ = timeout(BETWEEN_LOOKS, told).await;
     }
 }
 
@@ -76,7 +86,12 @@ async fn missed_since(ctx: &Domain, applied: i64) -> Result<Option<DateTime<Utc>
     Ok(missed.order_by_asc(C::Revision).into_tuple().one(&ctx.db).await?)
 }
 
-async fn revision(ctx: &Domain) -> Result<i64> {
+/// Waits, a second at most, until every gateway follows all that has changed up to now.
+pub async fn all_follow(ctx: &Domain) -> Result<()> {
+    enforcement(ctx, revision(ctx).await?, Instant::now()).await.map(drop)
+}
+
+pub(crate) async fn revision(ctx: &Domain) -> Result<i64> {
     let row = gateway_revision::Entity::find_by_id(1).one(&ctx.db).await?;
     row.map(|row| row.revision).ok_or_else(|| DomainError::internal("the gateway revision's row is missing"))
 }

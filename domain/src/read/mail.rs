@@ -11,7 +11,14 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use secrecy::SecretString;
 
 use super::{sign_in, sso};
-use crate::{Domain, DomainError, Result, keyring::Purpose, rules::notice::Subject};
+use crate::{
+    Domain, DomainError, Result,
+    keyring::Purpose,
+    rules::{
+        notice::Subject,
+        text::{has_address, inert},
+    },
+};
 
 /// A way to sign in, to be mailed.
 pub struct SignInMail {
@@ -45,8 +52,11 @@ pub struct InvitationMail {
     pub portal: portal::Model,
     pub to: String,
     pub token: SecretString,
+    /// So that nothing in it becomes a link.
     pub team: String,
-    /// The inviter's name, or address; `None` where the portal itself invites.
+    /// `None` where the name holds an address: it is no subject.
+    pub team_in_subject: Option<String>,
+    /// The inviter's name, likewise, or address; `None` where the portal itself invites.
     pub invited_by: Option<String>,
     pub message: Option<String>,
     pub invited_at: DateTime<Utc>,
@@ -80,7 +90,7 @@ pub async fn sign_in_link(ctx: &Domain, id: MagicLinkId) -> Result<Option<SignIn
         return Ok(None);
     }
     let way = match sso::only_way(ctx, &ctx.db, &link.email).await? {
-        Some(provider) => WayIn::SingleSignOn { provider: provider.name().to_owned(), then: onward(ctx, &link).await? },
+        Some(provider) => WayIn::SingleSignOn { provider: inert(provider.name()).into_owned(), then: onward(ctx, &link).await? },
         None => WayIn::Link(ctx.keys.link_token(Purpose::MagicLink, id, 0)),
     };
     let (asked_at, valid_until) = (link.created_at, link.expires_at);
@@ -106,6 +116,7 @@ pub async fn invitation(ctx: &Domain, id: InvitationId, generation: i32) -> Resu
         return Ok(None);
     }
     let team = team::Entity::find_by_id(row.team_id).one(&ctx.db).await?;
+    let team = team.ok_or_else(|| DomainError::internal("an invitation's team is missing"))?;
     let inviter = match row.invited_by {
         Some(id) => user::Entity::find_by_id(id).one(&ctx.db).await?,
         None => None,
@@ -114,8 +125,9 @@ pub async fn invitation(ctx: &Domain, id: InvitationId, generation: i32) -> Resu
         portal: portal(ctx).await?,
         token: ctx.keys.link_token(Purpose::Invitation, id, generation),
         to: row.email,
-        team: team.ok_or_else(|| DomainError::internal("an invitation's team is missing"))?.name,
-        invited_by: inviter.map(|user| user.name.unwrap_or(user.email)),
+        team: inert(&team.name).into_owned(),
+        team_in_subject: Some(team.name).filter(|name| !has_address(name)),
+        invited_by: inviter.map(|user| user.name.map_or(user.email, |name| inert(&name).into_owned())),
         message: row.message,
         invited_at: row.created_at,
         valid_until: row.expires_at,
@@ -133,9 +145,9 @@ pub async fn support_request(ctx: &Domain, id: SupportRequestId) -> Result<Optio
     Ok(Some(SupportMail {
         portal,
         to,
-        team: team.ok_or_else(|| DomainError::internal("a support request's team is missing"))?.name,
+        team: inert(&team.ok_or_else(|| DomainError::internal("a support request's team is missing"))?.name).into_owned(),
         from: asker.email,
-        from_name: asker.name,
+        from_name: asker.name.map(|name| inert(&name).into_owned()),
         request,
     }))
 }

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::page::{Page, PageRequest, count_up_to};
 use crate::{
     Actor, Domain, DomainError, ProblemCode, Result,
-    access::{allowed, require_member, require_somebody, require_staff},
+    access::{allowed, may, require_member, require_somebody, require_staff},
     rules::{
         decision::{self, Explanation},
         policy::{MemberRight, StaffRight},
@@ -83,14 +83,16 @@ pub async fn page(
 }
 
 /// What was decided on a call and why; `None` where there is no such call that this viewer may know of. A call that nobody was
-/// recognised in is nobody's: whoever is signed in and knows its id, which only its answer carried, may see it.
+/// recognised in is nobody's: staff alone see it, since whoever knows its id need not be who called.
 pub async fn decision(ctx: &Domain, actor: &Actor, request_id: &str) -> Result<Option<(request_log::Model, Explanation)>> {
     require_somebody(actor)?;
     let Ok(RequestId(id)) = request_id.parse() else { return Ok(None) };
     let Some(row) = Entity::find_by_id(RequestLogId(id)).one(&ctx.db).await? else { return Ok(None) };
-    if let Some(team) = row.team_id
-        && !allowed(&ctx.db, actor, team, MemberRight::ReadLogs).await?
-    {
+    let seen = match row.team_id {
+        Some(team) => allowed(&ctx.db, actor, team, MemberRight::ReadLogs).await?,
+        None => may(actor, None, MemberRight::ReadLogs),
+    };
+    if !seen {
         return Ok(None);
     }
     let told = decision::explain(&row);

@@ -1,19 +1,19 @@
 //! A first call for each profile, against a product and an endpoint that are really there.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use entities::{
-    endpoint,
-    enums::{EndpointStatus, SpecStatus},
+    client, endpoint,
+    enums::{EndpointStatus, Environment, SpecStatus},
     id::{ClientId, CredentialId, ProfileId, SpecVersionId},
-    product, profile, spec_version,
+    plan, product, profile, scope_grant, spec_version, subscription,
 };
 use sea_orm::{
     ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
     sea_query::{Asterisk, Query, UnionType},
 };
 
-use super::clients::products_of;
+use super::{clients::products_of, scopes::counts_in};
 use crate::{
     Domain, Result,
     rules::sample_request::{self, Facts},
@@ -65,18 +65,50 @@ pub async fn targets(ctx: &Domain, ids: &[ProfileId]) -> Result<HashMap<ProfileI
         of_product.into_iter().find(|spec| spec.served_by.contains(&profile.environment)).map(|spec| spec.id)
     };
     let endpoints = endpoints(ctx, profiles.iter().filter_map(spec).collect()).await?;
+    let scopes = scopes(ctx, &clients).await?;
     let target = |profile: &profile::Model| Target {
         base_path: first(profile).map(|product| product.base_path.clone()),
-        endpoint: spec(profile).and_then(|spec| pick(endpoints.iter().filter(|e| e.spec_id == spec), profile)),
+        endpoint: spec(profile).and_then(|spec| {
+            let held = scopes.get(&(profile.client_id, profile.environment));
+            pick(endpoints.iter().filter(|e| e.spec_id == spec), profile, held)
+        }),
     };
     Ok(profiles.iter().map(|profile| (profile.id, target(profile))).collect())
 }
 
-/// The first that the profile may call: a GET before others, one without parameters before others.
-fn pick<'a>(endpoints: impl Iterator<Item = &'a endpoint::Model>, profile: &profile::Model) -> Option<(String, String)> {
+/// The first that the profile may call: one whose scopes it holds before others, a GET before others, one without parameters before
+/// others. `held`: the scopes, where they are known.
+fn pick<'a>(
+    endpoints: impl Iterator<Item = &'a endpoint::Model>,
+    profile: &profile::Model,
+    held: Option<&HashSet<String>>,
+) -> Option<(String, String)> {
     let allowed = |e: &&endpoint::Model| profile.allowed_methods.is_empty() || profile.allowed_methods.contains(&e.method);
-    let best = endpoints.filter(allowed).min_by_key(|e| (e.method != "GET", e.path.contains('{'), e.position))?;
+    let suffices = |set: &Vec<String>| held.is_none_or(|held| set.iter().all(|scope| held.contains(scope)));
+    let lacks = |e: &endpoint::Model| !e.scopes.is_empty() && !e.scopes.iter().any(suffices);
+    let best = endpoints.filter(allowed).min_by_key(|e| (lacks(e), e.method != "GET", e.path.contains('{'), e.position))?;
     Some((best.method.clone(), best.path.clone()))
+}
+
+/// What the subscriptions of these clients were granted, in each of the environments that their plans name for it. A client that
+/// was made by hand has none.
+async fn scopes(ctx: &Domain, clients: &[ClientId]) -> Result<HashMap<(ClientId, Environment), HashSet<String>>> {
+    let own = client::Entity::find().filter(client::Column::Id.is_in(clients.iter().map(|id| id.0))).all(&ctx.db).await?;
+    let ids: Vec<_> = own.iter().filter_map(|client| client.subscription_id).map(|id| id.0).collect();
+    let held = subscription::Entity::find().filter(subscription::Column::Id.is_in(ids.clone())).all(&ctx.db).await?;
+    let plans = plan::Entity::find().filter(plan::Column::Id.is_in(held.iter().map(|held| held.plan_id.0))).all(&ctx.db).await?;
+    let grants = scope_grant::Entity::find().filter(scope_grant::Column::SubscriptionId.is_in(ids)).all(&ctx.db).await?;
+    let mut scopes = HashMap::new();
+    for client in &own {
+        let Some(held) = held.iter().find(|held| Some(held.id) == client.subscription_id) else { continue };
+        let Some(plan) = plans.iter().find(|plan| plan.id == held.plan_id) else { continue };
+        for environment in Environment::ALL {
+            let here = grants.iter().filter(|grant| grant.subscription_id == held.id).map(|grant| grant.scope.clone());
+            let here = here.filter(|scope| counts_in(plan, scope, environment));
+            scopes.insert((client.id, environment), here.collect());
+        }
+    }
+    Ok(scopes)
 }
 
 /// Versions of these products that may be served, newest first.

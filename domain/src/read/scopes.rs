@@ -2,7 +2,7 @@
 
 use entities::{
     columns::PlanScope,
-    enums::{RequestStatus, ScopeGrantKind},
+    enums::{Environment, RequestStatus, ScopeGrantKind},
     id::{ScopeRequestId, SubscriptionId},
     plan, scope_grant, scope_request,
 };
@@ -33,6 +33,12 @@ pub async fn of_subscription(
         list = list.filter(scope_request::Column::Status.eq(status));
     }
     newest_first::<_, ScopeRequestId>(ctx, list, scope_request::Column::Id, page).await
+}
+
+/// Whether a scope that was granted counts in an environment: the plan names those that it is for.
+pub(crate) fn counts_in(plan: &plan::Model, scope: &str, environment: Environment) -> bool {
+    let defined = plan.scopes.iter().find(|defined| defined.name == scope);
+    defined.is_none_or(|scope| scope.environments.contains(&environment))
 }
 
 /// What the plan offers and the subscription does not hold: what can be had for the asking, and what needs a reason.

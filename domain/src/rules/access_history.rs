@@ -31,6 +31,8 @@ pub struct State {
     pub assigned: BTreeSet<(Recipient, ProductId)>,
     pub policies: BTreeMap<PolicyId, Policy>,
     pub plans: BTreeMap<(PlanId, Environment), Limits>,
+    /// The environments that plans name for their scopes; one of which nothing is known counts in all.
+    pub scopes: BTreeMap<(PlanId, String), Vec<Environment>>,
     /// Members who left, and since when they had been there is not said.
     unsure: BTreeMap<UserId, String>,
     unsaid: BTreeSet<String>,
@@ -193,6 +195,7 @@ impl State {
             assigned: BTreeSet::new(),
             policies: BTreeMap::new(),
             plans: BTreeMap::new(),
+            scopes: BTreeMap::new(),
             unsure: BTreeMap::new(),
             unsaid: BTreeSet::new(),
         }
@@ -305,7 +308,7 @@ impl State {
                 id: *id,
                 status: held.status,
                 phase: held.phase,
-                scopes: held.scopes.iter().cloned().collect(),
+                scopes: held.scopes.iter().filter(|scope| self.counts(held, scope)).cloned().collect(),
                 credentials: self.credentials_of(|client| clients.contains(&client), at),
                 products: held.gives().into_iter().collect(),
             }
@@ -324,6 +327,12 @@ impl State {
         let (clients, subscriptions) = (clients.collect(), subscriptions.collect());
         let members = self.members.iter().map(|(user, access)| (*user, *access)).collect();
         Snapshot { members, subscriptions, clients, gaps }
+    }
+
+    /// Whether a scope that was granted could be used: in an environment that the plan names for it, and that was open.
+    fn counts(&self, held: &Subscription, scope: &str) -> bool {
+        let named = self.scopes.get(&(held.plan, scope.to_owned()));
+        named.is_none_or(|environments| environments.iter().any(|environment| held.opens(*environment)))
     }
 
     fn credentials_of(&self, of: impl Fn(ClientId) -> bool, at: DateTime<Utc>) -> Vec<CredentialAccess> {
@@ -383,6 +392,14 @@ impl State {
 }
 
 impl Subscription {
+    /// Whether the lane of an environment was open.
+    fn opens(&self, environment: Environment) -> bool {
+        match (environment, self.phase) {
+            (Environment::Sandbox, _) | (Environment::Production, None | Some(PipelinePhase::Production)) => true,
+            (Environment::Production, Some(PipelinePhase::Sandbox | PipelinePhase::InReview | PipelinePhase::Rejected)) => false,
+        }
+    }
+
     /// The product that its client can call, as long as it has not ended.
     fn gives(&self) -> Option<ProductId> {
         use SubscriptionStatus::{

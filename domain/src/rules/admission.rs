@@ -2,6 +2,7 @@
 //! Pure, and on the path of every call: an admitted one copies nothing but a few counted references.
 
 mod checks;
+mod granted;
 pub mod standing;
 mod token;
 
@@ -13,8 +14,11 @@ use entities::{
     id::CredentialSecretId,
 };
 
-use self::checks::{Decision, Refusal, held};
-pub use self::token::{Caller, may_call, token_caller};
+use self::checks::{Decision, Holds, Refusal, held};
+pub use self::{
+    granted::granted_in_all,
+    token::{Caller, may_call, token_caller},
+};
 use super::{
     certificate::Shown,
     jose::access_token::Expected,
@@ -22,7 +26,7 @@ use super::{
     limits::Limits,
     method::Methods,
     routes::Endpoint,
-    view::{Client, Credential, Product, Profile, Upstream, View},
+    view::{Client, Credential, Product, Profile, Scopes, Upstream, View},
 };
 
 /// What is known of a call before anything is looked up. Header values are as they came; the caller of [`admit`] has made sure
@@ -98,6 +102,8 @@ pub struct Admitted {
     profile: usize,
     credential: Option<usize>,
     secret: Option<CredentialSecretId>,
+    /// What the client was granted of the product.
+    granted: Scopes,
     /// The part of the held scopes that an access token was issued for.
     token_scope: Option<Box<str>>,
     endpoint: u32,
@@ -162,6 +168,16 @@ impl Admitted {
         self.secret
     }
 
+    /// The part of the held scopes that an access token was issued for; `None` where the call came without one.
+    pub fn token_scope(&self) -> Option<&str> {
+        self.token_scope.as_deref()
+    }
+
+    /// What the client was granted of the product.
+    pub fn granted(&self) -> &Scopes {
+        &self.granted
+    }
+
     pub fn endpoint(&self) -> Option<&Endpoint> {
         self.product.routes(self.environment).endpoint(self.endpoint)
     }
@@ -172,7 +188,8 @@ impl Admitted {
 
     /// The scopes that the call may use.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
-        held(&self.client, (self.credential(), self.secret, self.token_scope.as_deref()))
+        let (secret, token_scope) = (self.secret, self.token_scope.as_deref());
+        held(&self.client, Holds { granted: &self.granted, credential: self.credential(), secret, token_scope })
     }
 }
 

@@ -117,7 +117,8 @@ denials! {
         "Use the newer secret, or make a new credential in the portal."
     ScopeMissing "SCOPE_MISSING" 403 TeamAdmin "Scope missing"
         "The credential does not hold a scope that this endpoint requires"
-        "Have the scope granted to the subscription, or use a credential that is not restricted to others."
+        "If the plan offers it, ask for it in the portal (requestScopes); where no subscription gives the product, the provider \
+         gives it by the assignment; what neither offers, nobody can have. A credential or token restricted to others is refused."
     RateLimited "RATE_LIMITED" 429 NobodyWait "Too many requests"
         "The rate limit is reached"
         "Wait as long as Retry-After says, and spread the calls out."

@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use entities::enums::InvitationStatus;
 
+use super::policy::Access;
 use crate::{Problem, ProblemCode};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +44,13 @@ pub fn next(from: InvitationStatus, step: Step) -> Result<InvitationStatus, Prob
         (Expired, Revoke) => refused(WrongState, "the invitation cannot be revoked while EXPIRED"),
         (Expired, Resend) => Ok(Pending),
     }
+}
+
+/// What an invitation still gives: no more of an area than its giver holds by now. `held`: `None` where they are neither in the team
+/// nor have a role that looks after teams. `None`: nothing is left of it, and it cannot be accepted.
+pub fn left_of(given: Access, held: Option<Access>) -> Option<Access> {
+    let left = given.and(held?);
+    (left == given || left != Access::NONE).then_some(left)
 }
 
 /// Invitations of one team that wait for an answer, at most.
@@ -139,6 +147,23 @@ mod tests {
         assert_eq!(status_at(Pending, now + TimeDelta::microseconds(1), now), Pending);
         for over in [Accepted, Revoked, Expired] {
             assert_eq!(status_at(over, now, now), over);
+        }
+    }
+
+    #[test]
+    fn an_invitation_gives_no_more_than_its_giver_holds() {
+        use entities::enums::AccessLevel::{Full, None as Nothing, Read};
+        let access = |team, credentials, billing| Access { team, credentials, billing };
+        for (given, held, left) in [
+            (Access::FULL, Some(Access::FULL), Some(Access::FULL)),
+            (Access::FULL, Some(access(Read, Full, Nothing)), Some(access(Read, Full, Nothing))),
+            (access(Read, Nothing, Full), Some(access(Full, Full, Read)), Some(access(Read, Nothing, Read))),
+            (access(Full, Nothing, Nothing), Some(access(Nothing, Full, Full)), None),
+            (Access::NONE, Some(Access::NONE), Some(Access::NONE)),
+            (Access::FULL, None, None),
+            (Access::NONE, None, None),
+        ] {
+            assert_eq!(left_of(given, held), left, "{given:?} {held:?}");
         }
     }
 

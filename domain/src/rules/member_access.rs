@@ -20,6 +20,7 @@ pub enum TeamRole {
 
 impl Access {
     pub const FULL: Self = Self { team: AccessLevel::Full, credentials: AccessLevel::Full, billing: AccessLevel::Full };
+    pub const NONE: Self = Self { team: AccessLevel::None, credentials: AccessLevel::None, billing: AccessLevel::None };
     /// What a developer is given who was authorised without saying more.
     pub const DEVELOPER: Self = Self { team: AccessLevel::Read, credentials: AccessLevel::Full, billing: AccessLevel::None };
 
@@ -28,6 +29,15 @@ impl Access {
             [AccessLevel::Full, AccessLevel::Full, AccessLevel::Full] => TeamRole::Admin,
             [AccessLevel::Read, AccessLevel::Read, AccessLevel::Read] => TeamRole::ReadOnly,
             _ => TeamRole::Restricted,
+        }
+    }
+
+    /// What is in both: the lower in each area.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            team: self.team.min(other.team),
+            credentials: self.credentials.min(other.credentials),
+            billing: self.billing.min(other.billing),
         }
     }
 

@@ -10,6 +10,7 @@ use uuid::Uuid;
 mod credential;
 mod domain;
 mod leak;
+mod names;
 mod second_factor;
 mod sso;
 

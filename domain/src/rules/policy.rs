@@ -197,6 +197,11 @@ pub fn staff_may(role: StaffRole, right: StaffRight) -> bool {
     may(Asker::Person(Some(role)), Action::Staff(right), Facts::default()).allowed()
 }
 
+/// Whether somebody with this role looks after teams that they are not members of, and so gives any access there.
+pub fn manages_teams(role: Option<StaffRole>) -> bool {
+    may(Asker::Person(role), Action::Team(MemberRight::ManageTeam), Facts::default()).allowed()
+}
+
 /// As `staff_may`, of a member by their access.
 pub fn member_may(access: Access, right: MemberRight) -> bool {
     let facts = Facts { member: Some(access), ..Facts::default() };

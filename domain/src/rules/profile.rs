@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use super::{
     method::Method,
     outgoing::{self, Reach},
+    text::is_hidden,
     view::Outside,
 };
 use crate::{Problem, ProblemCode, error::Problems};
@@ -55,7 +56,7 @@ fn issuer_url(path: &str, issuer: &str, reach: Reach) -> Result<String, Problem>
 
 /// What tokens name somebody by: an audience, or a subject.
 pub fn named(path: &str, name: &str) -> Result<String, Problem> {
-    if name.is_empty() || name.chars().count() > MAX_NAMED || name.chars().any(char::is_control) {
+    if name.is_empty() || name.chars().count() > MAX_NAMED || name.chars().any(is_hidden) {
         let say = format!("must be a text of 1 to {MAX_NAMED} characters, as it stands in the tokens");
         return Err(Problem::new(ProblemCode::Invalid, path, say));
     }

@@ -7,8 +7,7 @@ use crate::{Problem, ProblemCode};
 
 /// Nobody gives more than they hold; what somebody has already may stay. `before` is `None` for who is new.
 pub fn may_give(held: Access, before: Option<Access>, wanted: Access) -> Result<(), Problem> {
-    let none = Access { team: AccessLevel::None, credentials: AccessLevel::None, billing: AccessLevel::None };
-    let before = before.unwrap_or(none);
+    let before = before.unwrap_or(Access::NONE);
     let areas = [
         ("team", held.team, before.team, wanted.team),
         ("credentials", held.credentials, before.credentials, wanted.credentials),
@@ -23,15 +22,31 @@ pub fn may_give(held: Access, before: Option<Access>, wanted: Access) -> Result<
     }
 }
 
-/// A team keeps a member with full access to its team area. `others` are the members who have it, beside the one that
-/// changes from `before` to `after` (`None`: leaves).
-pub fn keeps_an_admin(others: u64, before: Access, after: Option<Access>) -> Result<(), Problem> {
-    let full = |access: Access| access.team == AccessLevel::Full;
-    if others == 0 && full(before) && !after.is_some_and(full) {
-        let message = "this is the last member with FULL access to the team area: give it to somebody else first";
-        return Err(Problem::new(ProblemCode::WrongState, "userId", message));
+/// How many members have FULL access to an area.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Full {
+    pub team: u64,
+    pub credentials: u64,
+    pub billing: u64,
+}
+
+/// A team keeps a member with full access to each area that somebody has full access to: members give no more than they hold, so
+/// nobody of theirs could ever give it again. `others` have it beside the one that changes from `before` to `after` (`None`:
+/// leaves).
+pub fn keeps_each_area(others: Full, before: Access, after: Option<Access>) -> Result<(), Problem> {
+    let areas = [
+        ("team", others.team, before.team, after.map(|access| access.team)),
+        ("credentials", others.credentials, before.credentials, after.map(|access| access.credentials)),
+        ("billing", others.billing, before.billing, after.map(|access| access.billing)),
+    ];
+    let full = AccessLevel::Full;
+    match areas.into_iter().find(|(_, others, before, after)| *others == 0 && *before == full && *after != Some(full)) {
+        None => Ok(()),
+        Some((area, ..)) => {
+            let message = format!("this is the last member with FULL access to the {area} area: give it to somebody else first");
+            Err(Problem::new(ProblemCode::WrongState, "userId", message))
+        }
     }
-    Ok(())
 }
 
 /// Teams that one person founds within a day, at most: each of them may send invitations.
@@ -67,7 +82,7 @@ pub fn free_slug(base: &str, taken: &[String]) -> String {
 mod tests {
     use AccessLevel::{Full, None as Nothing, Read};
 
-    use super::*;
+    use super::{Full as Holders, *};
 
     fn access(team: AccessLevel, credentials: AccessLevel, billing: AccessLevel) -> Access {
         Access { team, credentials, billing }
@@ -92,18 +107,31 @@ mod tests {
     }
 
     #[test]
-    fn the_last_who_can_manage_stays() {
-        let (full, read) = (Access::FULL, access(Read, Full, Full));
-        for (others, before, after, fine) in [
-            (0, full, None, false),
-            (0, full, Some(read), false),
-            (0, full, Some(access(Full, Nothing, Nothing)), true),
-            (0, read, None, true),
-            (0, read, Some(full), true),
-            (1, full, None, true),
-            (1, full, Some(read), true),
+    fn the_last_with_full_access_to_an_area_stays() {
+        let others = |team, credentials, billing| Holders { team, credentials, billing };
+        let (full, read) = (Access::FULL, access(Read, Read, Read));
+        for (others, before, after, lacking) in [
+            (others(0, 0, 0), full, None, Some("team")),
+            (others(0, 0, 0), full, Some(access(Read, Full, Full)), Some("team")),
+            (others(1, 0, 1), full, None, Some("credentials")),
+            (others(1, 1, 0), full, None, Some("billing")),
+            (others(1, 1, 0), full, Some(read), Some("billing")),
+            (others(1, 1, 0), full, Some(access(Nothing, Nothing, Full)), None),
+            (others(0, 1, 1), full, Some(access(Full, Nothing, Nothing)), None),
+            (others(1, 1, 1), full, None, None),
+            (others(0, 0, 0), read, None, None),
+            (others(0, 0, 0), read, Some(full), None),
+            (others(0, 0, 0), full, Some(full), None),
+            (others(1, 0, 0), access(Full, Read, Nothing), None, None),
         ] {
-            assert_eq!(keeps_an_admin(others, before, after).is_ok(), fine, "{others} {before:?} {after:?}");
+            let problem = keeps_each_area(others, before, after).err();
+            let area = problem.as_ref().map(|problem| {
+                assert_eq!((problem.code, &*problem.path.join(".")), (ProblemCode::WrongState, "userId"));
+                problem.message.clone()
+            });
+            let wanted = lacking.map(|area| format!("FULL access to the {area} area"));
+            assert_eq!(area.is_some(), wanted.is_some(), "{others:?} {before:?} {after:?}");
+            assert!(area.is_none_or(|said| said.contains(&wanted.unwrap_or_default())), "{others:?} {before:?} {after:?}");
         }
     }
 

@@ -1,11 +1,14 @@
 //! What the texts that people type must look like.
 
+use std::borrow::Cow;
+
 use crate::{Problem, ProblemCode};
 
 /// Longest address that mail can carry (RFC 5321: 254 octets between the angle brackets).
 const EMAIL_MAX: usize = 254;
 
-/// A name that people read: trimmed, one line, 1 to `max` characters.
+/// A name or a short text that people read, in mails, exports and logs too: trimmed, one line of characters that are seen and stand
+/// where they are, 1 to `max` of them.
 pub fn name(path: &str, value: &str, max: usize) -> Result<String, Problem> {
     let value = value.trim();
     if value.is_empty() {
@@ -14,10 +17,35 @@ pub fn name(path: &str, value: &str, max: usize) -> Result<String, Problem> {
     if value.chars().count() > max {
         return Err(Problem::new(ProblemCode::TooLong, path, format!("must have at most {max} characters")));
     }
-    if value.chars().any(char::is_control) {
-        return Err(Problem::new(ProblemCode::Invalid, path, "must be one line without control characters"));
-    }
+    refuse(path, value, is_hidden, "must be one line without control, zero-width and text direction characters")?;
     Ok(value.to_owned())
+}
+
+fn refuse(path: &str, value: &str, which: fn(char) -> bool, say: &str) -> Result<(), Problem> {
+    match value.chars().find(|c| which(*c)) {
+        Some(found) => Err(Problem::new(ProblemCode::Invalid, path, format!("{say}: take out U+{:04X}", u32::from(found)))),
+        None => Ok(()),
+    }
+}
+
+/// What is not seen or moves what is: control characters, line separators, what sets the direction of text, and what has no width
+/// (all of Unicode's Default_Ignorable_Code_Point). Two names that look alike are alike, and none breaks a line.
+pub fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Of these, those that no text of several lines has a use for. Joiners and direction marks are part of how some languages are
+/// written.
+fn is_hidden_in_prose(c: char) -> bool {
+    let written = matches!(c,
+        '\n' | '\r' | '\t' | '\u{ad}' | '\u{61c}' | '\u{180b}'..='\u{180f}' | '\u{200c}'..='\u{200f}' | '\u{fe00}'..='\u{fe0f}'
+        | '\u{e0100}'..='\u{e01ef}');
+    is_hidden(c) && !written
 }
 
 /// A text of several lines: at most `max` characters; empty counts as none.
@@ -26,9 +54,7 @@ pub fn prose(path: &str, value: Option<&str>, max: usize) -> Result<Option<Strin
     if value.chars().count() > max {
         return Err(Problem::new(ProblemCode::TooLong, path, format!("must have at most {max} characters")));
     }
-    if value.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
-        return Err(Problem::new(ProblemCode::Invalid, path, "must not contain control characters"));
-    }
+    refuse(path, value, is_hidden_in_prose, "must not contain control, invisible and text direction characters")?;
     Ok(Some(value.to_owned()))
 }
 
@@ -104,7 +130,32 @@ pub fn word(value: impl serde::Serialize) -> String {
 
 /// The beginning of what others sent, on one line, as a log can bear it.
 pub fn cut(text: &str, most: usize) -> String {
-    text.chars().take(most).map(|char| if char.is_control() { ' ' } else { char }).collect()
+    text.chars().take(most).map(|char| if is_hidden(char) { ' ' } else { char }).collect()
+}
+
+/// Whether programs that show mails would make a link of something in a name.
+pub fn has_address(name: &str) -> bool {
+    matches!(inert(name), Cow::Owned(_))
+}
+
+/// A name as mails tell it: what programs would take for an address, and make a link of, looks the same and is none.
+pub fn inert(name: &str) -> Cow<'_, str> {
+    let chars: Vec<char> = name.chars().collect();
+    let before = |at: usize| at.checked_sub(1).and_then(|at| chars.get(at)).copied().unwrap_or(' ');
+    let after = |at: usize| chars.get(at + 1).copied().unwrap_or(' ');
+    let mut changed = false;
+    let written = chars.iter().enumerate().map(|(at, &c)| {
+        let other = match c {
+            '.' | '\u{3002}' | '\u{ff0e}' | '\u{ff61}' if before(at).is_alphanumeric() && after(at).is_alphabetic() => '\u{2024}',
+            '@' if before(at).is_alphanumeric() && after(at).is_alphanumeric() => '\u{ff20}',
+            '/' if before(at) == '/' || after(at) == '/' => '\u{2215}',
+            _ => return c,
+        };
+        changed = true;
+        other
+    });
+    let written: String = written.collect();
+    if changed { Cow::Owned(written) } else { Cow::Borrowed(name) }
 }
 
 #[cfg(test)]
@@ -135,6 +186,61 @@ mod tests {
             &long,
         ] {
             assert!(email("email", wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_one_line_of_what_is_seen() {
+        for fine in ["Acme", "Åsa Müller-日本", "O'Neill & Söhne, Inc.", "שלום", "مرحبا", "🚀 Rockets"] {
+            assert_eq!(name("name", fine, 80).as_deref(), Ok(fine));
+            assert_eq!(prose("notes", Some(fine), 80), Ok(Some(fine.to_owned())));
+        }
+        assert_eq!(name("name", " Acme\n", 80).as_deref(), Ok("Acme"));
+        let in_prose_too = [
+            '\0',
+            '\u{7}',
+            '\u{1b}',
+            '\u{7f}',
+            '\u{85}',
+            '\u{200b}',
+            '\u{2028}',
+            '\u{2029}',
+            '\u{202a}',
+            '\u{202e}',
+            '\u{2060}',
+            '\u{2066}',
+            '\u{2069}',
+            '\u{feff}',
+            '\u{e0041}',
+            '\u{3164}',
+        ];
+        let in_names =
+            ['\n', '\r', '\t', '\u{ad}', '\u{61c}', '\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}', '\u{fe0f}', '\u{180e}'];
+        for hidden in in_prose_too.into_iter().chain(in_names) {
+            let text = format!("Ac{hidden}me");
+            let problem = name("name", &text, 80).unwrap_err();
+            assert_eq!((problem.code, problem.path), (ProblemCode::Invalid, vec!["name".to_owned()]), "{hidden:?}");
+            assert!(problem.message.ends_with(&format!("U+{:04X}", u32::from(hidden))), "{}", problem.message);
+            assert_eq!(prose("notes", Some(&text), 80).is_err(), in_prose_too.contains(&hidden), "{hidden:?}");
+            assert_eq!(cut(&text, 80), "Ac me");
+        }
+    }
+
+    #[test]
+    fn an_address_in_a_name_is_no_link() {
+        for (plain, told) in [
+            ("Win at https://evil.example/x", "Win at https:\u{2215}\u{2215}evil\u{2024}example/x"),
+            ("www.evil.example", "www\u{2024}evil\u{2024}example"),
+            ("pay@evil.example", "pay\u{ff20}evil\u{2024}example"),
+            ("evil。example", "evil\u{2024}example"),
+            ("//evil", "\u{2215}\u{2215}evil"),
+        ] {
+            assert_eq!(inert(plain), told);
+            assert!(has_address(plain) && !has_address(told));
+        }
+        for name in ["Acme Inc.", "Müller & Co. KG", "A/B tests", "R.", "Plan 2.0", "@acme", "日本"] {
+            assert_eq!(inert(name), name);
+            assert!(!has_address(name));
         }
     }
 

@@ -5,14 +5,17 @@ use std::{sync::Arc, thread};
 use chrono::{DateTime, Utc};
 use entities::{
     assignment, client,
-    columns::Strings,
+    columns::{PlanScopes, Strings},
     credential, credential_secret,
-    enums::{AuthMethod, LeakedKeyAction},
-    id::{ClientId, CredentialId, CredentialSecretId, PolicyId, ProductId, ProfileId, SubscriptionId, TeamId, TierId, TokenId},
-    leak, profile, revoked_token, scope_grant, subscription, team,
+    enums::{AuthMethod, Environment, LeakedKeyAction},
+    id::{
+        ClientId, CredentialId, CredentialSecretId, PlanId, PolicyId, ProductId, ProfileId, SubscriptionId, TeamId, TierId,
+        TokenId,
+    },
+    leak, plan, profile, revoked_token, scope_grant, subscription, team,
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect,
     sea_query::{Expr, ExprTrait, IntoColumnRef, Query, SelectStatement},
 };
 
@@ -24,7 +27,7 @@ use crate::{
         jose::KeySet,
         key_source::KeySource,
         method::Methods,
-        view::{Allowlist, Client, Credential, Moment, Outside, Profile, Proof, Secret, Subscription, Team},
+        view::{Allowlist, Assigned, Client, Credential, Moment, Outside, Profile, Proof, Scopes, Secret, Subscription, Team},
     },
 };
 
@@ -54,7 +57,8 @@ pub(super) struct Parts {
     pub credentials: Vec<(ClientId, CredentialRow)>,
     pub secrets: Vec<(CredentialId, Secret)>,
     pub grants: Vec<(SubscriptionId, String)>,
-    pub assignments: Vec<(ClientId, ProductId)>,
+    pub elsewhere: Vec<(PlanId, (Environment, String))>,
+    pub assignments: Vec<(ClientId, Assigned)>,
     pub proofs: Vec<(CredentialSecretId, Proof)>,
     pub revoked_tokens: Vec<(ClientId, TokenId)>,
     pub narrowed: Vec<(ClientId, (CredentialSecretId, Vec<String>))>,
@@ -83,6 +87,7 @@ impl Parts {
             credentials: credentials(db, which).await?,
             secrets: secrets(db, which).await?,
             grants: grants(db, which).await?,
+            elsewhere: elsewhere(db, which).await?,
             assignments: assignments(db, which).await?,
             proofs: proofs(db, keyring, which).await?,
             revoked_tokens: revoked_tokens(db, which).await?,
@@ -111,7 +116,8 @@ impl Parts {
     }
 
     fn sort(&mut self) {
-        let Self { clients, profiles, credentials, secrets, grants, assignments, proofs, revoked_tokens, narrowed } = self;
+        let Self { clients, profiles, credentials, secrets, grants, elsewhere, assignments, proofs, revoked_tokens, narrowed } =
+            self;
         thread::scope(|scope| {
             if credentials.len() > SHARE {
                 scope.spawn(|| sort_credentials(credentials, secrets));
@@ -121,6 +127,7 @@ impl Parts {
             clients.sort_unstable_by_key(|(id, _)| *id);
             profiles.sort_unstable_by_key(|(client, profile)| (*client, profile.id));
             grants.sort_unstable();
+            elsewhere.sort_unstable();
             assignments.sort_unstable();
             proofs.sort_unstable_by_key(|(secret, _)| *secret);
             revoked_tokens.sort_unstable();
@@ -139,20 +146,35 @@ impl Parts {
         let credentials = credentials.collect();
         let (subscribed, subscription) = row.subscription.unzip();
         let narrowed = group(&self.narrowed, &id);
-        let grants = subscribed.map(|id| group(&self.grants, &id)).unwrap_or_default();
         Client {
             id,
             team: row.team,
             enabled: row.enabled,
             policy: row.policy,
-            products: group(&self.assignments, &id).iter().map(|(_, product)| *product).collect(),
-            grants: shared.scopes(grants.iter().map(|(_, scope)| scope.clone()).collect()),
+            products: group(&self.assignments, &id).iter().map(|(_, assigned)| assigned.clone()).collect(),
+            grants: self.grants_of(subscribed, subscription.map(|held| held.plan), shared),
             subscription,
             profiles,
             credentials,
             revoked_tokens: group(&self.revoked_tokens, &id).iter().map(|(_, token)| *token).collect(),
             narrowed: narrowed.iter().map(|(_, (secret, left))| (*secret, shared.scopes(left.clone()))).collect(),
         }
+    }
+
+    /// What a subscription was granted, by the environments that its plan names for each scope.
+    fn grants_of(&self, subscribed: Option<SubscriptionId>, plan: Option<PlanId>, shared: &mut Interner) -> [Scopes; 2] {
+        let granted = subscribed.map(|id| group(&self.grants, &id)).unwrap_or_default();
+        let elsewhere = plan.map(|id| group(&self.elsewhere, &id)).unwrap_or_default();
+        let mut of = |here: Option<Environment>| {
+            let gone = |scope: &&String| elsewhere.iter().any(|(_, (of, gone))| Some(*of) == here && gone == *scope);
+            let left = granted.iter().map(|(_, scope)| scope).filter(|scope| !gone(scope));
+            shared.scopes(left.cloned().collect())
+        };
+        if elsewhere.is_empty() {
+            let all = of(None);
+            return [all.clone(), all];
+        }
+        Environment::ALL.map(|environment| of(Some(environment)))
     }
 
     fn proof(&self, secret: CredentialSecretId) -> Option<Box<Proof>> {
@@ -348,15 +370,48 @@ pub(super) async fn grants(
     rows::all(db, reading, G::Id, |row| Some((row.take()?, row.take()?))).await
 }
 
+/// The scopes that plans have in other environments alone, by the environment that has them not.
+pub(super) async fn elsewhere(
+    db: &impl ConnectionTrait,
+    which: Which<'_, ClientId>,
+) -> Result<Vec<(PlanId, (Environment, String))>, DbErr> {
+    let mut plans = plan::Entity::find().select_only().columns([plan::Column::Id, plan::Column::Scopes]);
+    if let Which::Only(_) = which {
+        let mut held = Query::select();
+        held.column((subscription::Entity, subscription::Column::PlanId)).from(subscription::Entity).inner_join(
+            client::Entity,
+            Expr::col((client::Entity, client::Column::SubscriptionId)).equals((subscription::Entity, subscription::Column::Id)),
+        );
+        which.limit(&mut held, (client::Entity, client::Column::Id));
+        plans = plans.filter(plan::Column::Id.in_subquery(held));
+    }
+    let plans: Vec<(PlanId, PlanScopes)> = plans.into_tuple().all(db).await?;
+    let lacks = |(plan, scopes): (PlanId, PlanScopes)| {
+        let of = move |environment: Environment| {
+            let gone = scopes.0.clone().into_iter().filter(move |scope| !scope.environments.contains(&environment));
+            gone.map(move |scope| (plan, (environment, scope.name)))
+        };
+        Environment::ALL.into_iter().flat_map(of)
+    };
+    Ok(plans.into_iter().flat_map(lacks).collect())
+}
+
 pub(super) async fn assignments(
     db: &impl ConnectionTrait,
     which: Which<'_, ClientId>,
-) -> Result<Vec<(ClientId, ProductId)>, DbErr> {
+) -> Result<Vec<(ClientId, Assigned)>, DbErr> {
     use assignment::Column as A;
-    let mut reading = Reading::of(db).ids([A::ClientId, A::ProductId]);
+    let mut reading = Reading::of(db).ids([A::ClientId, A::ProductId]).texts([A::Scopes]);
     reading.select.from(assignment::Entity).and_where(Expr::col(A::ClientId).is_not_null());
     which.limit(&mut reading.select, A::ClientId);
-    rows::all(db, reading, A::Id, |row| Some((row.take()?, row.take()?))).await
+    let mut shared = Interner::default();
+    rows::all(db, reading, A::Id, |row| Some((row.take()?, assigned(row, &mut shared)?))).await
+}
+
+fn assigned(row: &mut Columns<'_>, shared: &mut Interner) -> Option<Assigned> {
+    let product = row.take()?;
+    let scopes = row.take::<Option<Strings>>()?.map(|scopes| shared.scopes(scopes.0));
+    Some(Assigned { product, scopes })
 }
 
 /// What teams hold; those that hold nothing and have no tier are left out.
@@ -366,10 +421,11 @@ pub(super) async fn teams(db: &impl ConnectionTrait, which: Which<'_, TeamId>) -
     tiers.select.from(team::Entity).and_where(Expr::col(team::Column::TierId).is_not_null());
     which.limit(&mut tiers.select, team::Column::Id);
     let mut tiers = rows::all(db, tiers, team::Column::Id, |row| Some((row.take::<TeamId>()?, row.take::<TierId>()?))).await?;
-    let mut assigned = Reading::of(db).ids([A::TeamId, A::ProductId]);
-    assigned.select.from(assignment::Entity).and_where(Expr::col(A::TeamId).is_not_null());
-    which.limit(&mut assigned.select, A::TeamId);
-    let mut assigned = rows::all(db, assigned, A::Id, |row| Some((row.take::<TeamId>()?, row.take::<ProductId>()?))).await?;
+    let mut reading = Reading::of(db).ids([A::TeamId, A::ProductId]).texts([A::Scopes]);
+    reading.select.from(assignment::Entity).and_where(Expr::col(A::TeamId).is_not_null());
+    which.limit(&mut reading.select, A::TeamId);
+    let mut shared = Interner::default();
+    let mut assigned = rows::all(db, reading, A::Id, |row| Some((row.take::<TeamId>()?, assigned(row, &mut shared)?))).await?;
     tiers.sort_unstable();
     assigned.sort_unstable();
     let mut ids: Vec<TeamId> = tiers.iter().map(|(id, _)| *id).chain(assigned.iter().map(|(id, _)| *id)).collect();
@@ -377,7 +433,7 @@ pub(super) async fn teams(db: &impl ConnectionTrait, which: Which<'_, TeamId>) -
     ids.dedup();
     let team = |id: TeamId| {
         let tier = group(&tiers, &id).first().map(|(_, tier)| *tier);
-        (id, Arc::new(Team { tier, products: group(&assigned, &id).iter().map(|(_, product)| *product).collect() }))
+        (id, Arc::new(Team { tier, products: group(&assigned, &id).iter().map(|(_, assigned)| assigned.clone()).collect() }))
     };
     Ok(ids.into_iter().map(team).collect())
 }

@@ -120,6 +120,24 @@ impl Live {
         self.0.applied.load(Ordering::Acquire)
     }
 
+    /// Where no change waits for this process, as it decides on no calls: waits until it knows all that has changed up to now, a
+    /// second at most; while the database is away, not at all.
+    pub async fn catch_up(&self) {
+        if self.0.node.is_some() {
+            return;
+        }
+        let Ok(wanted) = revision(&self.0.ctx.db).await else { return };
+        let caught_up = async {
+            while self.applied_revision() < wanted {
+                let mut followed = std::pin::pin!(self.0.ctx.wake.followed.notified());
+                followed.as_mut().enable();
+                self.0.ctx.wake.gateway.notify_waiters();
+                let _ = timeout(POLL, followed).await;
+            }
+        };
+        let _ = timeout(Duration::from_secs(1), caught_up).await;
+    }
+
     /// Whether calls may be decided on at this moment: not where the portal fails closed and what is known could not be confirmed
     /// for too long.
     pub fn is_current(&self, at: Instant) -> bool {
@@ -166,6 +184,7 @@ async fn follow(mut refresher: Refresher, mut node: Option<Node>, shared: Weak<S
         }
         match followed {
             Ok(()) => {
+                wake.followed.notify_waiters();
                 if std::mem::replace(&mut away, false) {
                     tracing::info!(revision = refresher.applied, "the gateway follows changes again");
                 }
@@ -251,7 +270,7 @@ impl Refresher {
                 let $table = tokio::spawn(async move { clients::$table(&db, Which::All).await });
             )* };
         }
-        spawn! { clients profiles credentials secrets grants assignments revoked_tokens narrowed }
+        spawn! { clients profiles credentials secrets grants elsewhere assignments revoked_tokens narrowed }
         let proofs = clients::proofs(&self.ctx.db, &self.ctx.keys, Which::All).await?;
         Ok(Parts {
             clients: clients.await.map_err(DomainError::internal)??,
@@ -259,6 +278,7 @@ impl Refresher {
             credentials: credentials.await.map_err(DomainError::internal)??,
             secrets: secrets.await.map_err(DomainError::internal)??,
             grants: grants.await.map_err(DomainError::internal)??,
+            elsewhere: elsewhere.await.map_err(DomainError::internal)??,
             assignments: assignments.await.map_err(DomainError::internal)??,
             revoked_tokens: revoked_tokens.await.map_err(DomainError::internal)??,
             narrowed: narrowed.await.map_err(DomainError::internal)??,

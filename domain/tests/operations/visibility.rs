@@ -180,6 +180,7 @@ impl World {
             subscription_id: None,
             since: start(),
             assigned_by: None,
+            scopes: None,
         };
         insert(f, row).await;
     }
@@ -250,6 +251,7 @@ impl World {
                 subscription_id: Some(id),
                 since: start(),
                 assigned_by: None,
+                scopes: None,
             };
             insert(f, row).await;
         }

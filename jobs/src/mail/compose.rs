@@ -1,6 +1,7 @@
 //! A letter: the same bytes each time it is made from the same facts.
 
 use chrono::{DateTime, Utc};
+use domain::rules::text::is_hidden;
 use entities::portal;
 use lettre::{
     Address, Message,
@@ -87,6 +88,6 @@ fn body(text: &str) -> Body {
 
 /// A header is one line, whatever its parts were made of.
 fn one_line(text: &str) -> String {
-    let spaced: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let spaced: String = text.chars().map(|c| if is_hidden(c) { ' ' } else { c }).collect();
     spaced.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -138,6 +138,7 @@ pub(crate) fn invitation(mailer: &Mailer, id: InvitationId, generation: i32, fac
     let about = template::Invitation {
         link: &link,
         team: &facts.team,
+        team_in_subject: facts.team_in_subject.as_deref().unwrap_or("a team"),
         invited_by: facts.invited_by.as_deref(),
         message: facts.message.as_deref(),
         until: template::moment(facts.valid_until),

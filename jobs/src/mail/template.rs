@@ -58,6 +58,7 @@ pub struct SingleSignOn<'a> {
 pub struct Invitation<'a> {
     pub link: &'a str,
     pub team: &'a str,
+    pub team_in_subject: &'a str,
     pub invited_by: Option<&'a str>,
     pub message: Option<&'a str>,
     pub until: String,

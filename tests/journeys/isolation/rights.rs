@@ -72,7 +72,7 @@ impl World {
             self.app.mutate(who.person.as_ref(), create, input, &format!("{select} {{ id }}")).await[of]["id"].take()
         };
         match (field, &asker.person) {
-            ("removeMember", _) => {
+            ("removeMember" | "revokeAllSessions", _) => {
                 let email = format!("leaving{turn}@elsewhere.example");
                 let member = self.member(&email, [AccessLevel::None; 3]).await;
                 ids.insert("User", json!(member.id.to_string()));

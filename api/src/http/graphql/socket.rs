@@ -1,8 +1,11 @@
 //! GraphQL over a WebSocket: the protocol `graphql-transport-ws`, with the same limits, completion and rights as over HTTP.
-//! Each operation asks anew who is signed in, and a subscription before each answer, so that a revoked session ends here too.
+//! Each operation asks anew who is signed in, and a subscription before each answer; with a session that is revoked the connection
+//! ends too.
 
 mod connection;
 mod message;
+
+use std::time::Duration;
 
 use axum::{
     Extension,
@@ -17,6 +20,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use domain::{DomainError, actor::Who};
+use entities::id::UserId;
+use tokio::time::timeout;
 
 use super::{parameters::MAX_BODY, with_data};
 use crate::{
@@ -100,6 +105,13 @@ impl Visitor {
     }
 }
 
+impl Visitor {
+    /// Who is signed in now; `known` where the database is away, which ends nobody.
+    async fn person(&self, authorization: Option<&str>, known: Option<UserId>) -> Option<UserId> {
+        self.caller(authorization).await.map_or(known, |caller| caller.actor.person())
+    }
+}
+
 impl Host for Visitor {
     type Schema = PorticoSchema;
     type Who = Who;
@@ -114,6 +126,17 @@ impl Host for Visitor {
 
     async fn who(&self, authorization: Option<&str>) -> Result<Who, DomainError> {
         Ok(self.caller(authorization).await?.actor.who)
+    }
+
+    async fn ended(&self, authorization: Option<&str>, look: Duration) {
+        let mut persons = self.state.domain.updates.watch_persons();
+        let Some(user) = self.person(authorization, None).await else { return std::future::pending().await };
+        loop {
+            let _ = timeout(look, persons.changed(user)).await;
+            if self.person(authorization, Some(user)).await != Some(user) {
+                return;
+            }
+        }
     }
 
     async fn attach(&self, prepared: Prepared, authorization: Option<&str>) -> Result<(Prepared, Who), DomainError> {

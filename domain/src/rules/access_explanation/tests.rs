@@ -12,7 +12,7 @@ use super::*;
 use crate::rules::{
     method::{Method, Methods},
     routes::{Endpoint, Routes},
-    view::{Credential, Moment, Product, Secret, Subscription, Upstream},
+    view::{Credential, Moment, Product, Scopes, Secret, Subscription, Upstream},
 };
 
 fn id<T: TypedId>(n: u128) -> T {
@@ -38,6 +38,7 @@ fn product(product: ProductId) -> Product {
         base_path: "ship".into(),
         callable: true,
         tiers: Box::default(),
+        scopes: ["book".into()].into(),
         upstreams: [upstream(), upstream()],
         routes: [routes.clone(), routes],
     }
@@ -88,7 +89,7 @@ fn client() -> Client {
             expires_at: Moment::NEVER,
         }),
         products: Box::default(),
-        grants: Vec::new().into(),
+        grants: <[Scopes; 2]>::default(),
         profiles: [profile(11, Environment::Sandbox), profile(12, Environment::Production)].into(),
         credentials: [key(1, 0, Environment::Sandbox), key(2, 1, Environment::Production)].into(),
         revoked_tokens: Box::default(),
@@ -188,7 +189,7 @@ fn situations_and_their_sentences() {
     of_product("calls that need none", facts(|_, c, _| c.profiles[0].auth_method = AuthMethod::None));
     let mut of_endpoint = |what: &str, facts: Facts, of: Operation| told(&mut out, what, &operation(&facts, of, now()));
     of_endpoint("a scope that is not granted", facts(|_, _, _| {}), post());
-    of_endpoint("a scope that is granted", facts(|_, c, _| c.grants = ["book".into()].into()), post());
+    of_endpoint("a scope that is granted", facts(|_, c, _| c.grants[0] = ["book".into()].into()), post());
     of_endpoint("a method that is not allowed", facts(|_, c, _| c.profiles[0].methods = Methods::allowed(["GET"])), post());
     let draft = Operation { id: id(3), status: EndpointStatus::Draft, spec: id(20) };
     of_endpoint("an endpoint that is a draft", facts(|_, _, _| {}), draft);

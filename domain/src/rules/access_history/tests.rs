@@ -88,6 +88,22 @@ fn what_was_given_and_taken_is_what_it_was_before() {
 }
 
 #[test]
+fn a_scope_counts_where_the_plan_names_it_and_the_lane_was_open() {
+    let phase = |phase| Change::Subscription { id: id(2), status: None, phase: Some(Some(phase)), plan: None, scopes: None };
+    let scopes = |environments: &[Environment], was| {
+        let mut state = state();
+        state.scopes.insert((id(3), "read".to_owned()), environments.to_vec());
+        state.undo(phase(was), at(10));
+        state.snapshot(at(10)).subscriptions.remove(0).scopes
+    };
+    let (sandbox, production) = (&[Environment::Sandbox][..], &[Environment::Production][..]);
+    assert_eq!(scopes(sandbox, PipelinePhase::Sandbox), ["read"]);
+    assert_eq!(scopes(sandbox, PipelinePhase::Production), ["read"]);
+    assert_eq!(scopes(production, PipelinePhase::Production), ["read"]);
+    assert_eq!(scopes(production, PipelinePhase::Sandbox), [""; 0]);
+}
+
+#[test]
 fn who_left_had_been_there_since_they_came() {
     let left = |since| Change::Left { user: id(40), access: Access::DEVELOPER, since, at: at(12) };
     let members = |changes: Vec<Change>| {

@@ -21,7 +21,7 @@ use crate::{
         limits::RateLimit,
         method::Method,
         routes::Routes,
-        view::{Allowlist, Moment, Scopes, Secret, Subscription, Team},
+        view::{Allowlist, Assigned, Moment, Scopes, Secret, Subscription, Team},
     },
 };
 
@@ -74,6 +74,7 @@ impl View for World {
                 base_path: p.base_path.clone(),
                 callable: p.callable,
                 tiers: p.tiers.clone(),
+                scopes: p.scopes.clone(),
                 upstreams: [upstream(&p.upstreams[0]), upstream(&p.upstreams[1])],
                 routes: p.routes.clone(),
             })
@@ -112,6 +113,10 @@ impl View for World {
 
     fn outside_keys(&self, source: &KeySource, _: DateTime<Utc>) -> Option<KeySet> {
         self.outside_keys.get(source).cloned()
+    }
+
+    fn products(&self) -> Vec<Arc<Product>> {
+        self.product("pay").into_iter().collect()
     }
 
     fn team(&self, _: TeamId) -> Option<Arc<Team>> {
@@ -204,7 +209,7 @@ impl World {
                 expires_at: Moment::NEVER,
             }),
             products: Box::default(),
-            grants: scopes(&["read", "write"]),
+            grants: [scopes(&["read", "write"]), scopes(&["read", "write"])],
             profiles: [
                 profile(11, "live", Environment::Production, AuthMethod::Token),
                 profile(12, "test", Environment::Sandbox, AuthMethod::Token),
@@ -220,6 +225,7 @@ impl World {
                 base_path: "pay".into(),
                 callable: true,
                 tiers: Box::default(),
+                scopes: scopes(&["read", "write"]),
                 upstreams: [upstream(), upstream()],
                 routes: [routes.clone(), routes],
             },
@@ -321,7 +327,7 @@ pub(super) const TOKEN_FAULTS: &[Fault] = &[
     (DenialReason::WrongEnvironment, Check::Credential, |w| w.client.credentials[LIVE].environment = Environment::Sandbox),
     (DenialReason::CredentialRevoked, Check::Credential, |w| w.client.credentials[LIVE].status = CredentialStatus::Revoked),
     (DenialReason::CredentialExpired, Check::Credential, |w| w.client.credentials[LIVE].expires_at = now().into()),
-    (DenialReason::ScopeMissing, Check::Scopes, |w| w.client.grants = scopes(&["write"])),
+    (DenialReason::ScopeMissing, Check::Scopes, |w| w.client.grants[1] = scopes(&["write"])),
 ];
 
 /// The same for an API key, where it differs.
@@ -527,17 +533,56 @@ fn how_a_client_comes_by_a_product() {
         })
     };
     assert_eq!(by_hand(|_| ()), "ProductNotAssigned by product");
-    assert_eq!(by_hand(|w| w.client.products = [id(10)].into()), "admitted to /open");
-    assert_eq!(by_hand(|w| w.team = Some(Team { tier: None, products: [id::<ProductId>(10)].into() })), "admitted to /open");
+    assert_eq!(by_hand(|w| w.client.products = [Assigned::whole(id(10))].into()), "admitted to /open");
+    assert_eq!(by_hand(|w| w.team = Some(Team { tier: None, products: [Assigned::whole(id(10))].into() })), "admitted to /open");
     let tier = |w: &mut World| w.team = Some(Team { tier: Some(id::<TierId>(5)), products: Box::default() });
     assert_eq!(by_hand(tier), "ProductNotAssigned by product");
     assert_eq!(
         by_hand(|w| {
             w.team = Some(Team { tier: Some(id::<TierId>(5)), products: Box::default() });
-            w.product.tiers = [id::<TierId>(5)].into();
+            w.product.tiers = [(id::<TierId>(5), None)].into();
         }),
         "admitted to /open"
     );
+}
+
+#[test]
+fn an_assignment_gives_all_scopes_or_those_that_it_names() {
+    let assigned = |named: &[&str]| Assigned { product: id(10), scopes: Some(scopes(named)) };
+    let held = |change: &dyn Fn(&mut World)| {
+        let mut world = World::token();
+        (world.client.subscription, world.path) = (None, "/pay/open");
+        change(&mut world);
+        world.admit().map(|admitted| admitted.scopes().collect::<Vec<_>>().join(" ")).unwrap_or_else(|_| "refused".to_owned())
+    };
+    assert_eq!(held(&|_| {}), "refused");
+    assert_eq!(held(&|w| w.client.products = [Assigned::whole(id(10))].into()), "read write");
+    assert_eq!(held(&|w| w.client.products = [assigned(&["read"])].into()), "read");
+    assert_eq!(held(&|w| w.client.products = [assigned(&[])].into()), "");
+    let both = |w: &mut World, team: Assigned| {
+        w.client.products = [assigned(&["write"])].into();
+        w.team = Some(Team { tier: Some(id(5)), products: [team].into() });
+    };
+    assert_eq!(held(&|w| both(w, assigned(&["read"]))), "read write");
+    assert_eq!(held(&|w| both(w, Assigned::whole(id(10)))), "read write");
+    let tier = |w: &mut World, named: Option<&[&str]>, of: u128| {
+        both(w, assigned(&[]));
+        w.product.tiers = [(id(of), named.map(scopes))].into();
+    };
+    assert_eq!(held(&|w| tier(w, Some(&["read"]), 5)), "read write");
+    assert_eq!(held(&|w| tier(w, None, 5)), "read write");
+    assert_eq!(held(&|w| tier(w, None, 6)), "write", "the tier of others");
+    // The product of the client's own subscription: what the plan grants, whatever is assigned.
+    let mut world = World::token();
+    (world.client.grants, world.path) = ([scopes(&["read"]), scopes(&["read"])], "/pay/open");
+    world.client.products = [Assigned::whole(id(10))].into();
+    assert_eq!(world.admit().unwrap().scopes().collect::<Vec<_>>(), ["read"]);
+    // The credential's part is a part of it.
+    let part = |w: &mut World| {
+        w.client.products = [Assigned::whole(id(10))].into();
+        w.client.credentials[LIVE].scopes = Some(scopes(&["write", "admin"]));
+    };
+    assert_eq!(held(&part), "write");
 }
 
 #[test]
@@ -586,7 +631,7 @@ fn endpoints_of_one_environment() {
 fn scopes_are_grants_of_which_a_credential_names_a_part() {
     let asked = |grants: &[&str], part: Option<&[&str]>, alternatives: &[&[&str]]| {
         with(World::token(), |w| {
-            w.client.grants = scopes(grants);
+            w.client.grants[1] = scopes(grants);
             w.client.credentials[LIVE].scopes = part.map(scopes);
             let mut routes = Routes::default();
             let alternatives = alternatives.iter().map(|set| scopes(set)).collect();
@@ -607,6 +652,26 @@ fn scopes_are_grants_of_which_a_credential_names_a_part() {
 }
 
 #[test]
+fn a_scope_of_one_environment_counts_there_alone() {
+    let in_sandbox = |grants: [&[&str]; 2]| {
+        with(World::token(), |w| {
+            w.client.grants = grants.map(scopes);
+            let test = credential(2, AuthMethod::Token, Environment::Sandbox, 1).1;
+            (w.bearer, w.profile_id) = (Some(test), Some("test"));
+        })
+    };
+    let in_production = |grants: [&[&str]; 2]| with(World::token(), |w| w.client.grants = grants.map(scopes));
+    let admitted = "admitted to /charges/{id}";
+    assert_eq!(in_sandbox([&["read"], &[]]), admitted);
+    assert_eq!(in_production([&["read"], &[]]), "ScopeMissing by scopes: read");
+    assert_eq!(in_production([&[], &["read"]]), admitted);
+    assert_eq!(in_sandbox([&[], &["read"]]), "ScopeMissing by scopes: read");
+    let mut world = World::token();
+    world.client.grants = [scopes(&["read", "write"]), scopes(&["read"])];
+    assert_eq!(world.admit().unwrap().scopes().collect::<Vec<_>>(), ["read"]);
+}
+
+#[test]
 fn a_secret_that_was_found_in_public_may_use_what_is_left_to_it_and_others_may_all() {
     let narrowed = |secret: u128, left: &[&str]| {
         with(World::token(), |w| w.client.narrowed = [(id(0), scopes(&["read"])), (id(secret), scopes(left))].into())
@@ -617,7 +682,7 @@ fn a_secret_that_was_found_in_public_may_use_what_is_left_to_it_and_others_may_a
     assert_eq!(narrowed(1, &[]), "ScopeMissing by scopes: read");
     assert_eq!(narrowed(2, &[]), admitted);
     let not_held = with(World::token(), |w| {
-        (w.client.grants, w.client.narrowed) = (scopes(&["write"]), [(id(1), scopes(&["read"]))].into());
+        (w.client.grants[1], w.client.narrowed) = (scopes(&["write"]), [(id(1), scopes(&["read"]))].into());
     });
     assert_eq!(not_held, "ScopeMissing by scopes: read", "what is left is no grant");
 }
@@ -661,7 +726,7 @@ fn the_nearest_limit_counts() {
     let disabled = |w: &mut World| (w.client.policy, w.client.profiles[LIVE].policy) = (Some(id(2)), Some(id(99)));
     assert_eq!(limits(disabled), limit(2));
     let by_hand = |w: &mut World| {
-        w.client.products = [id(10)].into();
+        w.client.products = [Assigned::whole(id(10))].into();
         w.client.subscription = None;
         w.path = "/pay/open";
     };

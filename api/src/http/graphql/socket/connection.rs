@@ -1,6 +1,6 @@
 //! One connection: a loop over what the client sends, what its operations answer, and the clock.
 
-use std::{collections::HashMap, future::Future, time::Duration};
+use std::{collections::HashMap, future::Future, pin::Pin, time::Duration};
 
 use async_graphql::{Executor, ServerError, parser::types::OperationType};
 use axum::extract::ws::Message;
@@ -22,6 +22,8 @@ use crate::{
     },
 };
 
+const SIGNED_OUT: &str = "who is signed in, or what they may, has changed: sign in and subscribe again";
+
 /// Operations of one connection at a time.
 pub const MAX_OPERATIONS: usize = 20;
 
@@ -35,6 +37,8 @@ pub trait Host: Clone + Send + Sync + 'static {
     fn knows(&self, authorization: &str) -> impl Future<Output = Result<bool, DomainError>> + Send;
     /// Who asks now.
     fn who(&self, authorization: Option<&str>) -> impl Future<Output = Result<Self::Who, DomainError>> + Send;
+    /// Returns when the person who was signed in is so no more; never where nobody was.
+    fn ended(&self, authorization: Option<&str>, look: Duration) -> impl Future<Output = ()> + Send;
     /// Gives an operation what its resolvers need, and says whom it is for.
     fn attach(
         &self,
@@ -121,6 +125,8 @@ where
     let init_by = Instant::now() + times.init;
     let mut heard = Instant::now();
     let mut ping_at = heard + times.ping;
+    // Watched for from the acknowledgement on.
+    let mut ended: Option<Watch> = None;
     loop {
         let to_send = tokio::select! {
             () = stop.cancelled() => return Closed::GoingAway,
@@ -132,6 +138,12 @@ where
                 ping_at = Instant::now() + times.ping;
                 vec![Outgoing::Ping.text()]
             }
+            () = watched(&mut ended) => {
+                for message in connection.signed_out() {
+                    let _ = timeout(times.write, socket.send(message)).await;
+                }
+                return Closed::Forbidden;
+            }
             Some(event) = answered.recv() => connection.tell(event),
             message = socket.next() => {
                 heard = Instant::now();
@@ -141,11 +153,25 @@ where
                 }
             }
         };
+        if connection.acknowledged && ended.is_none() {
+            let (host, authorization, look) = (connection.host.clone(), connection.authorization.clone(), times.look);
+            ended = Some(Box::pin(async move { host.ended(authorization.as_deref(), look).await }));
+        }
         for message in to_send {
             if !matches!(timeout(times.write, socket.send(message)).await, Ok(Ok(()))) {
                 return Closed::Lost;
             }
         }
+    }
+}
+
+/// Returns when a person is signed in no more.
+type Watch = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+async fn watched(watch: &mut Option<Watch>) {
+    match watch {
+        Some(watch) => watch.await,
+        None => std::future::pending().await,
     }
 }
 
@@ -209,6 +235,16 @@ impl<H: Host> Connection<H> {
         let task = self.tasks.spawn(run(self.host.clone(), parameters, self.authorization.clone(), tell, self.look));
         self.operations.insert(id, (self.count, task));
         Ok(None)
+    }
+
+    /// What every operation ends with when the person is signed in no more.
+    fn signed_out(&mut self) -> Vec<Message> {
+        let error = coded(SIGNED_OUT, UNAUTHENTICATED);
+        let told = self.operations.drain().map(|(id, (_, task))| {
+            task.abort();
+            Outgoing::Error { id: &id, payload: std::slice::from_ref(&error) }.text()
+        });
+        told.collect()
     }
 
     /// The messages for an event; none where the client has completed the operation meanwhile.
@@ -295,8 +331,7 @@ async fn watch<H: Host>(
         match host.who(authorization.as_deref()).await {
             Ok(now) if now == who => {}
             Ok(_) => {
-                let say = "who is signed in, or what they may, has changed: sign in and subscribe again";
-                tell.refused(coded(say, UNAUTHENTICATED)).await;
+                tell.refused(coded(SIGNED_OUT, UNAUTHENTICATED)).await;
                 return false;
             }
             Err(error) => {

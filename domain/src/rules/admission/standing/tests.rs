@@ -69,7 +69,7 @@ fn what_is_refused_has_its_reason_here_and_what_passes_has_none() {
 #[test]
 fn a_product_is_callable_where_one_of_its_endpoints_is() {
     let mut world = World::key();
-    world.client.grants = super::super::tests::scopes(&["write"]);
+    world.client.grants[1] = super::super::tests::scopes(&["write"]);
     let client = View::client(&world, world.client.id).unwrap();
     let product = View::product(&world, &world.product.base_path).unwrap();
     let standing = Standing { product, team: None, clients: vec![client.clone()] };

@@ -76,6 +76,11 @@ impl Host for TestHost {
     async fn who(&self, _: Option<&str>) -> Result<usize, DomainError> {
         Ok(self.signed_in.load(Ordering::SeqCst))
     }
+    async fn ended(&self, _: Option<&str>, look: Duration) {
+        while self.signed_in.load(Ordering::SeqCst) != 0 {
+            tokio::time::sleep(look).await;
+        }
+    }
     async fn attach(&self, prepared: Prepared, authorization: Option<&str>) -> Result<(Prepared, usize), DomainError> {
         self.attached.fetch_add(1, Ordering::SeqCst);
         Ok((prepared, self.who(authorization).await?))
