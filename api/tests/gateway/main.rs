@@ -60,6 +60,14 @@ impl Front {
         Self { address: gateway.address(), gateway, ctx, catalog, other_key, _files: files }
     }
 
+    /// A second gateway on the same database.
+    pub async fn another_gateway(&self) -> Gateway {
+        let (live, keeper) = (Live::start(self.ctx.clone()).await.unwrap(), Arc::new(Keeper::start(self.ctx.clone())));
+        let mut settings = Settings::new("127.0.0.1:0".parse().unwrap());
+        settings.threads = NonZeroUsize::new(1).unwrap();
+        gateway::start(self.ctx.clone(), live, keeper, settings).unwrap()
+    }
+
     pub fn gateway(&self) -> &Gateway {
         &self.gateway
     }

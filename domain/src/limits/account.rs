@@ -81,6 +81,17 @@ impl Account {
         Verdict { take, unspent, wanted }
     }
 
+    /// For a call that waited for a lease in vain: "used up" is an answer for as long as nobody knows better.
+    pub fn refuse_without_lease(&mut self, now: DateTime<Utc>, limits: &Limits) -> Refused {
+        let known = self.used_up.filter(|used| limits.quota.is_some_and(|limit| used.covers(limit, now)));
+        let (reason, retry_after) = match known {
+            Some(used) => (DenialReason::QuotaExhausted, seconds_until(now, used.period.ends_at, 1)),
+            None => (DenialReason::Unavailable, 1),
+        };
+        let standing = known.map(|_| self.standing(now, limits)).unwrap_or_default();
+        Refused { reason, retry_after, standing }
+    }
+
     fn decide(&mut self, now: DateTime<Utc>, limits: &Limits) -> Take {
         if let Some(limit) = limits.rate {
             let window = self.rate.get_or_insert_with(|| SlidingWindow::new(limit.window, now));
@@ -148,11 +159,11 @@ impl Account {
     /// Takes what the lessor brought; what no longer fits is handed back.
     pub fn granted(&mut self, now: DateTime<Utc>, key: &Key, wanted: &Wanted, grant: Grant) -> Option<Unspent> {
         self.asked = false;
+        // Where nothing is left beyond it, the quota is used up once this lease is spent.
+        self.used_up = (grant.beyond == 0).then_some(UsedUp { limit: wanted.limit, period: wanted.period, seen: now });
         if grant.calls == 0 {
-            self.used_up = Some(UsedUp { limit: wanted.limit, period: wanted.period, seen: now });
             return None;
         }
-        self.used_up = None;
         let fresh = Lease {
             limit: wanted.limit,
             period: wanted.period,
@@ -188,7 +199,8 @@ impl Account {
 
     /// Whether forgetting it changes nothing.
     pub fn is_spent(&self, now: DateTime<Utc>) -> bool {
-        self.lease.is_none() && self.rate.as_ref().is_none_or(|window| window.is_over(now))
+        let used_up = self.used_up.is_some_and(|used| used.period.contains(now));
+        self.lease.is_none() && !used_up && self.rate.as_ref().is_none_or(|window| window.is_over(now))
     }
 
     fn standing(&mut self, now: DateTime<Utc>, limits: &Limits) -> Standing {
@@ -211,9 +223,14 @@ impl Account {
 }
 
 impl UsedUp {
+    /// `now` is a call's moment: of one that waited, it lies before the answer.
     fn still(&self, limit: QuotaLimit, now: DateTime<Utc>) -> bool {
-        let fresh = self.seen <= now && now < self.seen + EXHAUSTED_FOR;
-        fresh && limit.period == self.limit.period && limit.requests <= self.limit.requests && self.period.contains(now)
+        (now - self.seen).abs() < EXHAUSTED_FOR && self.covers(limit, now)
+    }
+
+    /// The same quota or less, in the same period.
+    fn covers(&self, limit: QuotaLimit, now: DateTime<Utc>) -> bool {
+        limit.period == self.limit.period && limit.requests <= self.limit.requests && self.period.contains(now)
     }
 }
 

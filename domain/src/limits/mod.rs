@@ -51,7 +51,7 @@ pub enum Take {
 /// A call that its limits do not let through. It cost nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refused {
-    /// `RATE_LIMITED`, `QUOTA_EXHAUSTED`, or `UNAVAILABLE` where no lease came in time.
+    /// `RATE_LIMITED`, `QUOTA_EXHAUSTED`, or `UNAVAILABLE` where no lease came in time and none was refused before.
     pub reason: DenialReason,
     /// Seconds.
     pub retry_after: u64,
@@ -140,8 +140,13 @@ impl Keeper {
             // In a box: few calls wait, and the others need no room for it.
             Take::NeedsLease => Box::pin(timeout(LEASE_WAIT, self.take_when_leased(now, client, environment, limits)))
                 .await
-                .unwrap_or(Err(Refused { reason: DenialReason::Unavailable, retry_after: 1, standing: Standing::default() })),
+                .unwrap_or_else(|_| Err(self.refuse_without_lease(now, client, environment, limits))),
         }
+    }
+
+    fn refuse_without_lease(&self, now: DateTime<Utc>, client: ClientId, environment: Environment, limits: &Limits) -> Refused {
+        let key = (client, environment);
+        self.shards.lock(&key).entry(key).or_insert_with(|| Account::new(now)).refuse_without_lease(now, limits)
     }
 
     async fn take_when_leased(

@@ -9,7 +9,7 @@ use entities::{
     id::ClientId,
     quota_window,
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::OnConflict};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, sea_query::OnConflict};
 
 use crate::{Domain, DomainError, Result, Tx, rules::quota, tx::Unaudited};
 
@@ -49,6 +49,9 @@ pub struct Unspent {
 /// Gives back what is unspent, then grants what is asked for, in the order of the asks; all or nothing. When it is not known
 /// whether it happened, it must not be repeated: then the calls are lost, where a second time they would be gained.
 pub async fn settle(ctx: &Domain, unspent: &[Unspent], asks: &[Ask]) -> Result<Vec<Grant>> {
+    if unspent.is_empty() && all_used_up(ctx, asks).await? {
+        return Ok(vec![Grant { calls: 0, beyond: 0 }; asks.len()]);
+    }
     let tx = Tx::begin(ctx).await?;
     let windows = unspent.iter().map(|back| back.window).chain(asks.iter().map(|ask| ask.window));
     let before = lock(&tx, windows.collect()).await?;
@@ -64,6 +67,13 @@ pub async fn settle(ctx: &Domain, unspent: &[Unspent], asks: &[Ask]) -> Result<V
     write(&tx, &leased).await?;
     tx.commit_unaudited(Unaudited::Mark).await?;
     Ok(grants)
+}
+
+/// Whether there is nothing to grant: then one statement says so, and nobody's writes wait.
+async fn all_used_up(ctx: &Domain, asks: &[Ask]) -> Result<bool> {
+    let windows: BTreeSet<Window> = asks.iter().map(|ask| ask.window).collect();
+    let leased = leased(rows(&windows).all(&ctx.db).await?)?;
+    Ok(asks.iter().all(|ask| leased.get(&ask.window).is_some_and(|leased| *leased >= ask.limit)))
 }
 
 fn grant(leased: &mut BTreeMap<Window, u64>, ask: &Ask) -> Grant {
@@ -85,18 +95,23 @@ async fn lock(tx: &Tx<'_>, windows: BTreeSet<Window>) -> Result<BTreeMap<Window,
         .on_conflict_do_nothing_on([ClientId, Environment, Period, StartsAt])
         .exec_without_returning(tx.db())
         .await?;
+    leased(rows(&windows).lock_exclusive().all(tx.db()).await?)
+}
+
+/// In the order in which all lock them; a few more than were asked for: a client's other environments.
+fn rows(windows: &BTreeSet<Window>) -> Select<quota_window::Entity> {
+    use quota_window::Column::{ClientId, Environment, Period, StartsAt};
     let starts: BTreeSet<DateTime<Utc>> = windows.iter().map(|window| window.starts_at).collect();
-    // A few windows more than were asked for: a client's other environments.
-    let rows = quota_window::Entity::find()
+    quota_window::Entity::find()
         .filter(ClientId.is_in(windows.iter().map(|window| window.client)))
         .filter(StartsAt.is_in(starts))
         .order_by_asc(ClientId)
         .order_by_asc(Environment)
         .order_by_asc(Period)
         .order_by_asc(StartsAt)
-        .lock_exclusive()
-        .all(tx.db())
-        .await?;
+}
+
+fn leased(rows: Vec<quota_window::Model>) -> Result<BTreeMap<Window, u64>> {
     let leased = rows.into_iter().map(|row| {
         let window = Window { client: row.client_id, environment: row.environment, period: row.period, starts_at: row.starts_at };
         Ok((window, u64::try_from(row.leased).map_err(DomainError::internal)?))

@@ -30,15 +30,21 @@ pub fn period_at(period: QuotaPeriod, now: DateTime<Utc>) -> Period {
 
 /// Most calls that one lease holds.
 const LARGEST: u64 = 50_000;
-/// What a first lease holds at most: a caller of ten calls a day does not tie up a thousand.
-const FIRST: u64 = 100;
+/// What a first lease holds: a caller of ten calls a day does not tie up a thousand, and of a large quota the part that it does
+/// tie up is too small to be missed.
+const FIRST: std::ops::RangeInclusive<u64> = 100..=5_000;
+const FIRST_PART: u64 = 100_000;
+/// How long a lease should last, in milliseconds: long enough to fetch the next one meanwhile, on a busy database too.
+const LASTS: i64 = 2_000;
+/// Most by which a lease is larger than the one before it.
+const GROWTH: i64 = 100;
 
-/// How many calls a lease takes: a part of what is `left`, so that several gateways can share the rest, and more when the
-/// `last` one (its size, and the milliseconds that it lasted) was spent within a second.
+/// How many calls a lease takes: a part of what is `left`, so that several gateways can share the rest, and as many more as the
+/// `last` one (its size, and the milliseconds that it lasted) was spent too fast, where that was within a second.
 pub fn lease_size(left: u64, last: Option<(u64, i64)>) -> u64 {
     let wanted = match last {
-        None => FIRST,
-        Some((size, lasted)) if lasted < 1_000 => size.saturating_mul(4),
+        None => (left / FIRST_PART).clamp(*FIRST.start(), *FIRST.end()),
+        Some((size, lasted)) if lasted < 1_000 => size.saturating_mul((LASTS / lasted.max(1)).clamp(1, GROWTH).unsigned_abs()),
         Some((size, lasted)) if lasted > 30_000 => size / 2,
         Some((size, _)) => size,
     };
@@ -99,5 +105,20 @@ mod tests {
         assert_eq!(lease_size(1_000_000, Some((100, 5_000))), 100);
         assert_eq!(lease_size(1_000_000, Some((100, 60_000))), 50);
         assert_eq!(lease_size(u64::MAX, Some((40_000, 10))), 50_000);
+        assert_eq!(lease_size(1_000_000_000, None), 5_000);
+    }
+
+    #[test]
+    fn leases_of_a_busy_caller_soon_last_for_seconds() {
+        // 20,000 calls a second on 10⁹ a day, and each next lease asked for when a third is left.
+        let (mut left, mut last, mut leases, mut millis) = (1_000_000_000, None, 0, 0);
+        while millis < 5_000 {
+            let size = lease_size(left, last);
+            let lasted = i64::try_from(size).unwrap() * 2 / 3 / 20;
+            (left, last, leases, millis) = (left - size, Some((size, lasted)), leases + 1, millis + lasted);
+        }
+        assert!(leases <= 5, "{leases}");
+        // What is in hand when the next lease is asked for lasts longer than a busy database takes.
+        assert!(last.is_some_and(|(size, _)| size / 3 / 20 > 500), "{last:?}");
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     Domain,
     limits::{Keeper, Refused, Take},
@@ -29,8 +29,12 @@ fn daily(requests: u64) -> Limits {
 
 /// A call that is tried again while no lease comes in time: on a loaded machine a database may take longer than a call waits.
 async fn take(keeper: &Keeper, ctx: &Domain, client: ClientId, limits: &Limits) -> Result<Standing, Refused> {
+    take_at(keeper, ctx.now(), client, limits).await
+}
+
+async fn take_at(keeper: &Keeper, at: DateTime<Utc>, client: ClientId, limits: &Limits) -> Result<Standing, Refused> {
     for _ in 0..200 {
-        match keeper.take(ctx.now(), client, LANE, limits).await {
+        match keeper.take(at, client, LANE, limits).await {
             Err(refused) if refused.reason == DenialReason::Unavailable => {}
             answer => return answer,
         }
@@ -129,6 +133,51 @@ async fn a_new_period_is_a_new_quota_even_when_the_clock_goes_back() {
     assert_eq!(spend().await, 0);
     fixture.clock.set(start() + TimeDelta::hours(12));
     assert_eq!(spend().await, 0);
+}
+
+/// As calls come: their moment lies before the answer to what they wait for.
+#[tokio::test]
+async fn a_used_up_quota_is_told_with_one_statement_from_the_first_call_on() {
+    for fixture in Fixture::each().await {
+        let mut ctx = fixture.ctx.clone();
+        let statements = Arc::new(AtomicU64::new(0));
+        let counted = statements.clone();
+        ctx.db.set_metric_callback(move |_| drop(counted.fetch_add(1, Ordering::Relaxed)));
+        let cost = async |keeper: &Keeper, client, limits: &Limits| {
+            let before = statements.load(Ordering::Relaxed);
+            let moment = fixture.ctx.now() - TimeDelta::milliseconds(3);
+            let refused = take_at(keeper, moment, client, limits).await.unwrap_err();
+            assert_eq!((refused.reason, refused.retry_after), (DenialReason::QuotaExhausted, 12 * 3_600 + 1 - elapsed(&fixture)));
+            assert_eq!(refused.standing.quota.unwrap().remaining, 0);
+            statements.load(Ordering::Relaxed) - before
+        };
+        let (client, limits): (ClientId, Limits) = (ctx.env.id(), daily(2));
+        let keeper = Keeper::start(ctx.clone());
+        for _ in 0..2 {
+            take(&keeper, &ctx, client, &limits).await.unwrap();
+        }
+        for _ in 0..3 {
+            assert_eq!(cost(&keeper, client, &limits).await, 0, "the last lease said that nothing is left beyond it");
+        }
+        for _ in 0..3 {
+            fixture.clock.advance(TimeDelta::seconds(6));
+            assert_eq!(cost(&keeper, client, &limits).await, 1, "another gateway may have given something back");
+            assert_eq!(cost(&keeper, client, &limits).await, 0);
+        }
+        let fresh = Keeper::start(ctx.clone());
+        assert_eq!(cost(&fresh, client, &limits).await, 1);
+        assert_eq!(cost(&fresh, client, &limits).await, 0);
+        // The database went away: what was the answer stays the answer.
+        fixture.clock.advance(TimeDelta::seconds(60));
+        ctx.db.clone().close().await.unwrap();
+        cost(&fresh, client, &limits).await;
+        let known = fresh.take(fixture.ctx.now(), fixture.ctx.env.id(), LANE, &limits).await.unwrap_err();
+        assert_eq!((known.reason, known.retry_after), (DenialReason::Unavailable, 1), "of another client nothing is known");
+    }
+}
+
+fn elapsed(fixture: &Fixture) -> u64 {
+    u64::try_from((fixture.ctx.now() - start()).num_seconds()).unwrap()
 }
 
 #[tokio::test]
