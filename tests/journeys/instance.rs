@@ -4,6 +4,7 @@ use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
+    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -38,6 +39,14 @@ impl Settings {
     /// Runs a command to its end.
     pub fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().expect("the binary runs")
+    }
+
+    /// Runs a command and kills it, where it has not ended by then.
+    pub fn kill_after(&self, arguments: &[&str], moment: Duration) {
+        let mut child = self.command(arguments).stdout(Stdio::null()).spawn().expect("the binary starts");
+        std::thread::sleep(moment);
+        child.kill().expect("a process to kill");
+        child.wait().expect("its end");
     }
 
     /// Started in this directory.

@@ -24,6 +24,7 @@ mod hostile;
 mod identity_provider;
 mod instance;
 mod isolation;
+mod killed_migrations;
 mod leaks;
 mod live_updates;
 mod logs;
