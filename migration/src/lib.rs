@@ -1,6 +1,6 @@
 //! How the tables came to be. One process migrates at a time: the others wait, then find nothing left to do.
 
-use std::{fs::File, path::Path};
+use std::{fs::File, os::unix::fs::OpenOptionsExt, path::Path};
 
 use sea_orm_migration::{
     prelude::*,
@@ -24,6 +24,7 @@ mod m0014_domains;
 mod m0015_sessions;
 mod m0016_one_identity;
 mod m0018_streams_ended;
+mod m0024_storage;
 mod shape;
 
 pub struct Migrator;
@@ -48,6 +49,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0015_sessions::Migration),
             Box::new(m0016_one_identity::Migration),
             Box::new(m0018_streams_ended::Migration),
+            Box::new(m0024_storage::Migration),
         ];
         all.into_iter().map(|migration| Box::new(Whole(migration)) as Box<dyn MigrationTrait>).collect()
     }
@@ -152,7 +154,7 @@ async fn half_done(db: &DatabaseConnection) -> Result<DbErr, DbErr> {
 /// file is dropped. Taken before connecting: the switch to write-ahead logging does not wait for another's.
 pub fn alone(path: &Path) -> Result<File, DbErr> {
     let refused = |e: std::io::Error| DbErr::Custom(format!("cannot lock {}: {e}", path.display()));
-    let file = File::create(path).map_err(refused)?;
+    let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path).map_err(refused)?;
     file.lock().map_err(refused)?;
     Ok(file)
 }

@@ -10,7 +10,7 @@ use domain::{
     rules::audit_chain::{Fault, Mark, START},
 };
 use entities::{audit_event, enums::StaffRole, id::UserId};
-use sea_orm::{ConnectionTrait, DatabaseBackend, EntityTrait, PaginatorTrait, QueryOrder};
+use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseBackend, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
 use crate::fixture::Fixture;
@@ -49,7 +49,12 @@ async fn fault(ctx: &Domain) -> Option<(Fault, Option<i64>)> {
 async fn with_the_owners_rights(ctx: &Domain, statements: &[&str]) {
     let off: &[&str] = match ctx.db.get_database_backend() {
         DatabaseBackend::Postgres => &["alter table audit_events disable trigger all"],
-        _ => &["drop trigger if exists audit_events_stay", "drop trigger if exists audit_events_stay_whole"],
+        _ => &[
+            "drop trigger if exists audit_events_stay",
+            "drop trigger if exists audit_events_stay_whole",
+            "drop trigger if exists audit_events_stay_unreplaced",
+            "drop trigger if exists audit_events_stay_unmoved",
+        ],
     };
     for statement in off.iter().chain(statements) {
         ctx.db.execute_unprepared(statement).await.unwrap();
@@ -76,6 +81,39 @@ async fn events_stay_as_they_were_written() {
         }
         assert_eq!(fault(ctx).await, None);
         assert_eq!(verified(ctx, None).await.events, 3);
+    }
+}
+
+/// SQLite deletes what is replaced without asking the triggers of deletion.
+#[tokio::test]
+async fn no_event_is_replaced() {
+    let fixture = Fixture::sqlite().await;
+    let ctx = &fixture.ctx;
+    write(ctx, 3).await;
+    let columns = "id, at, actor_kind, action, subject_type, subject_id, changes, position, hash";
+    let row = |id: &str, position: &str| {
+        format!(
+            "({columns}) select {id}, at, actor_kind, 'nothing', subject_type, subject_id, changes, {position}, hash
+            from audit_events where position = 2"
+        )
+    };
+    let by_row_number = row("x'00'", "9").replacen('(', "(rowid, ", 1).replacen("select ", "select rowid, ", 1);
+    for statement in [
+        format!("insert or replace into audit_events {}", row("id", "position")),
+        format!("insert or replace into audit_events {}", row("id", "9")),
+        format!("replace into audit_events {}", row("x'00'", "2")),
+        format!("insert or replace into audit_events {by_row_number}"),
+        "insert into audit_events (id, at, actor_kind, action, subject_type, subject_id, changes)
+            select x'01', at, actor_kind, action, subject_type, subject_id, changes from audit_events where position = 2;
+         update or replace audit_events set position = 2 where id = x'01'"
+            .to_owned(),
+    ] {
+        let refused = ctx.db.execute_unprepared(&statement).await.unwrap_err().to_string();
+        assert!(refused.contains("append-only"), "{statement}: {refused}");
+    }
+    for position in 1..=3 {
+        let there = audit_event::Entity::find().filter(audit_event::Column::Position.eq(position)).one(&ctx.db).await.unwrap();
+        assert_eq!(there.map(|row| row.action).as_deref(), Some("user.updated"), "{position}");
     }
 }
 
