@@ -1,7 +1,10 @@
 //! The one place where a domain error becomes GraphQL or HTTP.
 
 use async_graphql::{Error, ErrorExtensions};
-use axum::http::StatusCode;
+use axum::{
+    http::{StatusCode, header::RETRY_AFTER},
+    response::Response,
+};
 use domain::DomainError;
 
 /// What requests are refused with before an operation is reached.
@@ -11,6 +14,9 @@ pub const FORBIDDEN: &str = "FORBIDDEN";
 pub const RATE_LIMITED: &str = "RATE_LIMITED";
 pub const UNAVAILABLE: &str = "UNAVAILABLE";
 pub const INTERNAL: &str = "INTERNAL";
+
+/// Seconds until what is away is worth asking for again.
+pub const AWAY_RETRY: u64 = 1;
 
 /// What each kind of error is to the outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,10 +50,27 @@ pub fn to_graphql(error: DomainError) -> Error {
     log_fault(&error, outside);
     Error::new(error.to_string()).extend_with(|_, extensions| {
         extensions.set("code", outside.code);
-        if let DomainError::RateLimited { retry_after } = error {
-            extensions.set("retryAfter", retry_after);
+        if let Some(seconds) = retry_after(&error) {
+            extensions.set("retryAfter", seconds);
         }
     })
+}
+
+/// Seconds after which the same request may fare better; `None`: it would not.
+pub fn retry_after(error: &DomainError) -> Option<u64> {
+    match error {
+        DomainError::RateLimited { retry_after } => Some(*retry_after),
+        DomainError::Unavailable(_) => Some(AWAY_RETRY),
+        _ => None,
+    }
+}
+
+/// An error's answer with its `Retry-After`.
+pub fn told_when(mut response: Response, error: &DomainError) -> Response {
+    if let Some(seconds) = retry_after(error) {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    response
 }
 
 pub fn log_fault(error: &DomainError, outside: Outside) {

@@ -98,8 +98,42 @@ impl DomainError {
     }
 }
 
-/// Serialization failure, deadlock, SQLite's "database is locked" and its kin: running the operation again may succeed.
-const LOST_A_RACE: [&str; 6] = ["40001", "40P01", "5", "261", "517", "6"];
+/// What a database's own error means for who asked.
+#[derive(Debug, PartialEq, Eq)]
+enum Meaning {
+    /// Running the operation again, at once, may succeed.
+    LostARace,
+    /// The database cannot do it now: locked for longer than we wait, read only, out of room, stopping.
+    Away,
+    /// A text with the character U+0000, which PostgreSQL stores nowhere.
+    Unstorable,
+    Fault,
+}
+
+impl Meaning {
+    /// Of a SQLSTATE of PostgreSQL, which has five characters, or one of SQLite's result codes, which have four at most.
+    fn of(code: &str) -> Self {
+        if code.len() == 5 {
+            return match code {
+                // Serialization failure, deadlock.
+                "40001" | "40P01" => Self::LostARace,
+                // Read-only transaction (a replica), lock not available.
+                "25006" | "55P03" => Self::Away,
+                "22021" | "22P05" => Self::Unstorable,
+                // Connection exception, insufficient resources, operator intervention, system error.
+                _ if ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class)) => Self::Away,
+                _ => Self::Fault,
+            };
+        }
+        match code.parse::<u32>() {
+            // SQLITE_BUSY_SNAPSHOT: another wrote since this one read.
+            Ok(517) => Self::LostARace,
+            // The lower byte is the primary code: BUSY, LOCKED, NOMEM, READONLY, IOERR, FULL, CANTOPEN, PROTOCOL.
+            Ok(code) if matches!(code & 0xff, 5..=8 | 10 | 13..=15) => Self::Away,
+            _ => Self::Fault,
+        }
+    }
+}
 
 impl From<DbErr> for DomainError {
     fn from(error: DbErr) -> Self {
@@ -112,7 +146,12 @@ impl From<DbErr> for DomainError {
         if let DbErr::Exec(RuntimeErr::SqlxError(sqlx)) | DbErr::Query(RuntimeErr::SqlxError(sqlx)) = &error
             && let Some(code) = sqlx.as_database_error().and_then(|e| e.code())
         {
-            return if LOST_A_RACE.contains(&code.as_ref()) { Self::Conflict } else { Self::Internal(Box::new(error)) };
+            return match Meaning::of(&code) {
+                Meaning::LostARace => Self::Conflict,
+                Meaning::Away => Self::Unavailable(Box::new(error)),
+                Meaning::Unstorable => Self::refused(ProblemCode::Invalid, "", "must not contain the character U+0000"),
+                Meaning::Fault => Self::Internal(Box::new(error)),
+            };
         }
         match error {
             DbErr::Type(_) | DbErr::Json(_) | DbErr::Custom(_) | DbErr::Migration(_) => Self::Internal(Box::new(error)),
@@ -148,5 +187,42 @@ impl Problems {
     /// Refuses when anything was noted.
     pub fn into_result(self) -> Result<(), DomainError> {
         if self.0.is_empty() { Ok(()) } else { Err(DomainError::Refused(self.0)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_database_says_by_its_code() {
+        use Meaning::{Away, Fault, LostARace, Unstorable};
+        for (code, meaning) in [
+            ("40001", LostARace),
+            ("40P01", LostARace),
+            ("517", LostARace),
+            ("5", Away),
+            ("261", Away),
+            ("6", Away),
+            ("8", Away),
+            ("1032", Away),
+            ("10", Away),
+            ("778", Away),
+            ("13", Away),
+            ("14", Away),
+            ("53100", Away),
+            ("57P01", Away),
+            ("25006", Away),
+            ("58030", Away),
+            ("22021", Unstorable),
+            ("1", Fault),
+            ("11", Fault),
+            ("19", Fault),
+            ("23502", Fault),
+            ("42P01", Fault),
+            ("XX000", Fault),
+        ] {
+            assert_eq!(Meaning::of(code), meaning, "{code}");
+        }
     }
 }

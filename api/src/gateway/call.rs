@@ -6,7 +6,7 @@ use domain::rules::{admission::Admitted, certificate::Shown, limits::Standing};
 use entities::enums::{Backend, DenialReason};
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
-    header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, MAX_FORWARDS},
+    header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, MAX_FORWARDS, RETRY_AFTER},
     request::Parts,
 };
 use hyper::{body::Incoming, upgrade::OnUpgrade};
@@ -29,7 +29,10 @@ use super::{
     websocket::{self, Handshake},
     wire::Wire,
 };
-use crate::listen::{AnswerGuard, GuardedBody};
+use crate::{
+    error::AWAY_RETRY,
+    listen::{AnswerGuard, GuardedBody},
+};
 
 const HEALTH: &str = "/healthz";
 /// Characters of what a refusal was about: a caller chooses how long a pointer into its body is.
@@ -93,6 +96,7 @@ fn health(core: &Core, came: Came) -> Response<Answer> {
     let mut response = Response::new(Answer::text(if current { "ok\n" } else { "stale\n" }, came.unnoted()));
     if !current {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(AWAY_RETRY));
     }
     response.headers_mut().insert(&REQUEST_ID, id);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));

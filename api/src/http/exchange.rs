@@ -9,7 +9,7 @@ use axum::{
     extract::{ConnectInfo, MatchedPath, Request, State},
     http::{
         HeaderValue, StatusCode, Version,
-        header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE},
+        header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER},
     },
     middleware::Next,
     response::{IntoResponse, Response},
@@ -21,6 +21,7 @@ use tracing::Instrument;
 
 use crate::{
     address,
+    error::AWAY_RETRY,
     http::AppState,
     listen::{Late, framing::Fault},
 };
@@ -57,6 +58,10 @@ pub async fn observe(
     if late.is_so() {
         // Whatever a handler made of the half of a body.
         response = refused(DenialReason::RequestTimeout, None, request_id, version);
+    }
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        // Wherever it came from: who is told so is told when to come again.
+        response.headers_mut().entry(RETRY_AFTER).or_insert_with(|| AWAY_RETRY.into());
     }
     state.metrics.request(&route, response.status().as_u16(), began.elapsed());
     if let Ok(id) = HeaderValue::from_str(&request_id.to_string()) {

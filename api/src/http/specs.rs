@@ -27,7 +27,7 @@ use futures_util::{Stream, stream};
 
 use crate::{
     auth,
-    error::{log_fault, outside},
+    error::{log_fault, outside, told_when},
     http::{AppState, exchange::Exchange},
 };
 
@@ -44,7 +44,7 @@ pub async fn download(
         Err(error) => {
             let outside = outside(&error);
             log_fault(&error, outside);
-            (outside.status, format!("{error}\n")).into_response()
+            told_when((outside.status, format!("{error}\n")).into_response(), &error)
         }
     }
 }

@@ -8,7 +8,7 @@ pub mod status;
 
 use std::sync::Arc;
 
-use async_graphql::{ServerError, parser::types::OperationType};
+use async_graphql::{ServerError, Value, parser::types::OperationType};
 use axum::{
     Extension,
     body::Body,
@@ -20,7 +20,7 @@ use domain::{DomainError, access::require_staff, rules::policy::StaffRight};
 
 use crate::{
     auth::{self, Caller},
-    error::outside,
+    error::{AWAY_RETRY, outside, told_when},
     graphql::{
         engine::{Answer, Outcome, Prepared, coded},
         request::RequestData,
@@ -114,10 +114,20 @@ fn write(mut answer: Answer, media: Media) -> Response {
     let fields = std::mem::take(&mut answer.headers);
     let mut response = respond(status, media, &answer);
     response.headers_mut().extend(fields);
-    if answer.outcome == Outcome::TimedOut {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    if let Some(seconds) = retry_after(&answer) {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
     response
+}
+
+/// The longest that one of the errors asks for: a client that looks at headers alone is to wait too.
+fn retry_after(answer: &Answer) -> Option<u64> {
+    let timed_out = (answer.outcome == Outcome::TimedOut).then_some(AWAY_RETRY);
+    let told = answer.errors.iter().filter_map(|error| match error.extensions.as_ref()?.get("retryAfter")? {
+        Value::Number(seconds) => seconds.as_u64(),
+        _ => None,
+    });
+    told.chain(timed_out).max()
 }
 
 fn not_read(NotRead(unread, message): NotRead, media: Media, version: Version) -> Response {
@@ -140,11 +150,7 @@ fn not_read(NotRead(unread, message): NotRead, media: Media, version: Version) -
 fn away(error: &DomainError, media: Media) -> Response {
     let outside = outside(error);
     crate::error::log_fault(error, outside);
-    let mut response = refusal(outside.status, coded(error.to_string(), outside.code), media);
-    if let DomainError::RateLimited { retry_after } = error {
-        response.headers_mut().insert(header::RETRY_AFTER, (*retry_after).into());
-    }
-    response
+    told_when(refusal(outside.status, coded(error.to_string(), outside.code), media), error)
 }
 
 fn refusal(status: StatusCode, error: ServerError, media: Media) -> Response {

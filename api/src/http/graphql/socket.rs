@@ -27,7 +27,7 @@ use tokio::time::timeout;
 use super::{parameters::MAX_BODY, with_data};
 use crate::{
     auth,
-    error::{log_fault, outside},
+    error::{log_fault, outside, told_when},
     graphql::{
         PorticoSchema,
         engine::{Engine, Prepared},
@@ -112,11 +112,7 @@ fn full_up(full: Full) -> Response {
 fn not_opened(error: &DomainError) -> Response {
     let outside = outside(error);
     log_fault(error, outside);
-    let mut response = (outside.status, format!("{error}\n")).into_response();
-    if let DomainError::RateLimited { retry_after } = error {
-        response.headers_mut().insert(RETRY_AFTER, (*retry_after).into());
-    }
-    response
+    told_when((outside.status, format!("{error}\n")).into_response(), error)
 }
 
 /// Who opened a connection.

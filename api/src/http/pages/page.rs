@@ -3,7 +3,7 @@
 use axum::{
     http::{
         HeaderValue, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE},
+        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, SET_COOKIE},
     },
     response::{IntoResponse, Response},
 };
@@ -13,7 +13,7 @@ use serde::Serialize;
 use url::Url;
 
 use crate::{
-    error::{log_fault, outside},
+    error::{log_fault, outside, told_when},
     http::AppState,
 };
 
@@ -141,11 +141,7 @@ impl Look {
             }
             _ => seen.status,
         };
-        let mut response = self.page(status, &page);
-        if let DomainError::RateLimited { retry_after } = error {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(*retry_after));
-        }
-        response
+        told_when(self.page(status, &page), error)
     }
 
     /// On with a GET; with a cookie where somebody signed in or out.
