@@ -17,6 +17,7 @@ use crate::{
     outgoing::{Nowhere, Outgoing},
     updates::Updates,
     wake::Wake,
+    writable::Writable,
 };
 
 /// The identity provider of the portal's own staff, by the settings.
@@ -39,6 +40,7 @@ pub struct Domain {
     pub env: Env,
     pub keys: Arc<Keyring>,
     pub wake: Arc<Wake>,
+    pub writable: Arc<Writable>,
     pub updates: Arc<Updates>,
     pub documents: Arc<Documents>,
     pub itself: Arc<Itself>,
@@ -55,12 +57,13 @@ impl Domain {
         let updates = Arc::new(Updates::new(env.uuid()));
         let outgoing: Arc<dyn Outgoing> = Arc::new(Nowhere);
         let key_sets = Arc::new(KeySets::new(env.clone(), outgoing.clone()));
-        let (wake, documents, itself) = (Arc::default(), Arc::default(), Arc::default());
+        let (wake, writable, documents, itself) = (Arc::default(), Arc::default(), Arc::default(), Arc::default());
         Self {
             db,
             env,
             keys: Arc::new(keys),
             wake,
+            writable,
             updates,
             documents,
             itself,

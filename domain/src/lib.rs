@@ -25,6 +25,7 @@ pub mod snapshot;
 pub mod tx;
 pub mod updates;
 pub mod wake;
+pub mod writable;
 
 pub use actor::Actor;
 pub use context::Domain;

@@ -252,7 +252,10 @@ impl<'a> Tx<'a> {
         if self.db.get_database_backend() == DatabaseBackend::Postgres {
             self.ctx.updates.tell_others(&self.db, &announced).await?;
         }
-        self.db.commit().await?;
+        if let Err(error) = self.db.commit().await {
+            self.ctx.writable.forget();
+            return Err(error.into());
+        }
         // After the commit, and only hints: whoever misses one polls.
         self.ctx.wake.gateway.notify_waiters();
         if enqueued {

@@ -32,13 +32,13 @@ struct Acknowledged {
     invitations: Vec<String>,
 }
 
-struct World {
-    http: reqwest::Client,
-    owner: String,
+pub struct World {
+    pub http: reqwest::Client,
+    pub owner: String,
     developer: String,
     team: String,
     plan: String,
-    key: String,
+    pub key: String,
     upstream_calls: Arc<AtomicU64>,
 }
 
@@ -69,7 +69,7 @@ async fn killed_at_any_moment_nothing_is_half_made_lost_or_gained() {
 }
 
 impl World {
-    async fn set_up(settings: &Settings) -> Self {
+    pub async fn set_up(settings: &Settings) -> Self {
         settings.print(&["staff", "add", "owner@provider.example", "OWNER"]);
         settings.print(&["staff", "add", "dev@acme.example", "VIEWER"]);
         let owner = settings.print(&["token", "owner@provider.example"]);

@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Output, Stdio},
+    process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio},
     time::Duration,
 };
 
@@ -49,6 +49,20 @@ impl Settings {
         child.wait().expect("its end");
     }
 
+    /// Runs a command whose output nobody reads.
+    pub fn read_nothing_of(&self, arguments: &[&str]) -> Output {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        self.run_into(arguments, writer)
+    }
+
+    /// Runs a command to its end, its output going there.
+    pub fn run_into(&self, arguments: &[&str], output: impl Into<Stdio>) -> Output {
+        let mut command = self.command(arguments);
+        let child = command.stdout(output).stderr(Stdio::piped()).spawn().expect("the binary starts");
+        child.wait_with_output().expect("its end")
+    }
+
     /// Started in this directory.
     pub fn at(&self, directory: &Path) -> Self {
         Self(self.0.clone(), Some(directory.to_owned()))
@@ -72,7 +86,13 @@ pub struct Instance {
 impl Instance {
     /// Waits for the line that says where it listens.
     pub fn serve(settings: &Settings) -> Self {
-        let mut child = settings.command(&["serve"]).stdout(Stdio::piped()).spawn().expect("the binary starts");
+        Self::serve_logging(settings, Stdio::inherit())
+    }
+
+    /// With its log going there.
+    pub fn serve_logging(settings: &Settings, log: impl Into<Stdio>) -> Self {
+        let mut command = settings.command(&["serve"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().expect("the binary starts");
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         let line = lines
             .by_ref()
@@ -99,6 +119,16 @@ impl Instance {
         let asked = Command::new("kill").arg(self.child.id().to_string()).status().expect("a signal");
         assert!(asked.success());
         self.child.wait().expect("its end")
+    }
+
+    /// The end of its log, where that is a pipe.
+    pub fn log(&mut self) -> Option<ChildStderr> {
+        self.child.stderr.take()
+    }
+
+    /// Whether it has not ended.
+    pub fn lives(&mut self) -> bool {
+        self.child.try_wait().expect("its state").is_none()
     }
 
     /// A mutation's payload, or `None` where no answer came back.

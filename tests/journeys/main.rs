@@ -19,6 +19,7 @@ mod enumeration;
 mod evidence;
 mod explorer;
 mod first_errors;
+mod full_disk;
 mod home;
 mod hostile;
 mod identity_provider;

@@ -15,7 +15,10 @@ use domain::{
 };
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DbErr,
-    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
+    sqlx::{
+        self, Connection,
+        sqlite::{SqliteConnection, SqliteJournalMode, SqliteSynchronous},
+    },
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -78,7 +81,19 @@ pub async fn connect(config: &Config, create: bool) -> Result<DatabaseConnection
             .busy_timeout(Duration::from_secs(5))
             .foreign_keys(true)
     });
+    options.map_sqlx_sqlite_pool_opts(|pool| pool.after_release(|connection, _| Box::pin(is_settled(connection))));
     Database::connect(options).await
+}
+
+/// Whether a connection that is given back has no transaction left; else it is closed. Where a disk is full, SQLite rolls back by
+/// itself, and the ROLLBACK that follows finds nothing: sqlx still counts that transaction, and the next one on the connection
+/// would be a savepoint inside it, whose end commits nothing.
+async fn is_settled(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    if connection.is_in_transaction() {
+        // The rollback of what was dropped is on its way: behind an answer it is done.
+        connection.ping().await?;
+    }
+    Ok(!connection.is_in_transaction())
 }
 
 /// Where the embedded database is when no other is set.

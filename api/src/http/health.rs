@@ -8,6 +8,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
+use domain::ops::write_try;
 use serde_json::json;
 
 use crate::http::AppState;
@@ -19,10 +20,13 @@ pub async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// 200 when requests can be served, else 503; which part is away stands in the body.
+/// 200 when requests can be served, changes too, else 503; which part is away stands in the body.
 pub async fn ready(State(state): State<AppState>) -> Response {
-    let database = matches!(tokio::time::timeout(PATIENCE, state.domain.db.ping()).await, Ok(Ok(())));
-    let status = if database { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, [(header::CACHE_CONTROL, "no-store")], Json(json!({ "database": if database { "up" } else { "away" } })))
-        .into_response()
+    let answers = matches!(tokio::time::timeout(PATIENCE, state.domain.db.ping()).await, Ok(Ok(())));
+    let (status, database) = match answers {
+        true if write_try::is_writable(&state.domain).await => (StatusCode::OK, "up"),
+        true => (StatusCode::SERVICE_UNAVAILABLE, "cannot be written"),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "away"),
+    };
+    (status, [(header::CACHE_CONTROL, "no-store")], Json(json!({ "database": database }))).into_response()
 }

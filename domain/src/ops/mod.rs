@@ -59,3 +59,4 @@ pub mod support;
 pub mod teams;
 pub mod tiers;
 pub mod viewer;
+pub mod write_try;
