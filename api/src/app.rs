@@ -39,7 +39,7 @@ use crate::{
     graphql,
     http::{self, exposition::Exposition, metrics::Metrics, origin::Origins},
     identity::OpenIdConnect,
-    listen, outgoing,
+    listen, outgoing, output,
     site::Site,
     tls,
 };
@@ -315,7 +315,7 @@ fn url(given: Option<&url::Url>, listener: SocketAddr) -> String {
 pub fn mail_settings(config: &Config, site: &Site, delivery: Option<Delivery>) -> MailSettings {
     let delivery = delivery.unwrap_or_else(|| match &config.smtp_url {
         Some(url) => Delivery::Smtp(url.expose_secret().into()),
-        None => Delivery::Files { directory: config.data_dir.join("mail"), print: true },
+        None => Delivery::Files { directory: config.data_dir.join("mail"), print: Some(|text| output::stdout().say(text)) },
     });
     let portal_url = config.portal_url.as_ref().map_or_else(|| site.base_url.clone(), |url| url.as_str().to_owned());
     MailSettings { from: config.mail_from.clone(), portal_url, base_url: site.base_url.clone(), delivery }
@@ -327,7 +327,7 @@ pub fn serve_until_signal(config: Config, role: Role) -> Result<(), StartError> 
         let mut stop = Signals::listen()?;
         let uses_smtp = config.smtp_url.is_some();
         let app = App::start_with(config, Env::system(), Parts::of(role)).await?;
-        println!("{}", app.listening());
+        output::stdout().say(app.listening());
         if uses_smtp {
             tokio::spawn(warn_of_mail(app.mailer.clone()));
         }

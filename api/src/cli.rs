@@ -1,6 +1,6 @@
 //! The commands of the one binary.
 
-use std::process::ExitCode;
+use std::{io::ErrorKind, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use domain::{
@@ -17,7 +17,7 @@ use crate::{
     app::{self, Role, StartError, storage},
     check,
     config::Config,
-    demo, logging,
+    demo, logging, output,
 };
 
 /// A self-hosted API developer portal: GraphQL API, background workers and gateway in one program.
@@ -108,19 +108,23 @@ fn role(text: &str) -> Result<StaffRole, String> {
 }
 
 pub fn run(cli: Cli) -> ExitCode {
-    match execute(cli.command) {
+    let code = match execute(cli.command) {
         Ok(code) => code,
+        // The reader has heard enough, as `head` has: what a shell says of a program that SIGPIPE ends.
+        Err(StartError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(141),
         Err(error) => {
-            eprintln!("portico: {error}");
+            output::stderr().say(format_args!("portico: {error}"));
             ExitCode::FAILURE
         }
-    }
+    };
+    output::finish();
+    code
 }
 
 fn execute(command: Command) -> Result<ExitCode, StartError> {
     match command {
         Command::Sdl => {
-            print!("{}", crate::graphql::sdl());
+            output::print(crate::graphql::sdl().trim_end())?;
             Ok(ExitCode::SUCCESS)
         }
         // A throw-away instance has settings of its own.
@@ -144,39 +148,37 @@ fn execute_configured(command: Command) -> Result<ExitCode, StartError> {
         Command::Staff { what: Staff::Add { email, role } } => in_domain(&config, async |domain| {
             let cmd = staff::SetStaffRole { email, role: Some(role) };
             let user = staff::set_role(domain, &domain::Actor::system(), cmd).await?;
-            println!("{} is {}", user.email, word(&role));
-            Ok(())
+            Ok(format!("{} is {}", user.email, word(&role)))
         })?,
         Command::Staff { what: Staff::ResetSecondFactor { email } } => in_domain(&config, async |domain| {
             let user = second_factor::reset_for(domain, &email).await?;
-            println!("{} signs in without a second factor", user.email);
-            Ok(())
+            Ok(format!("{} signs in without a second factor", user.email))
         })?,
         Command::Token { email, name } => in_domain(&config, async |domain| {
             let cmd = access_tokens::CreateAccessToken { name, expires_in_days: None };
             let made = access_tokens::create_for(domain, &email.to_lowercase(), cmd).await?;
-            println!("{}", made.secret.expose_secret());
-            Ok(())
+            Ok(made.secret.expose_secret().to_owned())
         })?,
         Command::Jobs { what } => in_domain(&config, async |domain| jobs(domain, what).await)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs an operation on the opened database.
-fn in_domain<T>(config: &Config, run: impl AsyncFnOnce(&Domain) -> Result<T, DomainError>) -> Result<T, StartError> {
-    app::runtime()?.block_on(async {
+/// Runs an operation on the opened database, and prints what it says.
+fn in_domain(config: &Config, run: impl AsyncFnOnce(&Domain) -> Result<String, DomainError>) -> Result<(), StartError> {
+    let said = app::runtime()?.block_on(async {
         let domain = storage::open(config, Env::system()).await?;
-        Ok(run(&domain).await?)
-    })
+        Ok::<_, StartError>(run(&domain).await?)
+    })?;
+    output::print(said)
 }
 
 async fn say_check(config: &Config) -> Result<ExitCode, StartError> {
     let findings = check::run(config).await;
     for finding in &findings {
         match &finding.said {
-            Ok(said) => println!("ok     {:<17} {said}", finding.part),
-            Err(wrong) => println!("wrong  {:<17} {wrong}", finding.part),
+            Ok(said) => output::print(format_args!("ok     {:<17} {said}", finding.part))?,
+            Err(wrong) => output::print(format_args!("wrong  {:<17} {wrong}", finding.part))?,
         }
     }
     let fine = findings.iter().all(|finding| finding.said.is_ok());
@@ -190,26 +192,23 @@ async fn migrate(config: &Config, what: Option<Migrate>) -> Result<(), StartErro
     let pending = migration::pending(&db).await.map_err(StartError::Migration)?;
     drop(db);
     match what {
-        Some(Migrate::Status) if pending.is_empty() => println!("up to date"),
-        Some(Migrate::Status) => pending.iter().for_each(|name| println!("to apply  {name}")),
+        Some(Migrate::Status) if pending.is_empty() => output::print("up to date"),
+        Some(Migrate::Status) => pending.iter().try_for_each(|name| output::print(format_args!("to apply  {name}"))),
         None => {
             storage::up_to_date(config).await?;
-            pending.iter().for_each(|name| println!("applied  {name}"));
-            println!("up to date");
+            pending.iter().try_for_each(|name| output::print(format_args!("applied  {name}")))?;
+            output::print("up to date")
         }
     }
-    Ok(())
 }
 
-async fn jobs(domain: &Domain, what: Option<Jobs>) -> Result<(), DomainError> {
-    match what.unwrap_or(Jobs::List) {
-        Jobs::List => {
-            println!("{}", table(&queue::list(domain, LISTED_JOBS).await?, domain.now()));
-        }
-        Jobs::Retry { id } => println!("{}", table(&[queue::retry(domain, id).await?], domain.now())),
-        Jobs::Park { id } => println!("{}", table(&[queue::park(domain, id).await?], domain.now())),
-    }
-    Ok(())
+async fn jobs(domain: &Domain, what: Option<Jobs>) -> Result<String, DomainError> {
+    let jobs = match what.unwrap_or(Jobs::List) {
+        Jobs::List => queue::list(domain, LISTED_JOBS).await?,
+        Jobs::Retry { id } => vec![queue::retry(domain, id).await?],
+        Jobs::Park { id } => vec![queue::park(domain, id).await?],
+    };
+    Ok(table(&jobs, domain.now()))
 }
 
 /// An enum's value as the contract writes it.

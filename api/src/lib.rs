@@ -18,6 +18,7 @@ pub mod listen;
 pub mod logging;
 mod oauth;
 pub mod outgoing;
+pub mod output;
 mod seats;
 pub mod site;
 pub mod tls;

@@ -1,15 +1,19 @@
-//! Logs go to stderr: text for people, JSON for programs.
+//! Logs go to stderr: text for people, JSON for programs. Nothing waits for them, and nothing ends where they cannot be written.
 
 use std::io::{self, IsTerminal};
 
 use tracing_subscriber::{EnvFilter, fmt};
 
-use crate::config::{Config, LogFormat};
+use crate::{
+    config::{Config, LogFormat},
+    output::LogLines,
+};
 
 /// Starts logging for the process. A second start is without effect: tests share one process.
 pub fn start(config: &Config) {
     let filter = EnvFilter::new(&config.log);
-    let log = fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+    let log =
+        fmt().with_env_filter(filter).with_writer(LogLines).log_internal_errors(false).with_ansi(io::stderr().is_terminal());
     let started = match config.log_format {
         LogFormat::Text => log.with_target(false).try_init(),
         LogFormat::Json => log.json().flatten_event(true).try_init(),

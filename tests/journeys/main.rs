@@ -28,6 +28,7 @@ mod isolation;
 mod killed_migrations;
 mod leaks;
 mod live_updates;
+mod log_output;
 mod logs;
 mod malformed;
 mod manners;

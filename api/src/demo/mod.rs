@@ -41,7 +41,7 @@ async fn try_run(report: &Report, once: bool) -> Result<(), Failure> {
     let data = tempfile::Builder::new().prefix("portico-demo-").tempdir()?;
     let mails = data.path().join("mail");
     report.line("Portico: from an empty instance to a partner's first call in production.");
-    let delivery = Some(Delivery::Files { directory: mails.clone(), print: false });
+    let delivery = Some(Delivery::Files { directory: mails.clone(), print: None });
     let parts = Parts { delivery, ..Parts::of(Role::All) };
     let app = App::start_with(config(data.path()), Env::system(), parts).await?;
     let places = Places {

@@ -118,6 +118,7 @@ pub struct Log {
 /// For standard output.
 struct Lines {
     text: Vec<u8>,
+    count: usize,
     /// Dropped when all before it is written.
     written: Option<oneshot::Sender<()>>,
 }
@@ -141,14 +142,15 @@ pub struct Counts {
 
 impl Log {
     pub fn new(limits: &LogLimits) -> io::Result<Self> {
+        let counts = Arc::<Counts>::default();
         Ok(Self {
             waiting: Mutex::default(),
-            output: output()?,
+            output: output(Arc::clone(&counts))?,
             most: limits.waiting,
             batch: limits.batch,
             full: Notify::new(),
             in_hand: AtomicUsize::new(0),
-            counts: Arc::default(),
+            counts,
         })
     }
 
@@ -166,7 +168,7 @@ impl Log {
     }
 
     pub fn take(&self, mut batch: Batch) {
-        let lines = Lines { text: batch.lines, written: None };
+        let lines = Lines { text: batch.lines, count: batch.line_count, written: None };
         if batch.line_count > 0 && self.output.try_send(lines).is_err() {
             // Nobody reads the output: the calls go on, their lines are lost.
             self.drop_records(batch.line_count);
@@ -194,7 +196,7 @@ impl Log {
     /// Waits until the lines that were handed over are written: a while, for nobody may be reading them.
     pub async fn lines_written(&self) {
         let (sender, written) = oneshot::channel();
-        if self.output.try_send(Lines { text: Vec::new(), written: Some(sender) }).is_ok() {
+        if self.output.try_send(Lines { text: Vec::new(), count: 0, written: Some(sender) }).is_ok() {
             // The thread drops the sender behind the lines before it.
             let _ = timeout(LAST_LINES, written).await;
         }
@@ -262,14 +264,15 @@ impl Writer {
     }
 }
 
-/// A thread for standard output, where a pipe that nobody reads may block.
-fn output() -> io::Result<mpsc::SyncSender<Lines>> {
+/// A thread for standard output, where a pipe that nobody reads may block. What cannot be written is lost; what comes when there
+/// is room again, or a reader, is not.
+fn output(counts: Arc<Counts>) -> io::Result<mpsc::SyncSender<Lines>> {
     let (sender, batches) = mpsc::sync_channel::<Lines>(OUTPUT_WAITING);
     let run = move || {
-        for Lines { text, written: _written } in batches {
+        for Lines { text, count, written: _written } in batches {
             let mut out = io::stdout().lock();
             if out.write_all(&text).and_then(|()| out.flush()).is_err() {
-                return;
+                counts.log_dropped.fetch_add(count as u64, Relaxed);
             }
         }
     };

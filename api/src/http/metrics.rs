@@ -10,7 +10,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use entities::enums::JobState;
 
-use crate::gateway::Counts;
+use crate::{gateway::Counts, output};
 
 /// Upper bounds of the time classes, in seconds.
 const BOUNDS: [f64; 8] = [0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0];
@@ -57,6 +57,16 @@ impl Metrics {
         let name = "portico_database_statement_duration_seconds";
         family(&mut out, name, "histogram", "Statements to the database.");
         lock(&self.statements).write(&mut out, name, "");
+        let name = "portico_output_lines_lost_total";
+        family(
+            &mut out,
+            name,
+            "counter",
+            "Lines that could not be written: their reader stopped or went away, or the disk is full.",
+        );
+        for (output, lines) in ["stdout", "stderr"].iter().zip(output::lost()) {
+            let _ = writeln!(out, "{name}{{output=\"{output}\"}} {lines}");
+        }
         out
     }
 }

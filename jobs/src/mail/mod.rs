@@ -35,8 +35,8 @@ const INVITATION: &str = "/auth/invitation";
 pub enum Delivery {
     /// `smtp://` or `smtps://`, with user, password and `?tls=required|opportunistic` as they need be.
     Smtp(SecretString),
-    /// As `.eml` files into a directory, their links printed to stdout where `print` says so.
-    Files { directory: PathBuf, print: bool },
+    /// As `.eml` files into a directory; what is said of each, with its link, goes to `print`, which must not wait.
+    Files { directory: PathBuf, print: Option<fn(String)> },
     /// Kept in memory, for tests and demonstrations.
     Memory(SentMails),
 }

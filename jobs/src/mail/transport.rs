@@ -1,7 +1,6 @@
 //! How letters leave: by SMTP, as files, or into memory.
 
 use std::{
-    io::Write,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -23,7 +22,7 @@ const ANSWER: usize = 200;
 
 pub enum Transport {
     Smtp { server: AsyncSmtpTransport<Tokio1Executor>, connections: Semaphore },
-    Files { directory: PathBuf, print: bool },
+    Files { directory: PathBuf, print: Option<fn(String)> },
     Memory(SentMails),
 }
 
@@ -90,10 +89,8 @@ impl Transport {
                 let path = write(directory, &letter)
                     .await
                     .map_err(|error| Failure::Retry(format!("the mail cannot be written to {}: {error}", directory.display())))?;
-                if *print {
-                    // Best effort: stdout may be closed.
-                    let _ =
-                        writeln!(std::io::stdout(), "mail  {}\n      {}\n      {}", letter.subject, letter.link, path.display());
+                if let Some(print) = print {
+                    print(format!("mail  {}\n      {}\n      {}", letter.subject, letter.link, path.display()));
                 }
                 Ok(())
             }

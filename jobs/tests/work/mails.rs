@@ -112,7 +112,7 @@ async fn a_sign_in_link_as_a_file() {
     let link = f.link(ADA).await;
     f.enqueue(SendMagicLink { link }).await;
     let directory = f.directory("mail");
-    let mailer = f.mailer(Delivery::Files { directory: directory.clone(), print: false });
+    let mailer = f.mailer(Delivery::Files { directory: directory.clone(), print: None });
     assert_eq!(drain(&f.domain, &mailer).await.expect("drain"), 1);
     let files: Vec<_> = std::fs::read_dir(&directory).expect("mails").map(|file| file.expect("a file").file_name()).collect();
     assert_eq!(files, [format!("{link}.eml").as_str()], "one, under its last name");
