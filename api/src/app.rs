@@ -1,6 +1,8 @@
 //! Puts the parts together: what `serve`, `demo` and the tests share.
 
 mod error;
+pub mod files;
+pub mod high_water;
 mod secure;
 mod staff_sso;
 pub mod storage;
@@ -27,6 +29,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 pub use error::{StartError, reason};
+use high_water::HighWaterFile;
 use secure::Secure;
 use staff_sso::staff_sso;
 
@@ -98,6 +101,10 @@ impl App {
         let identities = OpenIdConnect::new(Arc::clone(&outgoing), env.clone()).map_err(io::Error::other)?;
         let staff = staff_sso(&config)?;
         let mut domain = storage::open(&config, env).await?.fetching_by(outgoing);
+        let high_water = HighWaterFile::of(&config.data_dir);
+        if let Some(restored) = high_water.follow(&domain).await? {
+            tracing::warn!("{restored}");
+        }
         domain = domain.asking(Arc::new(dns::Resolver::new(&config.dns_servers)));
         domain = domain.signing_in_by(Arc::new(identities), staff);
         let metrics = Arc::new(Metrics::new(domain.now()));
@@ -119,6 +126,9 @@ impl App {
             (false, false) => None,
         };
         keep_current(&domain, &parts, &secure, &stop);
+        if parts.gateway || parts.worker {
+            keep_high_water(&domain, high_water, &stop);
+        }
         let (gateway, keeper) = match live.as_ref().filter(|_| parts.gateway) {
             Some(live) => start_gateway(&domain, live.clone(), &config, (&base_url, &secure))?.into_parts(),
             None => (None, None),
@@ -233,6 +243,11 @@ fn keep_current(domain: &Domain, parts: &Parts, secure: &Secure, stop: &Cancella
         let (domain, stop) = (domain.clone(), stop.clone());
         tokio::spawn(async move { stop.run_until_cancelled(updates::listen(&domain.db, &domain.updates)).await });
     }
+}
+
+fn keep_high_water(domain: &Domain, file: HighWaterFile, stop: &CancellationToken) {
+    let (domain, stop) = (domain.clone(), stop.clone());
+    tokio::spawn(async move { stop.run_until_cancelled(file.keep(domain)).await });
 }
 
 /// Where browsers may come from and be sent back to.

@@ -2,14 +2,14 @@
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
-use domain::{keyring::Keyring, ops::portal};
+use domain::{Domain, env::Env, keyring::Keyring, ops::portal};
 use jobs::Mailer;
 use sea_orm::DatabaseConnection;
 use secrecy::ExposeSecret;
 use url::Url;
 
 use crate::{
-    app::{StartError, mail_settings, reason, storage},
+    app::{StartError, files, high_water::HighWaterFile, mail_settings, reason, storage},
     config::Config,
     site::Site,
 };
@@ -23,6 +23,7 @@ pub struct Finding {
 
 pub async fn run(config: &Config) -> Vec<Finding> {
     let keys = keys(config);
+    let mut history = None;
     let (database, migrations, key) = match database(config).await {
         Ok(None) => {
             let later = |what: &str| Ok(format!("{what} made on the first start"));
@@ -30,7 +31,13 @@ pub async fn run(config: &Config) -> Vec<Finding> {
         }
         Ok(Some((db, said))) => {
             let key = match keys {
-                Ok((Some(keys), said)) => fits(&db, &keys).await.map(|()| said),
+                Ok((Some(keys), said)) => {
+                    let fits = fits(&db, &keys).await.map(|()| said);
+                    if fits.is_ok() {
+                        history = restored(config, db.clone(), keys).await;
+                    }
+                    fits
+                }
                 Ok((None, said)) => Ok(said),
                 Err(wrong) => Err(wrong),
             };
@@ -38,7 +45,8 @@ pub async fn run(config: &Config) -> Vec<Finding> {
         }
         Err(wrong) => (Err(wrong), Err("unknown while the database is away".to_owned()), keys.map(|(_, said)| said)),
     };
-    vec![
+    let history = history.map(|said| Finding { part: "history", said });
+    let mut findings = vec![
         Finding { part: "data directory", said: data_directory(&config.data_dir) },
         Finding { part: "database", said: database },
         Finding { part: "migrations", said: migrations },
@@ -49,14 +57,35 @@ pub async fn run(config: &Config) -> Vec<Finding> {
             part: "gateway listener",
             said: listener(config.gateway_listen, "PORTICO_GATEWAY_LISTEN", "/_portico/healthz").await,
         },
-    ]
+    ];
+    findings.extend(history);
+    findings
+}
+
+/// Whether the database is a copy from before what this data directory saw; `None` where it has no tables yet.
+async fn restored(config: &Config, db: DatabaseConnection, keys: Keyring) -> Option<Result<String, String>> {
+    let domain = Domain::new(db, Env::system(), keys);
+    match HighWaterFile::of(&config.data_dir).look(&domain).await {
+        Ok(None) => Some(Ok("nothing that was written is missing".to_owned())),
+        Ok(Some(restored)) => Some(Err(restored.to_string())),
+        Err(_) => None,
+    }
+}
+
+/// Takes a database that was copied back from before for what it is.
+pub async fn accept_restore(config: &Config) -> Result<(), StartError> {
+    let domain = storage::open(config, Env::system()).await?;
+    Ok(HighWaterFile::of(&config.data_dir).accept(&domain).await?)
 }
 
 fn data_directory(path: &Path) -> Result<String, String> {
     if !path.exists() {
         return Ok(format!("{} is made on the first start", path.display()));
     }
-    match storage::prepare_directory(path) {
+    match files::prepare_directory(path) {
+        Ok(()) if files::is_open(path) => {
+            Err(format!("{} is open to others: serve closes it, or run chmod 700 {}", path.display(), path.display()))
+        }
         Ok(()) => Ok(format!("{} is writable", path.display())),
         Err(source) => Err(StartError::DataDir { path: path.to_owned(), source }.to_string()),
     }

@@ -1,6 +1,6 @@
 //! The commands of the one binary.
 
-use std::{io::ErrorKind, process::ExitCode};
+use std::{io::ErrorKind, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use domain::{
@@ -15,7 +15,7 @@ use secrecy::ExposeSecret;
 
 use crate::{
     app::{self, Role, StartError, storage},
-    check,
+    backup, check,
     config::Config,
     demo, logging, output,
 };
@@ -67,7 +67,13 @@ enum Command {
         what: Option<Jobs>,
     },
     /// Say of each part that the program depends on whether it is reachable and how it is set.
-    Check,
+    Check {
+        /// Take a database that was copied back from before for what it is: what was revoked since has been revoked again.
+        #[arg(long)]
+        accept_restore: bool,
+    },
+    /// Make a consistent copy of a running SQLite database. The key is not in it.
+    Backup { file: PathBuf },
 }
 
 #[derive(Subcommand)]
@@ -142,7 +148,8 @@ fn execute_configured(command: Command) -> Result<ExitCode, StartError> {
     let config = loaded.config;
     match command {
         Command::Serve { role } => app::serve_until_signal(config, role)?,
-        Command::Check => return app::runtime()?.block_on(say_check(&config)),
+        Command::Check { accept_restore } => return app::runtime()?.block_on(say_check(&config, accept_restore)),
+        Command::Backup { file } => output::print(app::runtime()?.block_on(backup::run(&config, &file))?)?,
         Command::Migrate { what } => app::runtime()?.block_on(migrate(&config, what))?,
         Command::Sdl | Command::Demo { .. } => {}
         Command::Staff { what: Staff::Add { email, role } } => in_domain(&config, async |domain| {
@@ -173,7 +180,10 @@ fn in_domain(config: &Config, run: impl AsyncFnOnce(&Domain) -> Result<String, D
     output::print(said)
 }
 
-async fn say_check(config: &Config) -> Result<ExitCode, StartError> {
+async fn say_check(config: &Config, accept_restore: bool) -> Result<ExitCode, StartError> {
+    if accept_restore {
+        check::accept_restore(config).await?;
+    }
     let findings = check::run(config).await;
     for finding in &findings {
         match &finding.said {
@@ -186,8 +196,7 @@ async fn say_check(config: &Config) -> Result<ExitCode, StartError> {
 }
 
 async fn migrate(config: &Config, what: Option<Migrate>) -> Result<(), StartError> {
-    storage::prepare_directory(&config.data_dir)
-        .map_err(|source| StartError::DataDir { path: config.data_dir.clone(), source })?;
+    storage::prepare(config)?;
     let db = storage::connect(config, true).await.map_err(StartError::Database)?;
     let pending = migration::pending(&db).await.map_err(StartError::Migration)?;
     drop(db);

@@ -129,6 +129,10 @@ impl TestApp {
         self.home
     }
 
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
     pub fn domain(&self) -> &Domain {
         &self.app.domain
     }

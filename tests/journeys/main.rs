@@ -65,6 +65,7 @@ mod sso;
 mod staff;
 mod starting;
 mod statements;
+mod storage;
 mod subscriptions;
 mod support;
 mod teams;

@@ -44,6 +44,8 @@ pub enum StartError {
     Mail(#[from] MailSettingError),
     #[error("{}", with_source(.0))]
     Domain(#[from] DomainError),
+    #[error("no copy was made: {0}")]
+    Backup(String),
     #[error("the output cannot be written ({0}): make room, or give it a reader")]
     Output(io::Error),
     #[error("{0}")]

@@ -17,12 +17,12 @@ use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DbErr,
     sqlx::{
         self, Connection,
-        sqlite::{SqliteConnection, SqliteJournalMode, SqliteSynchronous},
+        sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous},
     },
 };
 use secrecy::{ExposeSecret, SecretString};
 
-use super::StartError;
+use super::{StartError, files};
 use crate::config::Config;
 
 /// Connections of one process.
@@ -30,7 +30,7 @@ const CONNECTIONS: u32 = 16;
 
 /// Opens the database, brought up to date, and the keys; refuses keys that are not the database's.
 pub async fn open(config: &Config, env: Env) -> Result<Domain, StartError> {
-    prepare_directory(&config.data_dir).map_err(|source| StartError::DataDir { path: config.data_dir.clone(), source })?;
+    prepare(config)?;
     let keys = keyring(config, &env)?;
     let domain = Domain::new(up_to_date(config).await?, env, keys);
     if !portal::keep_key(&domain).await? {
@@ -52,16 +52,19 @@ pub async fn up_to_date(config: &Config) -> Result<DatabaseConnection, StartErro
     Ok(db)
 }
 
-/// Makes the directory and sees that it can be written.
-pub fn prepare_directory(path: &Path) -> io::Result<()> {
-    fs::create_dir_all(path)?;
-    let probe = path.join(format!(".portico-{}", std::process::id()));
-    fs::write(&probe, "")?;
-    fs::remove_file(probe)
+/// Makes the data directory, sees that it can be written, and closes it to others.
+pub fn prepare(config: &Config) -> Result<(), StartError> {
+    let path = &config.data_dir;
+    files::prepare_directory(path).map_err(|source| StartError::DataDir { path: path.clone(), source })?;
+    files::close(path, database_file(config).as_deref());
+    Ok(())
 }
 
 /// Connects. `create` makes a new SQLite file where there is none.
 pub async fn connect(config: &Config, create: bool) -> Result<DatabaseConnection, DbErr> {
+    if let Some(file) = database_file(config).filter(|_| create) {
+        files::make(&file).map_err(|error| DbErr::Custom(format!("{} cannot be made ({error})", file.display())))?;
+    }
     let url = match &config.database_url {
         Some(url) => url.expose_secret().to_owned(),
         None => format!("sqlite://{}", sqlite_file(config).display()),
@@ -101,6 +104,14 @@ pub fn sqlite_file(config: &Config) -> PathBuf {
     config.data_dir.join("portico.db")
 }
 
+/// The file that SQLite keeps the database in; `None` where there is no such file.
+pub fn database_file(config: &Config) -> Option<PathBuf> {
+    let Some(url) = &config.database_url else { return Some(sqlite_file(config)) };
+    let options: SqliteConnectOptions =
+        url.expose_secret().strip_prefix("sqlite:").and_then(|_| url.expose_secret().parse().ok())?;
+    Some(options.get_filename().to_owned()).filter(|path| !path.to_string_lossy().contains(":memory:"))
+}
+
 pub fn key_path(config: &Config) -> PathBuf {
     config.data_dir.join("secret.key")
 }
@@ -128,8 +139,9 @@ fn make_key_file(path: &Path, env: &Env) -> io::Result<SecretString> {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
     let key = BASE64.encode(env.random::<32>());
-    let draft = path.with_extension(format!("key.{}", std::process::id()));
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    // Of its own: in containers, two processes on one volume may have one number.
+    let draft = path.with_extension(format!("key.{}", BASE64.encode(env.random::<6>())));
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
     io::Write::write_all(&mut file, key.as_bytes())?;
     file.sync_all()?;
     // Linking fails where the name is taken; renaming would replace what the other process has read.

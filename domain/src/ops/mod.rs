@@ -16,6 +16,7 @@ pub mod endings;
 pub mod expiry_warnings;
 pub mod explorer;
 mod held;
+pub mod high_water;
 mod idempotency;
 mod identities;
 pub mod invitations;

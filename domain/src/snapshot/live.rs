@@ -1,5 +1,5 @@
-//! Keeps the snapshot up to date. It is poked on commit and looks every 250 ms; it never goes back; and while the database is
-//! away, it stays what it was.
+//! Keeps the snapshot up to date. It is poked on commit and looks every 250 ms; it goes back where the database did, and not
+//! otherwise; and while the database is away, it stays what it was.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -34,6 +34,7 @@ use super::{
 };
 use crate::{
     Domain, DomainError, Result,
+    ops::high_water,
     rules::view::{Client, Credential},
     wake::GATEWAY_CHANNEL,
 };
@@ -281,7 +282,18 @@ impl Refresher {
 
     /// Reads what changed since the revision that is applied; everything, where what changed is no longer kept.
     async fn refresh(&mut self, snapshot: &Snapshot) -> Result<()> {
-        if revision(&self.ctx.db).await? <= self.applied {
+        let current = revision(&self.ctx.db).await?;
+        if current < self.applied {
+            // A copy from before took the database's place. Changes on it would count from there, unseen for long.
+            tracing::warn!(
+                from = self.applied,
+                to = current,
+                "the database went back: the gateway follows it and loads everything"
+            );
+            high_water::raise_revision(&self.ctx, self.applied).await?;
+            return self.load_all(snapshot).await;
+        }
+        if current == self.applied {
             return Ok(());
         }
         // Of one moment: PostgreSQL takes its snapshot at the first read, SQLite does anyway.

@@ -1,4 +1,4 @@
-//! The snapshot follows the database, by deltas and from the start, and never goes back.
+//! The snapshot follows the database, by deltas and from the start, and goes back with it alone.
 
 use std::time::{Duration, Instant};
 
@@ -84,6 +84,34 @@ async fn every_kind_of_change_is_followed() {
         follow_client(ctx, &live, &seeded).await;
         follow_catalog(ctx, &live, &seeded).await;
         follow_assignments(ctx, &live, &seeded).await;
+    }
+}
+
+/// As a copy from before does that takes the database's place: what changes on it is not behind what was applied.
+#[tokio::test]
+async fn a_database_that_goes_back_is_followed_and_so_is_what_changes_on_it() {
+    for fixture in Fixture::each().await {
+        let ctx = &fixture.ctx;
+        let live = Live::start(ctx.clone()).await.unwrap();
+        let seeded = seed(ctx).await;
+        for enabled in [true, false] {
+            let touch = Touch::Client(seeded.client);
+            changed(ctx, &live, touch, async |tx| set!(tx, client, Enabled = enabled, Id = seeded.client)).await;
+        }
+        let applied = live.applied_revision();
+        let tx = Tx::begin(ctx).await.unwrap();
+        set!(tx, client, Enabled = true, Id = seeded.client);
+        set!(tx, gateway_revision, Revision = 0_i64, Id = 1);
+        gateway_change::Entity::delete_many().exec(tx.db()).await.unwrap();
+        tx.commit_unaudited(Unaudited::Mark).await.unwrap();
+        let begun = Instant::now();
+        while live.applied_revision() <= applied || denied(ctx, &live, &seeded.key).is_some() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "it is not followed");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let touch = Touch::Client(seeded.client);
+        changed(ctx, &live, touch, async |tx| set!(tx, client, Enabled = false, Id = seeded.client)).await;
+        assert_eq!(denied(ctx, &live, &seeded.key), Some(DenialReason::ClientDisabled));
     }
 }
 

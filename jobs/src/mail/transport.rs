@@ -1,6 +1,8 @@
 //! How letters leave: by SMTP, as files, or into memory.
 
 use std::{
+    fs::DirBuilder,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -8,7 +10,7 @@ use std::{
 
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor, transport::smtp};
 use secrecy::ExposeSecret;
-use tokio::{io::AsyncWriteExt, sync::Semaphore};
+use tokio::{fs::OpenOptions, io::AsyncWriteExt, sync::Semaphore};
 
 use super::{Delivery, MailSettingError, compose::Letter};
 use crate::Failure;
@@ -60,7 +62,8 @@ impl Transport {
             }
             Delivery::Files { directory, print } => {
                 let refused = |error| MailSettingError(format!("mails cannot be written to {}: {error}", directory.display()));
-                std::fs::create_dir_all(&directory).map_err(refused)?;
+                // Mails hold links that sign people in.
+                DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(refused)?;
                 Ok(Self::Files { directory, print })
             }
             Delivery::Memory(outbox) => Ok(Self::Memory(outbox)),
@@ -109,7 +112,7 @@ impl Transport {
 async fn write(directory: &Path, letter: &Letter) -> std::io::Result<PathBuf> {
     let path = directory.join(format!("{}.eml", letter.name));
     let unfinished = directory.join(format!(".{}.unfinished", letter.name));
-    let mut file = tokio::fs::File::create(&unfinished).await?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished).await?;
     file.write_all(&letter.message.formatted()).await?;
     file.sync_all().await?;
     tokio::fs::rename(&unfinished, &path).await?;
