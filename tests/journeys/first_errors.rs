@@ -8,6 +8,10 @@ use crate::{
 };
 
 fn sqlite(data: &std::path::Path) -> Settings {
+    if data.is_dir() {
+        // Else it is closed to others, and that is told.
+        fs::set_permissions(data, fs::Permissions::from_mode(0o700)).expect("permissions");
+    }
     let mut settings = Settings::new(data, None);
     settings.0.retain(|(name, _)| name != "PORTICO_SECRET_KEY");
     settings

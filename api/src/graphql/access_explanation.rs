@@ -1,7 +1,6 @@
 //! Why a team sees a product and whether it can call it, for people who are asked.
 
 use async_graphql::{Context, ID, Object, SimpleObject};
-use chrono::{DateTime, Utc};
 use domain::{
     DomainError,
     read::access_explanation::{self, of_endpoint},
@@ -13,6 +12,7 @@ use crate::graphql::{
     access_history::{self, AccessSnapshot},
     loaders::lists::{AccessFacts, one},
     request::{OrGraphql, RequestContext, id_of},
+    scalars::Moment,
 };
 
 /// What a team sees and can call now, and why.
@@ -58,7 +58,7 @@ impl ProviderInsight {
     }
 
     /// What a partner could do on this date, by the audit log; for staff who may read that.
-    async fn access_on(&self, ctx: &Context<'_>, team_id: ID, at: DateTime<Utc>) -> async_graphql::Result<AccessSnapshot> {
-        access_history::on(ctx, &team_id, at).await
+    async fn access_on(&self, ctx: &Context<'_>, team_id: ID, at: Moment) -> async_graphql::Result<AccessSnapshot> {
+        access_history::on(ctx, &team_id, at.0).await
     }
 }

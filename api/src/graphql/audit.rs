@@ -21,7 +21,7 @@ use crate::{
         enums::ActorKind,
         loaders::found,
         request::{OrGraphql, RequestContext},
-        scalars::BigInt,
+        scalars::{BigInt, Moment},
         team::Team,
         user::User,
     },
@@ -145,9 +145,9 @@ pub struct AuditFilter {
     subject_id: Option<ID>,
     team_id: Option<ID>,
     /// Inclusive.
-    from: Option<DateTime<Utc>>,
+    from: Option<Moment>,
     /// Exclusive.
-    to: Option<DateTime<Utc>>,
+    to: Option<Moment>,
     /// Words, each of which is in the action, in what changed, or in where it came from.
     text: Option<String>,
 }
@@ -160,8 +160,8 @@ impl AuditFilter {
             action: self.action,
             subject: self.subject_id.map(|id| entities::id::uuid_of(&id).ok_or_else(|| wrong("filter.subjectId"))).transpose()?,
             team: self.team_id.map(|id| id.parse::<TeamId>().map_err(|_| wrong("filter.teamId"))).transpose()?,
-            from: self.from,
-            to: self.to,
+            from: self.from.map(|from| from.0),
+            to: self.to.map(|to| to.0),
             text: self.text,
         })
     }

@@ -35,7 +35,7 @@ use crate::graphql::{
     profile::Profile,
     request::{RequestContext, id_of},
     rotation::{self as decided, DecideRotationInput, RotationRequest},
-    scalars::Url,
+    scalars::{Moment, Url},
     user::User,
 };
 
@@ -186,7 +186,7 @@ pub struct CreateCredentialInput {
     certificate_pem: Option<String>,
     /// For OIDC: what the issuer's tokens name the caller by, in the claim azp, client_id or sub.
     subject: Option<String>,
-    expires_at: Option<DateTime<Utc>>,
+    expires_at: Option<Moment>,
     /// The same key and input within a day give the same answer, secret included, and act once.
     idempotency_key: Option<String>,
 }
@@ -367,7 +367,7 @@ async fn create(ctx: &Context<'_>, input: CreateCredentialInput) -> domain::Resu
         profile: id_of(&input.profile_id, "profile")?,
         name: input.name,
         scopes: input.scopes,
-        expires_at: input.expires_at,
+        expires_at: input.expires_at.map(|end| end.0),
         given: Given {
             jwks: input.jwks.map(|jwks| jwks.0),
             jwks_url: input.jwks_url.map(|url| url.0),

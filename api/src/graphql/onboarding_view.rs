@@ -18,6 +18,7 @@ use crate::{
         enums::{OnboardingStage, SupportTopic},
         loaders::lists::{StagesOf, SupportRequestsOf, may, one},
         request::{OrGraphql, RequestContext, page},
+        scalars::Moment,
         team::Team,
     },
 };
@@ -151,12 +152,7 @@ impl ProviderOnboarding {
     }
 
     /// How the partners fared that were invited from `from` until just before `to`.
-    async fn onboarding_metrics(
-        &self,
-        ctx: &Context<'_>,
-        from: DateTime<Utc>,
-        to: DateTime<Utc>,
-    ) -> async_graphql::Result<OnboardingMetrics> {
-        Ok(read::onboarding::metrics(ctx.op(), ctx.actor(), from, to).await.or_graphql()?.into())
+    async fn onboarding_metrics(&self, ctx: &Context<'_>, from: Moment, to: Moment) -> async_graphql::Result<OnboardingMetrics> {
+        Ok(read::onboarding::metrics(ctx.op(), ctx.actor(), from.0, to.0).await.or_graphql()?.into())
     }
 }

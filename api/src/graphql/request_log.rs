@@ -25,6 +25,7 @@ use crate::{
         product_environment::HeaderValue,
         profile::Profile,
         request::{OrGraphql, RequestContext},
+        scalars::Moment,
     },
 };
 
@@ -139,9 +140,9 @@ pub struct RequestLogFilter {
     path: Option<String>,
     denial: Option<DenialReason>,
     /// Inclusive.
-    from: Option<DateTime<Utc>>,
+    from: Option<Moment>,
     /// Exclusive.
-    to: Option<DateTime<Utc>>,
+    to: Option<Moment>,
     request_id: Option<String>,
 }
 
@@ -154,8 +155,8 @@ impl From<RequestLogFilter> for Filter {
             method: input.method,
             path: input.path,
             denial: input.denial.map(Into::into),
-            from: input.from,
-            to: input.to,
+            from: input.from.map(|from| from.0),
+            to: input.to.map(|to| to.0),
             request_id: input.request_id,
         }
     }

@@ -32,6 +32,7 @@ use crate::{
         profile::Profile,
         request::{OrGraphql, RequestContext, id_of, id_referred_to, page},
         request_log::{RequestLogConnection, RequestLogFilter, log},
+        scalars::Moment,
         scope::{ScopeRequest, ScopeRequestConnection},
         submission::Pipeline,
         team::Team,
@@ -274,7 +275,7 @@ pub struct ChangePlanInput {
 pub struct CancelSubscriptionInput {
     subscription_id: ID,
     /// Left out: now.
-    at: Option<DateTime<Utc>>,
+    at: Option<Moment>,
     reason: Option<String>,
 }
 
@@ -408,7 +409,7 @@ async fn change_plan(ctx: &Context<'_>, input: &ChangePlanInput) -> domain::Resu
 
 async fn cancel(ctx: &Context<'_>, input: &CancelSubscriptionInput) -> domain::Result<Subscription> {
     let id = id_of(&input.subscription_id, "subscription")?;
-    endings::cancel(ctx.op(), ctx.actor(), id, input.at, input.reason.as_deref()).await.map(Subscription)
+    endings::cancel(ctx.op(), ctx.actor(), id, input.at.map(|at| at.0), input.reason.as_deref()).await.map(Subscription)
 }
 
 async fn undo(ctx: &Context<'_>, input: &SubscriptionIdInput) -> domain::Result<Subscription> {

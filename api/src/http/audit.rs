@@ -15,6 +15,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     DomainError, ProblemCode, Result,
     read::audit::{self, Filter},
+    rules::text,
 };
 use entities::audit_event::Model;
 use futures_util::TryStreamExt;
@@ -23,7 +24,7 @@ use serde_json::json;
 
 use crate::{
     auth,
-    error::{log_fault, outside},
+    error::{log_fault, outside, told_when},
     http::{AppState, exchange::Exchange},
 };
 
@@ -47,7 +48,7 @@ pub async fn export(
         Err(error) => {
             let outside = outside(&error);
             log_fault(&error, outside);
-            (outside.status, format!("{error}\n")).into_response()
+            told_when((outside.status, format!("{error}\n")).into_response(), &error)
         }
     }
 }
@@ -86,11 +87,12 @@ async fn answer(state: &AppState, exchange: &Exchange, asked: Asked, headers: &H
     Ok((StatusCode::OK, headers, Body::from_stream(lines)).into_response())
 }
 
-fn time(name: &str, text: Option<&str>) -> Result<Option<DateTime<Utc>>> {
-    let time = text
-        .filter(|text| !text.is_empty())
-        .map(|text| text.parse().map_err(|_| wrong(name, "a time such as 2026-01-31T00:00:00Z")));
-    time.transpose()
+fn time(name: &str, value: Option<&str>) -> Result<Option<DateTime<Utc>>> {
+    let given = value.filter(|value| !value.is_empty());
+    let read = |given| {
+        text::time(given).ok_or_else(|| DomainError::refused(ProblemCode::Invalid, name, format!("{name} {}", text::NOT_A_TIME)))
+    };
+    given.map(read).transpose()
 }
 
 fn wrong(name: &str, takes: &str) -> DomainError {

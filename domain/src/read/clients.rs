@@ -10,7 +10,10 @@ use entities::{
 };
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, Select};
 
-use super::page::{Page, PageRequest, newest_first};
+use super::{
+    page::{Page, PageRequest, newest_first},
+    search,
+};
 use crate::{
     Actor, Domain, Result,
     access::{may, membership as membership_in, require_staff},
@@ -78,13 +81,10 @@ pub async fn of_team(ctx: &Domain, team: TeamId, page: &PageRequest) -> Result<P
     newest_first::<_, ClientId>(ctx, client::Entity::for_team(team), client::Column::Id, page).await
 }
 
-/// All clients, for staff; `search` is part of a name.
+/// All clients, for staff; `search` is words of a name.
 pub async fn all(ctx: &Domain, actor: &Actor, search: Option<&str>, page: &PageRequest) -> Result<Page<client::Model>> {
     require_staff(actor, StaffRight::Read)?;
-    let mut list = client::Entity::find();
-    if let Some(text) = search.map(str::trim).filter(|text| !text.is_empty()) {
-        list = list.filter(client::Column::Name.contains(text));
-    }
+    let list = client::Entity::find().filter(search::named(client::Column::Name, search));
     newest_first::<_, ClientId>(ctx, list, client::Column::Id, page).await
 }
 

@@ -13,6 +13,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use super::{
     catalog::Teams,
     page::{Page, PageRequest, newest_first},
+    search,
 };
 use crate::{
     Actor, Domain, Result,
@@ -63,9 +64,7 @@ pub async fn all(ctx: &Domain, actor: &Actor, filter: &Filter, page: &PageReques
     if let Some(plan) = filter.plan {
         list = list.filter(subscription::Column::PlanId.eq(plan));
     }
-    if let Some(text) = filter.search.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
-        list = list.filter(subscription::Column::Name.contains(text));
-    }
+    list = list.filter(search::named(subscription::Column::Name, filter.search.as_deref()));
     newest_first::<_, SubscriptionId>(ctx, list, subscription::Column::Id, page).await
 }
 

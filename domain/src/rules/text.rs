@@ -2,7 +2,17 @@
 
 use std::borrow::Cow;
 
+use chrono::{DateTime, Datelike, Utc};
+
 use crate::{Problem, ProblemCode};
+
+/// What is said of a time that is none.
+pub const NOT_A_TIME: &str = "must be a time of the years 1 to 9999, such as 2026-01-31T00:00:00Z";
+
+/// A time as RFC 3339 writes it, and so of the years 1 to 9999: beyond, sums and databases come to their ends.
+pub fn time(value: &str) -> Option<DateTime<Utc>> {
+    value.parse::<DateTime<Utc>>().ok().filter(|time| (1..=9999).contains(&time.year()))
+}
 
 /// Longest address that mail can carry (RFC 5321: 254 octets between the angle brackets).
 const EMAIL_MAX: usize = 254;

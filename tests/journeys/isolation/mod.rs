@@ -8,10 +8,12 @@
 //! - how to ask for a field within others that has to be given an id: a line in `rights::BY_ID`;
 //! - what it uses up, so that the next one who asks finds nothing: a line in `rights`, `World::for_call`.
 //!
+//! `extremes` gives each place what is too early, too late, too long or too much.
 //! `rights` then shows who may: `INSTA_UPDATE=always INSTA_FORCE_PASS=1 cargo test --test journeys isolation` writes the
 //! tables anew, to be compared with what the rights are meant to be.
 
 mod answers;
+mod extremes;
 mod others;
 mod rights;
 mod sdl;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use domain::read::request_log::PATH_KEPT;
 use entities::{
     columns::{LoggedHeader, LoggedHeaders},
     id::RequestLogId,
@@ -102,9 +103,6 @@ fn line(record: &Record) -> Line<'_> {
 fn latency_us(record: &Record) -> i64 {
     i64::try_from(record.latency.as_micros()).unwrap_or(i64::MAX)
 }
-
-/// Longest path that is kept, in bytes.
-const PATH_KEPT: usize = 2048;
 
 fn path(record: &Record) -> &str {
     cut_at(record.target.path(), PATH_KEPT)
