@@ -118,7 +118,7 @@ async fn who_may_read_the_log_takes_it_away_as_lines() {
     assert_eq!(app.export(Some(&reader), &format!("?team={team_id}")).await.0, 403);
     assert_eq!(
         app.export(Some(&auditor), "?from=yesterday").await,
-        (400, "from must be a time such as 2026-01-31T00:00:00Z\n".to_owned())
+        (400, "from must be a time of the years 1 to 9999, such as 2026-01-31T00:00:00Z\n".to_owned())
     );
     assert_eq!(app.export(Some(&auditor), "?team=acme").await, (400, "team must be a team's id\n".to_owned()));
 }

@@ -11,6 +11,7 @@ use domain::{
     Domain,
     ops::high_water::{self, HighWater, Since},
     rules::audit_chain::{Hash, Mark},
+    snapshot::raise_revision,
 };
 use serde::{Deserialize, Serialize};
 
@@ -69,7 +70,7 @@ impl HighWaterFile {
             && known.restored_to.is_none()
         {
             // Gateways that live on have applied what the copy has not.
-            high_water::raise_revision(ctx, known.revision.max(now.revision)).await?;
+            raise_revision(ctx, known.revision.max(now.revision)).await?;
         }
         let kept = match (found, known) {
             (Some(Restored { events: (events, _) }), Some(known)) => Kept { restored_to: Some(events), ..known },
@@ -91,7 +92,7 @@ impl HighWaterFile {
     pub async fn accept(&self, ctx: &Domain) -> domain::Result<()> {
         if let Some(now) = high_water::of(ctx).await? {
             let known = self.read().map_or(0, |known| known.revision);
-            high_water::raise_revision(ctx, known.max(now.revision)).await?;
+            raise_revision(ctx, known.max(now.revision)).await?;
             self.write(&kept(now));
         }
         Ok(())

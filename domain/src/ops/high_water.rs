@@ -2,13 +2,12 @@
 //! revocations, and shows it by its audit log.
 
 use entities::{audit_event, gateway_revision};
-use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
 use crate::{
-    Domain, DomainError, Result, Tx,
+    Domain, Result,
     audit::chain,
     rules::audit_chain::{Hash, Kept, Mark, START},
-    tx::Unaudited,
 };
 
 /// Where a database stood.
@@ -52,24 +51,4 @@ pub async fn since(ctx: &Domain, stood: &HighWater) -> Result<Since> {
         .filter(audit_event::Column::Position.eq(stood.audit.position))
         .filter(audit_event::Column::Hash.eq(stood.audit.hash.to_vec()));
     Ok(if there.count(&ctx.db).await? > 0 { Since::Same } else { Since::Earlier })
-}
-
-/// Raises the gateways' revision above one that some of them may have applied, so that they load everything anew, and follow what
-/// changes from now on.
-pub async fn raise_revision(ctx: &Domain, applied: i64) -> Result<()> {
-    use gateway_revision::{Column, Entity};
-    let tx = Tx::begin(ctx).await?;
-    Entity::update_many()
-        .col_expr(Column::Revision, Expr::val(applied.checked_add(1).ok_or_else(too_far)?))
-        .filter(Column::Id.eq(1))
-        .filter(Expr::col(Column::Revision).lte(applied))
-        .exec(tx.db())
-        .await?;
-    tx.commit_unaudited(Unaudited::Mark).await?;
-    ctx.wake.gateway.notify_waiters();
-    Ok(())
-}
-
-fn too_far() -> DomainError {
-    DomainError::internal("the gateway's revision has come to its end")
 }

@@ -28,13 +28,13 @@ use super::{
     followers::{self, Change, Ended, Follower, Followers},
     node::{self, Node},
     products,
+    restored::raise_revision,
     rows::Interner,
     shards::{Sharded, Spread},
     signing,
 };
 use crate::{
     Domain, DomainError, Result,
-    ops::high_water,
     rules::view::{Client, Credential},
     wake::GATEWAY_CHANNEL,
 };
@@ -290,7 +290,7 @@ impl Refresher {
                 to = current,
                 "the database went back: the gateway follows it and loads everything"
             );
-            high_water::raise_revision(&self.ctx, self.applied).await?;
+            raise_revision(&self.ctx, self.applied).await?;
             return self.load_all(snapshot).await;
         }
         if current == self.applied {

@@ -6,6 +6,7 @@ mod followers;
 mod live;
 mod node;
 mod products;
+mod restored;
 mod rows;
 mod shards;
 mod signing;
@@ -23,6 +24,7 @@ use entities::{
 pub use self::{
     followers::{Ended, Follower},
     live::Live,
+    restored::raise_revision,
     standing::standing,
 };
 use self::{shards::Sharded, signing::Signing};
