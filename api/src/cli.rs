@@ -1,6 +1,6 @@
 //! The commands of the one binary.
 
-use std::{io::ErrorKind, path::PathBuf, process::ExitCode};
+use std::{fmt::Display, io::ErrorKind, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use domain::{
@@ -130,7 +130,7 @@ pub fn run(cli: Cli) -> ExitCode {
 fn execute(command: Command) -> Result<ExitCode, StartError> {
     match command {
         Command::Sdl => {
-            output::print(crate::graphql::sdl().trim_end())?;
+            print(crate::graphql::sdl().trim_end())?;
             Ok(ExitCode::SUCCESS)
         }
         // A throw-away instance has settings of its own.
@@ -149,7 +149,7 @@ fn execute_configured(command: Command) -> Result<ExitCode, StartError> {
     match command {
         Command::Serve { role } => app::serve_until_signal(config, role)?,
         Command::Check { accept_restore } => return app::runtime()?.block_on(say_check(&config, accept_restore)),
-        Command::Backup { file } => output::print(app::runtime()?.block_on(backup::run(&config, &file))?)?,
+        Command::Backup { file } => print(app::runtime()?.block_on(backup::run(&config, &file))?)?,
         Command::Migrate { what } => app::runtime()?.block_on(migrate(&config, what))?,
         Command::Sdl | Command::Demo { .. } => {}
         Command::Staff { what: Staff::Add { email, role } } => in_domain(&config, async |domain| {
@@ -171,13 +171,17 @@ fn execute_configured(command: Command) -> Result<ExitCode, StartError> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn print(text: impl Display) -> Result<(), StartError> {
+    output::print(text).map_err(StartError::Output)
+}
+
 /// Runs an operation on the opened database, and prints what it says.
 fn in_domain(config: &Config, run: impl AsyncFnOnce(&Domain) -> Result<String, DomainError>) -> Result<(), StartError> {
     let said = app::runtime()?.block_on(async {
         let domain = storage::open(config, Env::system()).await?;
         Ok::<_, StartError>(run(&domain).await?)
     })?;
-    output::print(said)
+    print(said)
 }
 
 async fn say_check(config: &Config, accept_restore: bool) -> Result<ExitCode, StartError> {
@@ -187,8 +191,8 @@ async fn say_check(config: &Config, accept_restore: bool) -> Result<ExitCode, St
     let findings = check::run(config).await;
     for finding in &findings {
         match &finding.said {
-            Ok(said) => output::print(format_args!("ok     {:<17} {said}", finding.part))?,
-            Err(wrong) => output::print(format_args!("wrong  {:<17} {wrong}", finding.part))?,
+            Ok(said) => print(format_args!("ok     {:<17} {said}", finding.part))?,
+            Err(wrong) => print(format_args!("wrong  {:<17} {wrong}", finding.part))?,
         }
     }
     let fine = findings.iter().all(|finding| finding.said.is_ok());
@@ -201,12 +205,12 @@ async fn migrate(config: &Config, what: Option<Migrate>) -> Result<(), StartErro
     let pending = migration::pending(&db).await.map_err(StartError::Migration)?;
     drop(db);
     match what {
-        Some(Migrate::Status) if pending.is_empty() => output::print("up to date"),
-        Some(Migrate::Status) => pending.iter().try_for_each(|name| output::print(format_args!("to apply  {name}"))),
+        Some(Migrate::Status) if pending.is_empty() => print("up to date"),
+        Some(Migrate::Status) => pending.iter().try_for_each(|name| print(format_args!("to apply  {name}"))),
         None => {
             storage::up_to_date(config).await?;
-            pending.iter().try_for_each(|name| output::print(format_args!("applied  {name}")))?;
-            output::print("up to date")
+            pending.iter().try_for_each(|name| print(format_args!("applied  {name}")))?;
+            print("up to date")
         }
     }
 }

@@ -15,8 +15,6 @@ use std::{
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::app::StartError;
-
 /// Lines that may wait for their reader.
 const WAITING: usize = 4096;
 /// How long a reader that takes no more now is given, line by line, where its pipe does not make the writer wait.
@@ -163,10 +161,10 @@ impl Write for LogLines {
 /// What a command prints, whose reader it waits for.
 ///
 /// # Errors
-/// [`StartError::Output`], with `BrokenPipe` where the reader has heard enough.
-pub fn print(text: impl Display) -> Result<(), StartError> {
+/// `BrokenPipe` where the reader has heard enough.
+pub fn print(text: impl Display) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(StartError::Output)
+    writeln!(out, "{text}").and_then(|()| out.flush())
 }
 
 #[cfg(test)]
