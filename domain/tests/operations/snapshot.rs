@@ -262,22 +262,6 @@ async fn a_gap_in_what_is_kept_loads_everything() {
 }
 
 #[tokio::test]
-async fn it_never_goes_back() {
-    for fixture in Fixture::each().await {
-        let ctx = &fixture.ctx;
-        let seeded = seed(ctx).await;
-        let live = Live::start(ctx.clone()).await.unwrap();
-        let applied = live.applied_revision();
-        let tx = Tx::begin(ctx).await.unwrap();
-        set!(tx, gateway_revision, Revision = 0_i64, Id = 1);
-        set!(tx, client, Enabled = false, Id = seeded.client);
-        tx.commit_unaudited(Unaudited::Mark).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(600)).await;
-        assert_eq!((live.applied_revision(), denied(ctx, &live, &seeded.key)), (applied, None));
-    }
-}
-
-#[tokio::test]
 async fn without_the_database_it_decides_on_what_it_knows() {
     let fixture = Fixture::sqlite().await;
     let seeded = seed(&fixture.ctx).await;
