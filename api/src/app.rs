@@ -26,6 +26,7 @@ use jobs::{
 };
 use secrecy::ExposeSecret;
 use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_util::sync::CancellationToken;
 
 pub use error::{StartError, reason};
@@ -97,8 +98,10 @@ impl App {
 
     pub async fn start_with(config: Config, env: Env, parts: Parts) -> Result<Self, StartError> {
         let reach = if config.outgoing_private { Reach::Private } else { Reach::Public };
-        let outgoing = Arc::new(outgoing::Client::new(reach).map_err(io::Error::other)?);
-        let identities = OpenIdConnect::new(Arc::clone(&outgoing), env.clone()).map_err(io::Error::other)?;
+        let authorities = tls::authorities(config.ca_file.as_deref())?;
+        let outgoing = Arc::new(outgoing::Client::new(reach, &authorities).map_err(io::Error::other)?);
+        let trusting = outgoing::Client::new(Reach::Private, &authorities).map_err(io::Error::other)?;
+        let identities = OpenIdConnect::new(Arc::clone(&outgoing), trusting, env.clone());
         let staff = staff_sso(&config)?;
         let mut domain = storage::open(&config, env).await?.fetching_by(outgoing);
         let high_water = HighWaterFile::of(&config.data_dir);
@@ -113,7 +116,7 @@ impl App {
         if let Some(email) = &config.admin_email {
             staff::ensure_owner(&domain, email).await?;
         }
-        let secure = Secure::load(&config)?;
+        let secure = Secure::load(&config, authorities)?;
         let listener = if parts.api { Some(bind(config.listen, "PORTICO_LISTEN")?) } else { None };
         let api = listener.as_ref().map(TcpListener::local_addr).transpose()?;
         let base_url = url(config.base_url.as_ref(), api.unwrap_or(config.listen));
@@ -145,12 +148,12 @@ impl App {
             gateway_url: secure.gateway_url(&config, gateway_address),
             base_url,
         });
-        let mailer = Mailer::new(mail_settings(&config, &site, parts.delivery))?;
+        let mailer = Mailer::new(mail_settings(&config, &site, parts.delivery, &secure.authorities))?;
         let worker = parts.worker.then(|| jobs::start(domain.clone(), &mailer, &jobs::Settings::default()));
         let config = Arc::new(config);
         let calls = gateway.as_ref().map(|gateway| Arc::clone(gateway.counts()));
         let exposition = Exposition { domain: domain.clone(), metrics: Arc::clone(&metrics), calls };
-        let (metrics_at, counters) = expose(&config, exposition.clone(), &stop)?.unzip();
+        let (metrics_at, counters) = expose(&config, &domain.env, exposition.clone(), &stop)?.unzip();
         let explorer = match live {
             Some(live) => Some(explorer(&domain, live, &site, (gateway.as_ref(), &secure))?),
             None => None,
@@ -165,12 +168,12 @@ impl App {
                 explorer: Arc::new(explorer),
                 exposition,
                 stop: stop.clone(),
-                domain: domain.clone(),
+                domain: domain.answering(),
                 config,
                 site: Arc::clone(&site),
             };
-            let limits = limits(&state.config);
-            let serving = listen::serve_router(listener, http::router(state), limits, stop.clone());
+            let (limits, unread) = (limits(&state.config), (domain.env.clone(), http::unread::answer as fn(_) -> _));
+            let serving = listen::serve_router(listener, http::router(state), unread, limits, stop.clone());
             tokio::spawn(serving)
         });
         Ok(Self { domain, api, site, mailer, gateway, keeper, worker, serving, metrics: metrics_at, counters, stop })
@@ -219,13 +222,15 @@ impl App {
 /// Serves the counters on their own listener, where they have one.
 fn expose(
     config: &Config,
+    env: &Env,
     exposition: Exposition,
     stop: &CancellationToken,
 ) -> Result<Option<(SocketAddr, JoinHandle<()>)>, StartError> {
     let Some(at) = config.metrics_listen else { return Ok(None) };
     let listener = bind(at, "PORTICO_METRICS_LISTEN")?;
     let address = listener.local_addr()?;
-    let serving = listen::serve_router(listener, exposition.router(), listen::Limits::default(), stop.clone());
+    let unread = (env.clone(), http::unread::answer as fn(_) -> _);
+    let serving = listen::serve_router(listener, exposition.router(), unread, listen::Limits::default(), stop.clone());
     Ok(Some((address, tokio::spawn(serving))))
 }
 
@@ -282,6 +287,7 @@ fn start_gateway(domain: &Domain, live: Live, config: &Config, (issuer, secure):
         url: config.gateway_url.as_ref().map(|given| url(Some(given), config.gateway_listen)),
         tls: secure.served.clone(),
         client_authority: secure.authority.clone(),
+        upstream_authorities: secure.authorities.clone(),
         ..gateway::Settings::new(config.gateway_listen)
     };
     let gateway = gateway::start(domain.clone(), live, Arc::clone(&keeper), settings).map_err(refused)?;
@@ -303,7 +309,7 @@ fn explorer(
     });
     let trust = match secure.served.clone().filter(|_| own.is_some()) {
         Some(served) => tls::to_itself(served),
-        None => tls::client(&[]),
+        None => tls::client(&secure.authorities),
     };
     let gateway = own.unwrap_or_else(|| site.gateway_url.clone());
     Ok(Explorer::new(tokens, gateway, trust.map_err(io::Error::other)?).map_err(io::Error::other)?)
@@ -312,7 +318,7 @@ fn explorer(
 /// Of either listener.
 fn limits(config: &Config) -> listen::Limits {
     let (source_connections, proxies) = (config.source_connections, config.trusted_proxies.clone());
-    listen::Limits { source_connections, proxies, ..listen::Limits::default() }
+    listen::Limits { idle: config.keep_alive, source_connections, proxies, ..listen::Limits::default() }
 }
 
 fn bind(addr: SocketAddr, setting: &'static str) -> Result<TcpListener, StartError> {
@@ -327,13 +333,19 @@ fn url(given: Option<&url::Url>, listener: SocketAddr) -> String {
 }
 
 /// How mails leave: by SMTP where it is set, else as files, with their links printed.
-pub fn mail_settings(config: &Config, site: &Site, delivery: Option<Delivery>) -> MailSettings {
+pub fn mail_settings(
+    config: &Config,
+    site: &Site,
+    delivery: Option<Delivery>,
+    authorities: &[CertificateDer<'static>],
+) -> MailSettings {
     let delivery = delivery.unwrap_or_else(|| match &config.smtp_url {
         Some(url) => Delivery::Smtp(url.expose_secret().into()),
         None => Delivery::Files { directory: config.data_dir.join("mail"), print: Some(|text| output::stdout().say(text)) },
     });
     let portal_url = config.portal_url.as_ref().map_or_else(|| site.base_url.clone(), |url| url.as_str().to_owned());
-    MailSettings { from: config.mail_from.clone(), portal_url, base_url: site.base_url.clone(), delivery }
+    let authorities = authorities.iter().map(|certificate| certificate.to_vec()).collect();
+    MailSettings { from: config.mail_from.clone(), portal_url, base_url: site.base_url.clone(), delivery, authorities }
 }
 
 /// Runs until SIGTERM or Ctrl-C; a second one ends it at once.

@@ -12,6 +12,7 @@ use crate::{
     app::{StartError, files, high_water::HighWaterFile, mail_settings, reason, storage},
     config::Config,
     site::Site,
+    tls,
 };
 
 /// What was found of one part.
@@ -51,6 +52,7 @@ pub async fn run(config: &Config) -> Vec<Finding> {
         Finding { part: "database", said: database },
         Finding { part: "migrations", said: migrations },
         Finding { part: "secret key", said: key },
+        Finding { part: "certificate authorities", said: authorities(config) },
         Finding { part: "mail", said: mail(config).await },
         Finding { part: "API listener", said: listener(config.listen, "PORTICO_LISTEN", "/healthz").await },
         Finding {
@@ -152,12 +154,22 @@ async fn fits(db: &DatabaseConnection, keys: &Keyring) -> Result<(), String> {
     }
 }
 
+fn authorities(config: &Config) -> Result<String, String> {
+    let found = tls::authorities(config.ca_file.as_deref()).map_err(|error| error.to_string())?;
+    Ok(match &config.ca_file {
+        None => "the public ones".to_owned(),
+        Some(given) => format!("the public ones, and {} of PORTICO_CA_FILE={}", found.len(), given.display()),
+    })
+}
+
 async fn mail(config: &Config) -> Result<String, String> {
     if config.smtp_url.is_none() {
         return Ok(format!("PORTICO_SMTP_URL is not set: mails are written to {}", config.data_dir.join("mail").display()));
     }
     let site = Site { base_url: String::new(), gateway_url: String::new(), origins: Vec::new() };
-    let mailer = Mailer::new(mail_settings(config, &site, None)).map_err(|error| error.to_string())?;
+    // What is wrong with them is told where they are looked at.
+    let authorities = tls::authorities(config.ca_file.as_deref()).unwrap_or_default();
+    let mailer = Mailer::new(mail_settings(config, &site, None, &authorities)).map_err(|error| error.to_string())?;
     let said = mailer.check().await.map_err(|wrong| format!("{wrong}: check PORTICO_SMTP_URL"))?;
     Ok(format!("{said}; from {}", config.mail_from))
 }

@@ -9,6 +9,8 @@ use domain::rules::leak::ScannerKeys;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use crate::listen::Limits;
+
 pub use read::{ConfigError, FILE, Loaded};
 
 /// What a process runs with.
@@ -41,6 +43,8 @@ pub struct Config {
     pub stranger_requests: u32,
     /// Connections of one source that are open on a listener; 0: any number.
     pub source_connections: u32,
+    /// How long callers' connections are kept open between two requests, on both listeners.
+    pub keep_alive: Duration,
     /// Whether what people outside name may be this machine, a private network or plain http.
     pub outgoing_private: bool,
     /// Who is asked for the records of mail domains; none: the system's.
@@ -51,6 +55,8 @@ pub struct Config {
     pub gateway_tls_key: Option<PathBuf>,
     /// Whose certificates callers have to show where a profile asks for one; `None`: those that are registered.
     pub gateway_tls_client_ca: Option<PathBuf>,
+    /// Certificate authorities that are believed besides the public ones by all that calls out: a file, or `system`.
+    pub ca_file: Option<PathBuf>,
     /// Who may report leaked keys; `None`: nobody.
     pub leak_keys: Option<ScannerKeys>,
     /// Where counters are read, by whoever reaches it; `None`: there is no such listener.
@@ -105,12 +111,14 @@ impl Default for Config {
             client_cert_header: None,
             stranger_requests: 1_200,
             source_connections: 1_000,
+            keep_alive: Limits::default().idle,
             outgoing_private: false,
             dns_servers: Vec::new(),
             staff_sso: StaffSsoSettings::default(),
             gateway_tls_cert: None,
             gateway_tls_key: None,
             gateway_tls_client_ca: None,
+            ca_file: None,
             leak_keys: None,
             metrics_listen: None,
             metrics_token: None,

@@ -1,6 +1,7 @@
 //! OpenID Connect with identity providers that people outside set up: everything is fetched by the one client for that, and
 //! nothing is believed that a signature does not hold.
 
+mod answers;
 mod shape;
 
 use std::{
@@ -9,40 +10,46 @@ use std::{
 };
 
 use async_trait::async_trait;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     env::Env,
     identity::{Answer, Attempt, Identity, IdentityProviders, NoIdentity, Registration},
     outgoing::{NotFetched, Outgoing},
-    rules::outgoing::{self as reach, Reach},
+    rules::{outgoing as reach, text},
 };
 use futures_util::{FutureExt, future::BoxFuture};
 use openidconnect::{
     AccessTokenHash, AsyncHttpClient, AuthType, AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret, CsrfToken,
-    DiscoveryError, HttpRequest, HttpResponse, IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier,
-    RedirectUrl, RequestTokenError, Scope, SignatureVerificationError, TokenResponse, UserInfoError,
+    DiscoveryError, HttpRequest, HttpResponse, IssuerUrl, JsonWebKey, JsonWebKeySet, Nonce, OAuth2TokenResponse,
+    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope, SignatureVerificationError, TokenResponse,
+    UserInfoError,
     core::{
-        CoreAuthenticationFlow, CoreClientAuthMethod, CoreErrorResponseType, CoreJwsSigningAlgorithm as Alg, CoreUserInfoClaims,
+        CoreAuthenticationFlow, CoreClientAuthMethod, CoreErrorResponseType, CoreJsonWebKey, CoreJwsSigningAlgorithm as Alg,
+        CoreUserInfoClaims,
     },
 };
 use secrecy::ExposeSecret;
-use tokio_rustls::rustls;
+use serde::Deserialize;
 use url::Url;
 
-use self::shape::{Asking, Claims, Metadata, Tokens};
+use self::{
+    answers::Asked,
+    shape::{Asking, Claims, Metadata, Tokens},
+};
 use crate::outgoing::Client;
 
 /// For so long a discovery document and its keys are believed.
 const FRESH: TimeDelta = TimeDelta::minutes(5);
 /// For so long one that did not answer is not asked again.
 const REST: TimeDelta = TimeDelta::seconds(10);
-/// Keys are not read again sooner for a key that is not among them.
-const PAUSE: TimeDelta = TimeDelta::seconds(30);
 /// How far a provider's clock may be ahead of ours.
 const AHEAD: TimeDelta = TimeDelta::minutes(5);
 /// Bytes of one answer.
 const MAX_ANSWER: usize = 64 << 10;
+/// Characters of what a token's header says, in the log.
+const SHOWN: usize = 60;
 /// Providers that are kept.
 const MAX_KNOWN: usize = 1_000;
 /// By keys that the provider publishes: a shared secret would let whoever knows it sign in as anybody.
@@ -77,13 +84,13 @@ pub struct OpenIdConnect {
 }
 
 impl OpenIdConnect {
-    /// `outgoing` asks what people outside named; what the settings name may be in a private network.
-    pub fn new(outgoing: Arc<Client>, env: Env) -> Result<Self, rustls::Error> {
-        Ok(Self { outgoing, trusting: Client::new(Reach::Private)?, env, known: Mutex::default() })
+    /// `outgoing` asks what people outside named; `trusting` what the settings name, which may be in a private network.
+    pub fn new(outgoing: Arc<Client>, trusting: Client, env: Env) -> Self {
+        Self { outgoing, trusting, env, known: Mutex::default() }
     }
 
-    fn client(&self, trusted: bool) -> Through<'_> {
-        Through(if trusted { &self.trusting } else { &self.outgoing })
+    fn client(&self, trusted: bool, asked: Asked) -> Through<'_> {
+        Through(if trusted { &self.trusting } else { &self.outgoing }, asked)
     }
 
     /// What a provider says of itself: as it was read lately, else read now.
@@ -96,7 +103,7 @@ impl OpenIdConnect {
             Known { failed: Some((error, at)), .. } if now - *at < REST => return Err(error.clone()),
             _ => {}
         }
-        match discover(self.client(trusted), issuer).await {
+        match discover(self.client(trusted, Asked::Discovery), issuer).await {
             Ok(read) => {
                 let read = Arc::new(read);
                 *known = Known { metadata: Some((Arc::clone(&read), now)), failed: None };
@@ -129,19 +136,22 @@ impl OpenIdConnect {
         let code = AuthorizationCode::new(answer.code.expose_secret().to_owned());
         let request = client.exchange_code(code).map_err(|_| NoIdentity::Discovery("it names no token endpoint".to_owned()))?;
         let request = request.set_pkce_verifier(PkceCodeVerifier::new(attempt.verifier.clone()));
-        request.request_async(&self.client(us.trusted)).await.map_err(|error| match error {
+        request.request_async(&self.client(us.trusted, Asked::Token)).await.map_err(|error| match error {
             // The code's fault, not the client's: used, too old, or of another sign-in.
             RequestTokenError::ServerResponse(response) if *response.error() == CoreErrorResponseType::InvalidGrant => {
                 NoIdentity::Unproven("it gives no token for the code".to_owned())
             }
             RequestTokenError::ServerResponse(response) => NoIdentity::Refused(response.error().to_string()),
+            RequestTokenError::Request(error @ NotFetched::Unreadable(_)) => NoIdentity::Unproven(error.to_string()),
             RequestTokenError::Request(error) => NoIdentity::Unreachable(error.to_string()),
-            RequestTokenError::Parse(..) => NoIdentity::Unproven("it answers with no token".to_owned()),
+            // By its place alone: what stands there may be a token.
+            RequestTokenError::Parse(error, _) => NoIdentity::Unproven(format!("its {} cannot be read", error.path())),
             RequestTokenError::Other(say) => NoIdentity::Unproven(say),
         })
     }
 
-    /// The token's claims. A key that is not known may be a new one: the provider's keys are read again then, not too often.
+    /// The token's claims. A key that is not known may be a new one: the provider's keys are read again then. As often as it
+    /// comes: the provider itself has just given the token.
     async fn claims(
         &self,
         metadata: &Metadata,
@@ -153,14 +163,38 @@ impl OpenIdConnect {
             Err(ClaimsVerificationError::SignatureVerification(
                 SignatureVerificationError::NoMatchingKey | SignatureVerificationError::CryptoError(_),
             )) => {
-                let again = self.metadata(&us.issuer, us.trusted, PAUSE).await?;
-                self.verified(&again, us, attempt, token)?.map_err(|error| NoIdentity::Unproven(chain(&error)))
+                let again = self.metadata(&us.issuer, us.trusted, TimeDelta::zero()).await?;
+                self.verified(&again, us, attempt, token)?.map_err(|error| unproven(&error, token))
             }
-            verified => verified.map_err(|error| NoIdentity::Unproven(chain(&error))),
+            verified => verified.map_err(|error| unproven(&error, token)),
         }
     }
 
+    /// By the one key that the token means; else by each that may be meant: some providers name their keys in tokens alone, in
+    /// their key set alone, or give two of them one name.
     fn verified(
+        &self,
+        metadata: &Metadata,
+        us: &Registration,
+        attempt: &Attempt,
+        token: &Tokens,
+    ) -> Result<Result<Claims, ClaimsVerificationError>, NoIdentity> {
+        let first = self.verified_by(metadata, us, attempt, token)?;
+        if !matches!(first, Err(ClaimsVerificationError::SignatureVerification(_))) {
+            return Ok(first);
+        }
+        let named = header(token).kid;
+        for key in metadata.jwks().keys().iter().filter_map(|key| alone(key, named.as_deref())) {
+            let by_one = metadata.clone().set_jwks(JsonWebKeySet::new(vec![key]));
+            let verified = self.verified_by(&by_one, us, attempt, token)?;
+            if !matches!(verified, Err(ClaimsVerificationError::SignatureVerification(_))) {
+                return Ok(verified);
+            }
+        }
+        Ok(first)
+    }
+
+    fn verified_by(
         &self,
         metadata: &Metadata,
         us: &Registration,
@@ -206,13 +240,14 @@ impl OpenIdConnect {
         token: &Tokens,
         claims: &Claims,
     ) -> Result<Option<CoreUserInfoClaims>, NoIdentity> {
-        if claims.email().is_some() && verified(claims).is_some() {
+        if address(claims).is_some() && verified(claims).is_some() {
             return Ok(None);
         }
         let client = client(metadata, us)?;
         let Ok(request) = client.user_info(token.access_token().clone(), Some(claims.subject().clone())) else { return Ok(None) };
-        let told = request.request_async(&self.client(us.trusted)).await;
+        let told = request.request_async(&self.client(us.trusted, Asked::Userinfo)).await;
         told.map(Some).map_err(|error| match error {
+            UserInfoError::Request(error @ NotFetched::Unreadable(_)) => NoIdentity::Unproven(error.to_string()),
             UserInfoError::Request(error) => NoIdentity::Unreachable(error.to_string()),
             UserInfoError::ClaimsVerification(ClaimsVerificationError::InvalidSubject(_)) => {
                 NoIdentity::Unproven("its userinfo endpoint tells of somebody else".to_owned())
@@ -224,19 +259,20 @@ impl OpenIdConnect {
 
 /// One of our clients, as the library asks for one.
 #[derive(Clone, Copy)]
-struct Through<'a>(&'a Client);
+struct Through<'a>(&'a Client, Asked);
 
 impl Through<'_> {
     async fn ask(self, request: HttpRequest) -> Result<HttpResponse, NotFetched> {
         let (parts, body) = request.into_parts();
         // The discovery document names where we go: it is no more to be trusted than who named the issuer.
         reach::url("", &parts.uri.to_string(), self.0.reach()).map_err(|_| NotFetched::NotAllowed)?;
+        let path = parts.uri.path().to_owned();
         let request = http::Request::from_parts(parts, Bytes::from(body));
-        let (parts, body) = self.0.send(request, MAX_ANSWER).await?.into_parts();
-        if parts.status.is_server_error() {
-            return Err(NotFetched::Status(parts.status.as_u16()));
+        let answer = self.0.send(request, MAX_ANSWER).await?;
+        if answer.status().is_server_error() {
+            return Err(NotFetched::Status(answer.status().as_u16()));
         }
-        Ok(HttpResponse::from_parts(parts, body.into()))
+        answers::plain(self.1, &path, answer)
     }
 }
 
@@ -253,6 +289,7 @@ async fn discover(through: Through<'_>, issuer: &str) -> Result<Metadata, NoIden
     let bad = |say: &str| NoIdentity::Discovery(say.to_owned());
     let issuer = IssuerUrl::new(issuer.to_owned()).map_err(|_| bad("the issuer is no URL"))?;
     let metadata = Metadata::discover_async(issuer, &through).await.map_err(|error| match error {
+        DiscoveryError::Request(error @ NotFetched::Unreadable(_)) => NoIdentity::Discovery(error.to_string()),
         DiscoveryError::Request(error) => NoIdentity::Unreachable(error.to_string()),
         DiscoveryError::Response(status, ..) => NoIdentity::Unreachable(format!("the answer was {status}")),
         other => NoIdentity::Discovery(chain(&other)),
@@ -282,6 +319,46 @@ fn client(metadata: &Metadata, us: &Registration) -> Result<Asking, NoIdentity> 
     Ok(client.set_auth_type(auth).set_redirect_uri(callback))
 }
 
+/// What a token's header says of its key, unproven.
+#[derive(Default, Deserialize)]
+struct Header {
+    kid: Option<String>,
+    alg: Option<String>,
+}
+
+fn header(token: &Tokens) -> Header {
+    let text = token.id_token().map(ToString::to_string).unwrap_or_default();
+    let decoded = BASE64.decode(text.split('.').next().unwrap_or_default()).unwrap_or_default();
+    serde_json::from_slice(&decoded).unwrap_or_default()
+}
+
+/// A key that a token may mean: of its name, or of none, which it gets then.
+fn alone(key: &CoreJsonWebKey, named: Option<&str>) -> Option<CoreJsonWebKey> {
+    let Some(named) = named else { return Some(key.clone()) };
+    match key.key_id() {
+        Some(own) => (own.as_str() == named).then(|| key.clone()),
+        None => {
+            let mut renamed = serde_json::to_value(key).ok()?;
+            renamed["kid"] = named.into();
+            serde_json::from_value(renamed).ok()
+        }
+    }
+}
+
+/// Names the claim, the header or the key at fault.
+fn unproven(error: &ClaimsVerificationError, token: &Tokens) -> NoIdentity {
+    let said = chain(error);
+    let told = match error {
+        ClaimsVerificationError::SignatureVerification(_) => {
+            let Header { kid, alg } = header(token);
+            let [kid, alg] = [kid, alg].map(|value| value.map_or_else(|| "missing".to_owned(), |value| text::cut(&value, SHOWN)));
+            format!("the ID token's signature (kid: {kid}, alg: {alg}): {said}")
+        }
+        _ => format!("the ID token: {said}"),
+    };
+    NoIdentity::Unproven(told)
+}
+
 /// An error with what is behind it, for the operator's log.
 fn chain(error: &dyn std::error::Error) -> String {
     std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
@@ -290,7 +367,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 #[async_trait]
 impl IdentityProviders for OpenIdConnect {
     async fn check(&self, issuer: &str) -> Result<(), NoIdentity> {
-        discover(self.client(false), issuer).await.map(drop)
+        discover(self.client(false, Asked::Discovery), issuer).await.map(drop)
     }
 
     async fn authorization_url(&self, us: &Registration, attempt: &Attempt, hint: &str) -> Result<Url, NoIdentity> {
@@ -313,7 +390,7 @@ impl IdentityProviders for OpenIdConnect {
         let token = self.token(&metadata, us, attempt, answer).await?;
         let claims = self.claims(&metadata, us, attempt, &token).await?;
         let told = self.told(&metadata, us, &token, &claims).await?;
-        let (subject, own) = (claims.subject().to_string(), claims.email().map(|email| email.to_string()));
+        let (subject, own) = (claims.subject().to_string(), address(&claims));
         let Some(told) = told else {
             return Ok(Identity { subject, email: own, email_verified: verified(&claims) });
         };
@@ -325,6 +402,11 @@ impl IdentityProviders for OpenIdConnect {
         };
         Ok(Identity { subject, email, email_verified })
     }
+}
+
+/// The address that an ID token has; an empty one is none.
+fn address(claims: &Claims) -> Option<String> {
+    claims.email().map(|email| email.to_string()).filter(|email| !email.trim().is_empty())
 }
 
 /// What an ID token says of its address.

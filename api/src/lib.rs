@@ -8,6 +8,7 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod dial;
 pub mod dns;
 pub mod error;
 pub mod explorer;

@@ -4,6 +4,8 @@
 mod body;
 mod connection;
 pub mod framing;
+pub mod query;
+pub mod unread;
 
 use std::{
     convert::Infallible,
@@ -16,12 +18,12 @@ use std::{
     time::Duration,
 };
 
-use ::domain::rules::source::Source;
+use ::domain::{env::Env, rules::source::Source};
 use axum::{
     Router,
     body::Body,
     extract::ConnectInfo,
-    http::{StatusCode, Version},
+    http::{Response, StatusCode, Version},
 };
 use hyper::{Request, body::Incoming, service::service_fn};
 use hyper_util::rt::TokioExecutor;
@@ -36,7 +38,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use self::framing::{Heads, Scanner};
+use self::{
+    framing::{Heads, Scanner},
+    unread::{Ear, Unread},
+};
 use crate::{
     address,
     seats::{Seat, Seats},
@@ -70,7 +75,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             header_read: Duration::from_secs(10),
-            idle: Duration::from_secs(60),
+            idle: Duration::from_secs(75),
             body_progress: Duration::from_secs(30),
             pace: Pace::default(),
             connections: 10_000,
@@ -247,7 +252,14 @@ fn is_the_peers(error: &io::Error) -> bool {
 
 /// Serves a router until `shutdown`, then lets what is in flight finish. Handlers find the peer in `ConnectInfo<SocketAddr>`, and
 /// what is wrong with a request's form in [`framing::Fault`]: nothing of such a request may be believed.
-pub async fn serve_router(listener: TcpListener, router: Router, limits: Limits, shutdown: CancellationToken) {
+/// `speak` answers requests whose head cannot be read.
+pub async fn serve_router(
+    listener: TcpListener,
+    router: Router,
+    (env, speak): (Env, fn(Unread) -> Response<String>),
+    limits: Limits,
+    shutdown: CancellationToken,
+) {
     let door = Door::new(&limits);
     let limits = Arc::new(limits);
     loop {
@@ -255,7 +267,8 @@ pub async fn serve_router(listener: TcpListener, router: Router, limits: Limits,
             accepted = door.accept(&listener) => accepted,
             () = shutdown.cancelled() => break,
         };
-        tokio::spawn(serve_routed(stream, peer, place, router.clone(), limits.clone(), shutdown.clone()));
+        let served = serve_routed(stream, (peer, place), router.clone(), (env.clone(), speak), limits.clone(), shutdown.clone());
+        tokio::spawn(served);
     }
     drop(listener);
     let _ = timeout(limits.drain, door.emptied()).await;
@@ -263,16 +276,16 @@ pub async fn serve_router(listener: TcpListener, router: Router, limits: Limits,
 
 async fn serve_routed(
     stream: TcpStream,
-    peer: SocketAddr,
-    place: Place,
+    (peer, place): (SocketAddr, Place),
     router: Router,
+    (env, speak): (Env, fn(Unread) -> Response<String>),
     limits: Arc<Limits>,
     shutdown: CancellationToken,
 ) {
     let vitals = Arc::new(Vitals::new());
     let (seen, asked) = (vitals.clone(), limits.clone());
     let heads = Heads::default();
-    let scanner = Scanner::new(heads.clone());
+    let ear = Ear::new(Scanner::new(heads.clone()), env, speak);
     let service = service_fn(move |request: Request<Incoming>| {
         let answer = seen.begin();
         let heads = Some(heads.clone()).filter(|_| request.version() != Version::HTTP_2);
@@ -293,6 +306,6 @@ async fn serve_routed(
             Ok::<_, Infallible>(response.map(|body| Tracked::new(body, answer)))
         }
     });
-    let io = Guarded::new(stream, vitals, place, scanner);
+    let io = Guarded::new(stream, vitals, place, ear);
     serve_connection(io, service, TokioExecutor::new(), &limits, &shutdown).await;
 }

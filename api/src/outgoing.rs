@@ -1,7 +1,7 @@
 //! The one client of requests to addresses that people outside have named. What is connected to is what was checked, redirects
 //! are answers, and size and time are bounded.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use domain::{
 };
 use http::{
     HeaderMap, HeaderValue, Request, Response, StatusCode,
-    header::{ACCEPT, CACHE_CONTROL, CONNECTION, HOST, USER_AGENT},
+    header::{ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HOST, USER_AGENT},
 };
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{
@@ -19,14 +19,20 @@ use hyper::{
     rt::{Read, Write},
 };
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::timeout;
 use tokio_rustls::{
     TlsConnector,
-    rustls::{self, pki_types::ServerName},
+    rustls::{
+        self,
+        pki_types::{CertificateDer, ServerName},
+    },
 };
 use url::{Position, Url};
 
-use crate::tls;
+use crate::{
+    dial::{self, Dialer, Names, SystemNames, Unconnected},
+    tls,
+};
 
 /// From the name's resolution to the last byte.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -34,36 +40,28 @@ const LIMIT: Duration = Duration::from_secs(5);
 const MAX_HEAD: usize = 32 << 10;
 const AGENT: &str = concat!("Portico/", env!("CARGO_PKG_VERSION"));
 
-/// Where names lead to.
-#[async_trait]
-pub trait Names: Send + Sync {
-    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>>;
-}
-
-/// As the system says.
-pub struct SystemNames;
-
-#[async_trait]
-impl Names for SystemNames {
-    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        Ok(tokio::net::lookup_host((host, port)).await?.collect())
-    }
-}
-
 pub struct Client {
     reach: Reach,
     names: Arc<dyn Names>,
+    dialer: Dialer,
     tls: TlsConnector,
     limit: Duration,
 }
 
 impl Client {
-    pub fn new(reach: Reach) -> Result<Self, rustls::Error> {
-        Self::with(reach, Arc::new(SystemNames), LIMIT)
+    /// `authorities`: certificate authorities that are believed besides the public ones.
+    pub fn new(reach: Reach, authorities: &[CertificateDer<'static>]) -> Result<Self, rustls::Error> {
+        Self::with(reach, authorities, Arc::new(SystemNames), LIMIT)
     }
 
-    pub fn with(reach: Reach, names: Arc<dyn Names>, limit: Duration) -> Result<Self, rustls::Error> {
-        Ok(Self { reach, names, tls: TlsConnector::from(Arc::new(tls::client(&[])?)), limit })
+    pub fn with(
+        reach: Reach,
+        authorities: &[CertificateDer<'static>],
+        names: Arc<dyn Names>,
+        limit: Duration,
+    ) -> Result<Self, rustls::Error> {
+        let tls = TlsConnector::from(Arc::new(tls::client(authorities)?));
+        Ok(Self { reach, names, dialer: Dialer::default(), tls, limit })
     }
 
     /// Sends a request, whose URL is absolute, and reads an answer with a body of `limit` bytes at most.
@@ -81,14 +79,16 @@ impl Client {
         if addresses.is_empty() {
             return Err(NotFetched::NotAllowed);
         }
-        let stream = TcpStream::connect(&*addresses).await.map_err(unreachable)?;
-        match url.scheme() {
-            "https" => {
-                let name = ServerName::try_from(host.to_owned()).map_err(|_| NotFetched::NotAllowed)?;
-                let stream = self.tls.connect(name, stream).await.map_err(unreachable)?;
-                exchange(TokioIo::new(stream), &url, request, limit).await
-            }
-            _ => exchange(TokioIo::new(stream), &url, request, limit).await,
+        let limit_of_connection = dial::part_of(self.limit);
+        let silent = |failed: Unconnected| NotFetched::Unreachable(failed.to_string());
+        if url.scheme() == "https" {
+            let name = ServerName::try_from(host.to_owned()).map_err(|_| NotFetched::NotAllowed)?;
+            let connect = async |address| self.tls.connect(name.clone(), dial::tcp(address).await?).await;
+            let stream = self.dialer.connect(&addresses, limit_of_connection, connect).await.map_err(silent)?;
+            exchange(TokioIo::new(stream), &url, request, limit).await
+        } else {
+            let stream = self.dialer.connect(&addresses, limit_of_connection, dial::tcp).await.map_err(silent)?;
+            exchange(TokioIo::new(stream), &url, request, limit).await
         }
     }
 }
@@ -106,7 +106,7 @@ impl Outgoing for Client {
             return Err(NotFetched::Status(response.status().as_u16()));
         }
         let fresh_for = max_age(response.headers());
-        let text = String::from_utf8(response.into_body().into()).map_err(|_| NotFetched::NotText)?;
+        let text = text(response.headers(), response.body());
         Ok(Fetched { text, fresh_for })
     }
 }
@@ -142,6 +142,26 @@ fn to_origin(url: &Url, request: Request<Bytes>) -> Result<Request<Full<Bytes>>,
     parts.headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
     parts.headers.insert(CONNECTION, HeaderValue::from_static("close"));
     Ok(Request::from_parts(parts, Full::new(body)))
+}
+
+/// A body as text, whatever the server says that it is: by its mark or the charset that is told, else UTF-8.
+pub fn text(headers: &HeaderMap, body: &[u8]) -> String {
+    let units = |pairs: &[u8], of: fn([u8; 2]) -> u16| {
+        let units: Vec<u16> = pairs.chunks_exact(2).map(|pair| of([pair[0], pair[1]])).collect();
+        String::from_utf16_lossy(&units)
+    };
+    match body {
+        [0xef, 0xbb, 0xbf, rest @ ..] => return String::from_utf8_lossy(rest).into_owned(),
+        [0xfe, 0xff, rest @ ..] => return units(rest, u16::from_be_bytes),
+        [0xff, 0xfe, rest @ ..] => return units(rest, u16::from_le_bytes),
+        _ => {}
+    }
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
+    let charset = kind.split(';').find_map(|part| part.trim().strip_prefix("charset="));
+    match charset.map(|charset| charset.trim_matches(['"', ' '])) {
+        Some("iso-8859-1" | "latin1" | "windows-1252") => body.iter().copied().map(char::from).collect(),
+        _ => String::from_utf8_lossy(body).into_owned(),
+    }
 }
 
 fn max_age(headers: &HeaderMap) -> Option<Duration> {

@@ -1,5 +1,6 @@
 //! TLS with ring's cryptography: as a client, and as a server that takes note of the certificates that its callers show.
 
+mod authorities;
 mod callers;
 mod files;
 
@@ -13,6 +14,7 @@ use tokio_rustls::rustls::{
 };
 
 pub use self::{
+    authorities::authorities,
     callers::Authority,
     files::{BadFile, Files, Served},
 };

@@ -61,6 +61,7 @@ async fn measure(ctx: &Domain, n: usize, path: &str) -> Outcome {
         summary: "measured".to_owned(),
         description: None,
         base_path: format!("p{n}"),
+        encoded_slashes: false,
         visibility: Visibility::Public,
         categories: Vec::new(),
     };

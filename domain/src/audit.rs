@@ -165,6 +165,10 @@ impl Audit {
         }
     }
 
+    pub fn subject_type(&self) -> &'static str {
+        self.subject_type
+    }
+
     /// The team whose own log shows this.
     pub fn team(mut self, team: impl Into<Option<TeamId>>) -> Self {
         self.team = team.into();

@@ -15,6 +15,7 @@ use crate::{
     key_sets::KeySets,
     keyring::Keyring,
     outgoing::{Nowhere, Outgoing},
+    receipt::Receipt,
     updates::Updates,
     wake::Wake,
     writable::Writable,
@@ -49,6 +50,8 @@ pub struct Domain {
     pub dns: Arc<dyn Dns>,
     pub identities: Arc<dyn IdentityProviders>,
     pub staff_sso: Option<Arc<StaffSso>>,
+    /// Where it is left what gateways said of a change; `None`: nobody waits for them.
+    pub receipt: Option<Arc<Receipt>>,
 }
 
 impl Domain {
@@ -72,6 +75,7 @@ impl Domain {
             dns: Arc::new(Silent),
             identities: Arc::new(Nobody),
             staff_sso: None,
+            receipt: None,
         }
     }
 
@@ -88,6 +92,12 @@ impl Domain {
     #[must_use]
     pub fn signing_in_by(self, identities: Arc<dyn IdentityProviders>, staff: Option<StaffSso>) -> Self {
         Self { identities, staff_sso: staff.map(Arc::new), ..self }
+    }
+
+    /// For one who is answered: an operation is done when the gateways follow it, a second after its commit at the latest.
+    #[must_use]
+    pub fn answering(&self) -> Self {
+        Self { receipt: Some(Arc::default()), ..self.clone() }
     }
 
     pub fn now(&self) -> DateTime<Utc> {

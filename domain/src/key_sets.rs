@@ -90,7 +90,7 @@ impl KeySets {
         }
         match self.read(source).await {
             Ok((keys, fresh_for)) => {
-                entry.known.store(Arc::new(Known::read(keys, fresh_for, now)));
+                entry.known.store(Arc::new(held.read_again(keys, fresh_for, now)));
                 true
             }
             Err(error) => {

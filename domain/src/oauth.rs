@@ -2,7 +2,13 @@
 
 mod used;
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Instant,
+};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -18,7 +24,7 @@ use serde_json::{Value, json};
 
 use self::used::UsedAssertions;
 use crate::{
-    Domain, Result, Tx,
+    Domain, Result, Tx, enforcement,
     keyring::sha256,
     rules::{
         admission::{self, Caller},
@@ -45,6 +51,8 @@ pub struct AuthorizationServer {
     ctx: Domain,
     live: Live,
     used: UsedAssertions,
+    /// The last revision that all gateways are known to follow.
+    followed: Arc<AtomicI64>,
     /// Who we are, exactly as tokens and assertions name us.
     pub issuer: String,
     /// Where tokens are taken: the gateway's URL.
@@ -74,7 +82,8 @@ pub struct Token {
 impl AuthorizationServer {
     pub fn new(ctx: Domain, live: Live, issuer: String, audience: String) -> Self {
         let used = UsedAssertions::new(ctx.db.clone());
-        Self { ctx, live, used, issuer, audience, certificates: None }
+        let ctx = ctx.answering();
+        Self { ctx, live, used, followed: Arc::new(AtomicI64::new(-1)), issuer, audience, certificates: None }
     }
 
     /// Announces what the gateway takes.
@@ -100,6 +109,7 @@ impl AuthorizationServer {
             CLIENT_CREDENTIALS => {}
             _ => return Err(refused(OAuthCode::UnsupportedGrantType, "grant_type must be client_credentials")),
         }
+        self.live.catch_up().await;
         let now = self.ctx.now();
         let caller = self.authenticated(who, now).await?;
         if let Err(refusal) = admission::may_call(self.snapshot(), &caller, now) {
@@ -110,7 +120,21 @@ impl AuthorizationServer {
         let asked = scopes(form)?;
         let scope = granted(asked.as_deref(), &held)?.join(" ");
         let token = self.signed(&caller, &scope, now)?;
+        self.known_to_gateways().await;
         Ok(Token { access_token: token.0, token_type: "Bearer", expires_in: token.1, scope })
+    }
+
+    /// Waits, a second at most, until every gateway knows what this process issues by: a token works from its answer on.
+    async fn known_to_gateways(&self) {
+        let revision = self.live.applied_revision();
+        if revision <= self.followed.load(Ordering::Relaxed) {
+            return;
+        }
+        match Box::pin(enforcement::awaited(&self.ctx, revision, Instant::now())).await {
+            Ok(seen) if seen.took.is_some() => drop(self.followed.fetch_max(revision, Ordering::Relaxed)),
+            Ok(_) => {}
+            Err(error) => tracing::debug!(%error, "it is not known whether the gateways know what a token was issued by"),
+        }
     }
 
     /// The token, and for how many seconds it holds.
@@ -209,7 +233,7 @@ impl AuthorizationServer {
         };
         let check = || assertion::check(jws, &self.ctx.key_sets.get(source, now).unwrap_or_default(), expected, now);
         match check() {
-            Err(BadToken::NoKeyFits(_)) if self.ctx.key_sets.refresh(source).await => check(),
+            Err(error) if error.may_be_of_new_key() && self.ctx.key_sets.refresh(source).await => check(),
             checked => checked,
         }
     }
@@ -237,6 +261,7 @@ impl AuthorizationServer {
     /// What a token says, for its own client (RFC 7662). Whatever is not a live token of that client is inactive, and no more is
     /// said.
     pub async fn introspect(&self, authorization: Option<&str>, form: &Form) -> Result<Value, OAuthError> {
+        self.live.catch_up().await;
         let now = self.ctx.now();
         let caller = self.authenticated(Authentication::read(authorization, form, None)?, now).await?;
         let token = form.require("token")?;
@@ -275,6 +300,7 @@ impl AuthorizationServer {
 
     /// Ends a client's own token now (RFC 7009); of any other nothing is said and nothing happens.
     pub async fn revoke(&self, authorization: Option<&str>, form: &Form) -> Result<(), OAuthError> {
+        self.live.catch_up().await;
         let now = self.ctx.now();
         let caller = self.authenticated(Authentication::read(authorization, form, None)?, now).await?;
         let token = form.require("token")?;

@@ -37,8 +37,9 @@ pub enum NotFetched {
     Status(u16),
     #[error("the answer has more than {0} bytes")]
     TooLarge(usize),
-    #[error("the answer is not text")]
-    NotText,
+    /// What of it, and why: never what it held.
+    #[error("the answer cannot be read: {0}")]
+    Unreadable(String),
 }
 
 /// For processes that fetch nothing.

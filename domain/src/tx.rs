@@ -7,6 +7,7 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Instant,
 };
 
 use chrono::{DateTime, Utc};
@@ -26,7 +27,9 @@ use uuid::Uuid;
 use crate::{
     Domain, DomainError, Result,
     audit::Audit,
+    enforcement,
     outbox::{self, Job, When},
+    receipt::Enforcement,
     updates::Update,
     wake::{GATEWAY_CHANNEL, JOBS_CHANNEL},
 };
@@ -89,6 +92,9 @@ impl<'a> Tx<'a> {
             ..TransactionOptions::default()
         };
         let db = ctx.db.begin_with_options(options).await?;
+        if let Some(receipt) = &ctx.receipt {
+            receipt.note(None);
+        }
         Ok(Self {
             ctx,
             db,
@@ -189,22 +195,23 @@ impl<'a> Tx<'a> {
     /// For what is more than one event: each has its row.
     pub async fn commit_all(self, entries: impl IntoIterator<Item = Audit>) -> Result<()> {
         // Revision before audit, both last: every operation takes the two global rows in this order and holds them briefly.
-        self.stamp().await?;
+        let revision = self.stamp().await?;
         for entry in entries {
             entry.write(self.ctx, &self.db).await?;
         }
-        self.finish().await
+        self.finish(revision).await
     }
 
     pub async fn commit_unaudited(self, _reason: Unaudited) -> Result<()> {
-        self.stamp().await?;
-        self.finish().await
+        let revision = self.stamp().await?;
+        self.finish(revision).await
     }
 
-    async fn stamp(&self) -> Result<()> {
+    /// The gateway's new revision; `None` where nothing of it was touched.
+    async fn stamp(&self) -> Result<Option<i64>> {
         let touched = std::mem::take(&mut *self.touched.lock().unwrap_or_else(PoisonError::into_inner));
         if touched.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let raised = gateway_revision::Entity::update_many()
             .col_expr(gateway_revision::Column::Revision, Expr::col(gateway_revision::Column::Revision).add(1))
@@ -223,7 +230,8 @@ impl<'a> Tx<'a> {
         });
         gateway_change::Entity::insert_many(rows).exec_without_returning(&self.db).await?;
         self.announce_subscriptions(&clients).await?;
-        self.tell(GATEWAY_CHANNEL).await
+        self.tell(GATEWAY_CHANNEL).await?;
+        Ok(Some(revision))
     }
 
     /// What changes for a client's calls shows on its subscription.
@@ -242,7 +250,7 @@ impl<'a> Tx<'a> {
         Ok(())
     }
 
-    async fn finish(self) -> Result<()> {
+    async fn finish(self, revision: Option<i64>) -> Result<()> {
         let enqueued = self.enqueued.load(Ordering::Relaxed);
         if enqueued {
             self.tell(JOBS_CHANNEL).await?;
@@ -262,6 +270,9 @@ impl<'a> Tx<'a> {
             self.ctx.wake.jobs.notify_waiters();
         }
         self.ctx.updates.say(&announced);
+        if let (Some(receipt), Some(revision)) = (&self.ctx.receipt, revision) {
+            receipt.note(followed(self.ctx, revision, Instant::now()).await);
+        }
         Ok(())
     }
 
@@ -272,6 +283,16 @@ impl<'a> Tx<'a> {
         }
         Ok(())
     }
+}
+
+/// Waits until the gateways have it. What is committed stays so, whether they can be asked or not.
+async fn followed(ctx: &Domain, revision: i64, changed: Instant) -> Option<Enforcement> {
+    let seen = Box::pin(enforcement::awaited(ctx, revision, changed)).await;
+    seen.inspect_err(|error| {
+        let error = error as &dyn std::error::Error;
+        tracing::warn!(revision, error, "it is not known whether the gateways follow a change");
+    })
+    .ok()
 }
 
 /// Runs an operation again, once, where it lost a race. Operations are large futures: on the heap, they do not add up to more than a

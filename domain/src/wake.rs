@@ -8,6 +8,8 @@ pub struct Wake {
     pub jobs: Notify,
     /// The gateway's revision rose.
     pub gateway: Notify,
+    /// A gateway of this process told what it follows.
+    pub followed: Notify,
 }
 
 /// The channel that PostgreSQL's processes tell each other of new jobs on.

@@ -21,6 +21,8 @@ pub struct Model {
     pub visibility: Visibility,
     /// The first segment of every call's path, without slashes; unique.
     pub base_path: String,
+    /// Whether a parameter of a path may hold an encoded slash.
+    pub encoded_slashes: bool,
     pub created_at: DateTimeUtc,
     pub version: i32,
 }

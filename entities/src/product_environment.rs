@@ -3,7 +3,7 @@
 use sea_orm::entity::prelude::*;
 
 use crate::{
-    columns::UpstreamHeaders,
+    columns::{Strings, UpstreamHeaders},
     enums::{Backend, Environment, LogSink},
     id::{ProductEnvironmentId, ProductId},
 };
@@ -20,6 +20,8 @@ pub struct Model {
     pub headers: UpstreamHeaders,
     pub timeout_ms: i32,
     pub log_sink: LogSink,
+    /// Of browsers' pages that may call; `*` alone for all of them.
+    pub allowed_origins: Strings,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

@@ -20,6 +20,8 @@ pub struct Model {
     pub starts_at: DateTimeUtc,
     /// Calls leased so far, spent or not; never above the quota.
     pub leased: i64,
+    /// The client that this counts for since its own ended: nothing more is leased of it.
+    pub heir_id: Option<ClientId>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

@@ -37,6 +37,8 @@ pub struct Model {
     pub request_headers: LoggedHeaders,
     pub response_headers: LoggedHeaders,
     pub via_explorer: bool,
+    /// Whether the answer came to its end.
+    pub completed: bool,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

@@ -25,6 +25,9 @@ mod m0015_sessions;
 mod m0016_one_identity;
 mod m0018_streams_ended;
 mod m0024_storage;
+mod m0025_paths_and_ends;
+mod m0026_quota_heirs;
+mod m0027_allowed_origins;
 mod shape;
 
 pub struct Migrator;
@@ -50,6 +53,9 @@ impl MigratorTrait for Migrator {
             Box::new(m0016_one_identity::Migration),
             Box::new(m0018_streams_ended::Migration),
             Box::new(m0024_storage::Migration),
+            Box::new(m0025_paths_and_ends::Migration),
+            Box::new(m0026_quota_heirs::Migration),
+            Box::new(m0027_allowed_origins::Migration),
         ];
         all.into_iter().map(|migration| Box::new(Whole(migration)) as Box<dyn MigrationTrait>).collect()
     }

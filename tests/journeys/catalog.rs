@@ -480,6 +480,25 @@ async fn an_environment_keeps_its_secrets() {
       }
     ]
     "#);
+    // Pages that may call: as browsers write their origins, and what is none is told at its place.
+    let origins = async |given: Value| {
+        let input = json!({ "productId": id, "environment": "PRODUCTION", "backend": "UPSTREAM", "allowedOrigins": given });
+        let query = "mutation($input: SetProductEnvironmentInput!) { setProductEnvironment(input: $input) {
+            product { environments { allowedOrigins } } userErrors { code path } } }";
+        let done = app.data(Some(&editor), query, json!({ "input": input })).await["setProductEnvironment"].take();
+        match &done["product"] {
+            Value::Null => done["userErrors"][0]["path"].clone(),
+            product => product["environments"][0]["allowedOrigins"].clone(),
+        }
+    };
+    assert_eq!(
+        origins(json!(["HTTPS://App.example:443/", "http://localhost:3000"])).await,
+        json!(["https://app.example", "http://localhost:3000"])
+    );
+    assert_eq!(origins(json!(["https://a.example", "https://*.b.example"])).await, json!(["allowedOrigins", "1"]));
+    assert_eq!(origins(json!(["*", "https://a.example"])).await, json!(["allowedOrigins"]));
+    assert_eq!(origins(Value::Null).await, json!(["https://app.example", "http://localhost:3000"]), "left out, it stays");
+    assert_eq!(origins(json!([])).await, json!([]));
     let stored =
         entities::product_environment::Entity::find().one(&app.domain().db).await.expect("a row").expect("an environment");
     let entities::columns::HeaderContent::Sealed(sealed) = &stored.headers[0].value else { panic!("a plain secret") };

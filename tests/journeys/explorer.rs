@@ -49,11 +49,19 @@ impl Partner {
         input
     }
 
+    pub fn dev(&self) -> &Person {
+        &self.dev
+    }
+
+    pub async fn exchange(&self, app: &TestApp, more: Value) -> Value {
+        app.mutate(Some(&self.dev), "tryEndpoint", self.input(more), EXCHANGE).await["exchange"].take()
+    }
+
     /// The exchange, once the gateway knows of the credential.
     pub async fn tried(&self, app: &TestApp, more: Value, expected: u16) -> Value {
         let mut exchange = Value::Null;
         for _ in 0..200 {
-            exchange = app.mutate(Some(&self.dev), "tryEndpoint", self.input(more.clone()), EXCHANGE).await["exchange"].take();
+            exchange = self.exchange(app, more.clone()).await;
             if exchange["status"] == expected {
                 return exchange;
             }

@@ -46,6 +46,8 @@ fn a_wrong_setting_or_file() {
         said.starts_with("portico: PORTICO_SECRET_KEY is set to something else (not shown): it takes 32 random")
             && !said.contains("hunter2")
     );
+    let said = refused(&with(&settings, &[("PORTICO_CA_FILE", "/no/such/file.pem")]));
+    assert!(said.starts_with("portico: PORTICO_CA_FILE: /no/such/file.pem cannot be read: "), "{said}");
     fs::write(data.path().join("portico.toml"), "listen = \"127.0.0.1:0\"\nlisen = 1\n").expect("a file");
     let said = settings.at(data.path()).run(&["serve"]);
     assert!(String::from_utf8_lossy(&said.stderr).starts_with("portico: portico.toml has lisen, which is no setting"));

@@ -6,9 +6,10 @@ use std::{
 };
 
 use axum::{
-    Form, Json, Router,
+    Form, Router,
     extract::State,
     http::{HeaderMap, StatusCode},
+    response::IntoResponse,
     routing::{get, post},
 };
 use base64::{
@@ -84,6 +85,8 @@ struct Shared {
     lie: Lie,
     /// Whether answers name who gives them (RFC 9207).
     names_itself: bool,
+    /// Whether its answers differ from the letter in what nobody needs.
+    odd: bool,
     /// What was asked for and for whom, by code.
     codes: HashMap<String, (HashMap<String, String>, Somebody)>,
     /// How often it was asked for a token.
@@ -102,7 +105,8 @@ impl IdentityProvider {
         let issuer = format!("http://{}", listener.local_addr().expect("an address"));
         let (key, _) = SigningKey::generate().expect("a key");
         let published = vec![key.public_jwk()];
-        let shared = Shared { env: None, key, published, lie: Lie::None, names_itself: true, codes: HashMap::new(), asked: 0 };
+        let shared =
+            Shared { env: None, key, published, lie: Lie::None, names_itself: true, odd: false, codes: HashMap::new(), asked: 0 };
         let own = Self { issuer, shared: Arc::new(Mutex::new(shared)) };
         let routes = Router::new()
             .route("/.well-known/openid-configuration", get(discovery))
@@ -126,6 +130,22 @@ impl IdentityProvider {
 
     pub fn names_itself(&self, names_itself: bool) {
         self.shared().names_itself = names_itself;
+    }
+
+    pub fn is_odd(&self) {
+        self.shared().odd = true;
+    }
+
+    /// Signs by a new key, and publishes what becomes of the old one's JWK and the new one's.
+    pub fn changes(&self, published: impl Fn(Value, Value) -> Vec<Value>) {
+        let (key, _) = SigningKey::generate().expect("a key");
+        let mut shared = self.shared();
+        shared.published = published(shared.key.public_jwk(), key.public_jwk());
+        shared.key = key;
+    }
+
+    pub fn publishes(&self, published: Vec<Value>) -> Vec<Value> {
+        std::mem::replace(&mut self.shared().published, published)
     }
 
     pub fn asked(&self) -> usize {
@@ -159,10 +179,18 @@ impl IdentityProvider {
     }
 }
 
-async fn discovery(State(own): State<IdentityProvider>) -> (StatusCode, Json<Value>) {
+/// JSON; of an odd one as text, with a mark in front.
+fn told(said: &Value, odd: bool) -> ([(&'static str, &'static str); 1], String) {
+    match odd {
+        true => ([("content-type", "text/plain; charset=UTF-8")], format!("\u{feff}{said}")),
+        false => ([("content-type", "application/json")], said.to_string()),
+    }
+}
+
+async fn discovery(State(own): State<IdentityProvider>) -> impl IntoResponse {
     let shared = own.shared();
     let at = |path: &str| format!("{}{path}", own.issuer);
-    let said = json!({
+    let mut said = json!({
         "issuer": own.issuer,
         "authorization_endpoint": at("/authorize"),
         "token_endpoint": at("/token"),
@@ -174,34 +202,51 @@ async fn discovery(State(own): State<IdentityProvider>) -> (StatusCode, Json<Val
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": shared.names_itself,
     });
-    (if shared.lie == Lie::Down { StatusCode::BAD_GATEWAY } else { StatusCode::OK }, Json(said))
+    if shared.odd {
+        said["op_policy_uri"] = json!("");
+        said["subject_types_supported"] = Value::Null;
+        said["id_token_signing_alg_values_supported"] = json!("ES256");
+        said["authorization_response_iss_parameter_supported"] = json!("true");
+        said["scopes_supported"] = json!(["openid", null, 7]);
+    }
+    (if shared.lie == Lie::Down { StatusCode::BAD_GATEWAY } else { StatusCode::OK }, told(&said, shared.odd))
 }
 
-async fn keys(State(own): State<IdentityProvider>) -> Json<Value> {
-    Json(json!({ "keys": own.shared().published }))
+async fn keys(State(own): State<IdentityProvider>) -> impl IntoResponse {
+    let shared = own.shared();
+    let mut keys = shared.published.clone();
+    if shared.odd {
+        keys.extend([json!({ "kty": "AKP", "alg": "ML-DSA-65" }), json!({ "kty": "RSA", "n": 7 }), Value::Null]);
+    }
+    told(&json!({ "keys": keys }), shared.odd)
 }
 
 async fn token(
     State(own): State<IdentityProvider>,
     headers: HeaderMap,
     Form(form): Form<HashMap<String, String>>,
-) -> (StatusCode, Json<Value>) {
+) -> impl IntoResponse {
     let mut shared = own.shared();
     shared.asked += 1;
     match shared.lie {
-        Lie::Down => return (StatusCode::BAD_GATEWAY, Json(json!({}))),
-        Lie::Refuses => return (StatusCode::UNAUTHORIZED, Json(json!({ "error": "invalid_client" }))),
+        Lie::Down => return (StatusCode::BAD_GATEWAY, told(&json!({}), false)),
+        Lie::Refuses => return (StatusCode::UNAUTHORIZED, told(&json!({ "error": "invalid_client" }), shared.odd)),
         _ => {}
     }
     let granted = shared.codes.remove(&form["code"]);
     let Some((asked, who)) = granted.filter(|(asked, _)| is_by_us(&headers, &form, asked)) else {
-        return (StatusCode::BAD_REQUEST, Json(json!({ "error": "invalid_grant" })));
+        return (StatusCode::BAD_REQUEST, told(&json!({ "error": "invalid_grant" }), shared.odd));
     };
     let mut answer = json!({ "access_token": access_token(&who), "token_type": "Bearer", "expires_in": 60 });
     if shared.lie != Lie::NoIdToken {
         answer["id_token"] = json!(shared.id_token(&own.issuer, &asked, &who));
     }
-    (StatusCode::OK, Json(answer))
+    if shared.odd {
+        answer["expires_in"] = json!("3600");
+        answer["scope"] = json!(["openid", "email"]);
+        answer["refresh_token"] = Value::Null;
+    }
+    (StatusCode::OK, told(&answer, shared.odd))
 }
 
 /// Whether a code is redeemed by whom it was given to.
@@ -221,14 +266,19 @@ fn access_token(who: &Somebody) -> String {
     URL_SAFE_NO_PAD.encode(said.to_string())
 }
 
-async fn userinfo(State(own): State<IdentityProvider>, headers: HeaderMap) -> Json<Value> {
+async fn userinfo(State(own): State<IdentityProvider>, headers: HeaderMap) -> impl IntoResponse {
     let bearer = headers["authorization"].to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
     let said = URL_SAFE_NO_PAD.decode(bearer.expect("a token")).expect("base64");
     let mut said: Value = serde_json::from_slice(&said).expect("JSON");
     if own.shared().lie == Lie::OtherSubject {
         said["sub"] = json!("somebody else");
     }
-    Json(said)
+    if own.shared().odd {
+        said["picture"] = json!("");
+        said["updated_at"] = json!("2026-01-05T09:00:00Z");
+        said["email_verified"] = json!(said["email_verified"].to_string());
+    }
+    told(&said, own.shared().odd)
 }
 
 impl Shared {
@@ -245,6 +295,12 @@ impl Shared {
         }
         if who.in_token == InToken::All {
             claims["email_verified"] = who.verified.clone();
+        }
+        if self.odd {
+            claims["aud"] = json!([CLIENT_ID]);
+            claims["updated_at"] = json!("2026-01-05T09:00:00.000Z");
+            claims["groups"] = json!({ "a": [1, null] });
+            claims["picture"] = json!("");
         }
         match self.lie {
             Lie::Issuer => claims["iss"] = json!("https://login.example"),

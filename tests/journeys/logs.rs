@@ -62,6 +62,7 @@ impl<'a> Call<'a> {
             request_headers: LoggedHeaders(vec![header("accept", Some("*/*")), header("x-api-key", None)]),
             response_headers: self.retry_after.map(|seconds| header("retry-after", Some(seconds))).into_iter().collect(),
             via_explorer: false,
+            completed: true,
         };
         request_log::Entity::insert(row.into_active_model()).exec_without_returning(&domain.db).await.expect("a row");
         RequestId(id.0)

@@ -8,6 +8,28 @@ use tokio::{
 
 use crate::app::TestApp;
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_cannot_be_read_is_answered_with_its_id() {
+    let app = TestApp::start().await;
+    let own = format!("Host: {}\r\n", app.app.api.expect("the API is served"));
+    for (bytes, status, code) in [
+        (format!("GET /a<b HTTP/1.1\r\n{own}\r\n"), "400", "MALFORMED_REQUEST"),
+        (format!("GET /healthz HTTP/1.1\r\n{own}X-A : b\r\n\r\n"), "400", "MALFORMED_REQUEST"),
+        (format!("GET /healthz HTTP/1.1\r\n{own}{}\r\n", "X-A: b\r\n".repeat(120)), "431", "REQUEST_TOO_LARGE"),
+        (format!("GET /healthz?{} HTTP/1.1\r\n{own}\r\n", "a".repeat(70_000)), "414", "REQUEST_TOO_LARGE"),
+    ] {
+        let what = &bytes[..40];
+        let answer = answers(&app, &bytes).await;
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        assert_eq!(head.split(' ').nth(1), Some(status), "{what}");
+        let problem: Value = serde_json::from_str(body).expect("JSON");
+        assert_eq!((problem["code"].as_str(), problem["status"].to_string().as_str()), (Some(code), status), "{what}");
+        assert!(head.contains(&format!("x-request-id: {}", problem["requestId"].as_str().expect("an id"))), "{what}: {head}");
+    }
+    let quoted = format!("GET /graphql?query={{node(id:\"x\"){{id}}}} HTTP/1.1\r\n{own}Connection: close\r\n\r\n");
+    assert!(answers(&app, &quoted).await.ends_with(r#"{"data":{"node":null}}"#));
+}
+
 /// What is answered to these bytes until the connection ends.
 async fn answers(app: &TestApp, bytes: &str) -> String {
     let mut stream = TcpStream::connect(app.app.api.expect("the API is served")).await.expect("a connection");

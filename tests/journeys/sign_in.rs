@@ -393,3 +393,21 @@ async fn an_authorised_address_signs_in_and_joins_its_clients_team() {
     let marked = authorized_email::Entity::find().one(&domain.db).await.unwrap().unwrap();
     assert_eq!(marked.last_sign_in_at, Some(now));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_domain_beyond_ascii_is_known_as_dns_has_it() {
+    let app = TestApp::start().await;
+    let ada = app.person("ada@xn--bcher-kva.example", None).await;
+    for typed in ["Ada@Bücher.example", "ada@bu\u{308}cher.EXAMPLE", "ada@XN--bcher-kva.example"] {
+        assert_eq!(app.ask(typed).await["sent"], true, "{typed}");
+        let mail = app.mails().await.pop().expect("a mail");
+        assert_eq!(mail.to, ada.email, "{typed}");
+        assert!(mail.message.contains("\r\nTo: ada@xn--bcher-kva.example\r\n"), "{}", mail.message);
+    }
+    assert_eq!(app.redeem(&app.magic_token(&ada.email).await).await, "fine");
+    let (dev, team) = app.partner("acme").await;
+    let input = json!({ "teamId": team, "email": "Bob@例え.テスト", "access": { "team": "READ", "credentials": "NONE", "billing": "NONE" } });
+    let invited = app.mutate(Some(&dev), "inviteMember", input, "invitation { id email }").await;
+    assert_eq!(invited["invitation"]["email"], "bob@xn--r8jz45g.xn--zckzah");
+    assert_eq!(app.mails().await.pop().expect("a mail").to, "bob@xn--r8jz45g.xn--zckzah");
+}

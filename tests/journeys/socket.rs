@@ -26,6 +26,14 @@ impl Socket {
         socket
     }
 
+    /// Acknowledged by what `connection_init` brings.
+    pub async fn open_saying(app: &TestApp, payload: &Value) -> Self {
+        let mut socket = Self::connect(app, "graphql-transport-ws", &[]).await.expect("a connection");
+        socket.say(&json!({ "type": "connection_init", "payload": payload })).await;
+        assert_eq!(socket.hear().await, json!({ "type": "connection_ack" }));
+        socket
+    }
+
     async fn connect(app: &TestApp, protocol: &str, fields: &[(&'static str, &str)]) -> Result<Self, Error> {
         let mut request = app.url("/graphql/ws").replace("http://", "ws://").into_client_request()?;
         for (name, value) in fields.iter().copied().chain([("sec-websocket-protocol", protocol)]) {

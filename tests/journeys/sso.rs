@@ -324,13 +324,19 @@ async fn an_answer_counts_in_the_browser_that_asked_and_once() {
     let mixed = [theirs[0].clone(), back[1].clone(), back[2].clone()];
     told(app.comes_back(&mixed, &left.cookie).await).await;
     assert_eq!(app.last_failure().await, "session.sign_in_failed (unproven)");
+    // A start is good for one code.
+    told(app.comes_back(&back, &left.cookie).await).await;
+    assert_eq!(app.last_failure().await, "session.sign_in_failed (not_started)");
     for issuer in [None, Some("https://login.example")] {
+        let left = app.leaves("bob@acme.example").await;
         let mut mixed = org.idp.signs_in(&left.url, bob());
         mixed.truncate(2);
         mixed.extend(issuer.map(|issuer| ("iss".to_owned(), issuer.to_owned())));
         told(app.comes_back(&mixed, &left.cookie).await).await;
         assert_eq!(app.last_failure().await, "session.sign_in_failed (other_issuer)");
     }
+    let left = app.leaves("bob@acme.example").await;
+    let back = org.idp.signs_in(&left.url, bob());
     let said_no = [("error".to_owned(), "access_denied".to_owned()), back[1].clone(), back[2].clone()];
     insta::assert_snapshot!(told(app.comes_back(&said_no, &left.cookie).await).await, @"Your organisation's sign-in was not completed: start it again, or ask your administrator.");
 
@@ -352,8 +358,72 @@ async fn an_answer_counts_in_the_browser_that_asked_and_once() {
         assert_eq!(app.last_failure().await, "session.sign_in_failed (other_issuer)");
     }
     assert_eq!(app.comes_back(&back, &left.cookie).await.status(), StatusCode::SEE_OTHER, "its code was shown to nobody");
+    // However many come back from there with nothing of ours, whoever left from here is signed in, or told what is wrong.
+    for _ in 0..40 {
+        app.comes_back(&back, "").await;
+    }
+    assert_eq!(app.comes_back(&back, "").await.status(), StatusCode::TOO_MANY_REQUESTS);
+    let left = app.leaves("bob@acme.example").await;
+    let back = org.idp.signs_in(&left.url, bob());
+    assert_eq!(app.comes_back(&back, &left.cookie).await.status(), StatusCode::SEE_OTHER);
+    assert_eq!(app.comes_back(&back, &left.cookie).await.status(), StatusCode::TOO_MANY_REQUESTS, "it was used");
+    app.clock.advance(TimeDelta::hours(1));
     // Nothing at all, and nonsense.
     for back in [vec![], vec![("state".to_owned(), "%00\u{fffd}".to_owned()), ("code".to_owned(), "x".repeat(9000))]] {
         told(app.comes_back(&back, &left.cookie).await).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_needs_may_be_odd() {
+    let org = Organisation::new().await;
+    org.idp.is_odd();
+    org.app.clock.advance(TimeDelta::minutes(6));
+    for in_token in [InToken::All, InToken::Address, InToken::Nothing] {
+        let bob = Somebody { in_token, ..somebody("b-1", "bob@acme.example") };
+        assert_eq!(org.address_of(&org.signs_in(bob).await).await, "bob@acme.example", "{in_token:?}");
+    }
+    org.idp.lies(Lie::Refuses);
+    org.refused(somebody("b-1", "bob@acme.example")).await;
+    assert_eq!(org.app.last_failure().await, "session.sign_in_failed (misconfigured)");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_providers_keys_may_change_in_any_way() {
+    let org = Organisation::new().await;
+    let signs_in = async || org.address_of(&org.signs_in(somebody("b-1", "bob@acme.example")).await).await;
+    assert_eq!(signs_in().await, "bob@acme.example");
+    let named = |mut key: Value, like: &Value| {
+        key["kid"] = like["kid"].clone();
+        key
+    };
+    let nameless = |mut key: Value| {
+        key.as_object_mut().expect("a key").remove("kid");
+        key
+    };
+    type Change<'a> = (&'a str, &'a dyn Fn(Value, Value) -> Vec<Value>);
+    let changes: [Change<'_>; 6] = [
+        ("another", &|_, new| vec![new]),
+        ("both", &|old, new| vec![old, new]),
+        ("both, the new one first", &|old, new| vec![new, old]),
+        ("without a name", &|_, new| vec![nameless(new)]),
+        ("several without a name", &|old, new| vec![nameless(old), nameless(new)]),
+        ("two of one name", &|old, new| vec![named(old, &new), new]),
+    ];
+    for (how, published) in changes {
+        // Within the time for which what was read is believed, and at once.
+        org.idp.changes(published);
+        assert_eq!(signs_in().await, "bob@acme.example", "{how}");
+    }
+    // The name stays, and is another key's.
+    org.idp.changes(|old, new| vec![named(old, &new)]);
+    org.refused(somebody("b-1", "bob@acme.example")).await;
+    org.idp.changes(|_, new| vec![new]);
+    assert_eq!(signs_in().await, "bob@acme.example");
+    // None for a moment.
+    let keys = org.idp.publishes(Vec::new());
+    org.app.clock.advance(TimeDelta::minutes(6));
+    org.refused(somebody("b-1", "bob@acme.example")).await;
+    org.idp.publishes(keys);
+    assert_eq!(signs_in().await, "bob@acme.example");
 }

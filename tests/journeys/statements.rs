@@ -112,7 +112,7 @@ impl TestApp {
     /// kind of row: what is allowed once is allowed.
     async fn extra(&self, who: &Person, less: &str, more: &str, allowed: u64) -> u64 {
         let mut least = u64::MAX;
-        for _ in 0..5 {
+        for _ in 0..25 {
             let less = self.cost(who, less).await;
             least = least.min(self.cost(who, more).await.saturating_sub(less));
             if least <= allowed {

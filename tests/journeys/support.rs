@@ -155,6 +155,7 @@ async fn the_portals_support_address_gets_a_mail() {
         portal_url: "https://portal.provider.example".to_owned(),
         base_url: "https://portal.provider.example".to_owned(),
         delivery: Delivery::Memory(sent.clone()),
+        authorities: Vec::new(),
     };
     let mailer = Mailer::new(settings).expect("a mailer");
     jobs::drain::drain(app.domain(), &mailer).await.expect("drained");

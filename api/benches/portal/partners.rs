@@ -70,6 +70,7 @@ async fn offer(ctx: &Domain, db: &impl ConnectionTrait, n: usize, at: DateTime<U
         status: ProductStatus::Published,
         visibility: Visibility::Members,
         base_path: format!("product-{n}"),
+        encoded_slashes: false,
         created_at: at,
         version: 1,
     };

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use domain::oauth::Certificates;
+use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use super::{StartError, url};
 use crate::{
@@ -16,10 +17,12 @@ pub struct Secure {
     pub authority: Authority,
     /// A proxy in front says which certificates callers have shown.
     told: bool,
+    /// Who is believed besides the public authorities, by those who call out.
+    pub authorities: Vec<CertificateDer<'static>>,
 }
 
 impl Secure {
-    pub fn load(config: &Config) -> Result<Self, StartError> {
+    pub fn load(config: &Config, authorities: Vec<CertificateDer<'static>>) -> Result<Self, StartError> {
         const CERT: &str = "PORTICO_GATEWAY_TLS_CERT";
         const KEY: &str = "PORTICO_GATEWAY_TLS_KEY";
         let served = match (&config.gateway_tls_cert, &config.gateway_tls_key) {
@@ -33,7 +36,7 @@ impl Secure {
             return Err(StartError::CertificateOfNobody);
         }
         let authority = config.gateway_tls_client_ca.as_deref().map(Authority::from_file).transpose()?.unwrap_or_default();
-        Ok(Self { served, authority, told })
+        Ok(Self { served, authority, told, authorities })
     }
 
     pub fn scheme(&self) -> &'static str {

@@ -1,6 +1,6 @@
 //! Every setting: its name, what it takes, and how its text becomes a value.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use domain::{
     keyring::Keyring,
@@ -33,7 +33,7 @@ const fn secret(name: &'static str, takes: &'static str, set: fn(&mut Config, &s
     Setting { name, secret: true, takes, set }
 }
 
-pub const SETTINGS: [Setting; 33] = [
+pub const SETTINGS: [Setting; 35] = [
     secret("DATABASE_URL", "sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE", |c, text| {
         let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
         let fine = known && (text.starts_with("sqlite:") || Url::parse(text).is_ok_and(|url| url.has_host()));
@@ -52,10 +52,14 @@ pub const SETTINGS: [Setting; 33] = [
         c.gateway_listen = address(text)?;
         Some(())
     }),
-    open("BASE_URL", "a URL that starts with https:// or http://, such as https://portal.example.com", |c, text| {
-        c.base_url = Some(web_url(text)?);
-        Some(())
-    }),
+    open(
+        "BASE_URL",
+        "a URL without a path that starts with https:// or http://, such as https://portal.example.com",
+        |c, text| {
+            c.base_url = Some(web_url(text).filter(|url| url.path() == "/")?);
+            Some(())
+        },
+    ),
     open("GATEWAY_URL", "a URL that starts with https:// or http://, such as https://api.example.com", |c, text| {
         c.gateway_url = Some(web_url(text)?);
         Some(())
@@ -77,8 +81,9 @@ pub const SETTINGS: [Setting; 33] = [
     }),
     open("MAIL_FROM", "a mail address, such as portal@example.com or Portal <portal@example.com>", |c, text| {
         let bare = text.rsplit_once('<').map_or(Some(text), |(_, rest)| rest.strip_suffix('>'))?;
-        text::email("", bare).ok().filter(|_| !text.chars().any(char::is_control))?;
-        text.clone_into(&mut c.mail_from);
+        let address = text::email("", bare).ok().filter(|_| !text.chars().any(char::is_control))?;
+        // Mail has a domain as DNS has it; what is before it may differ in its letters' case.
+        c.mail_from = if bare.is_ascii() { text.to_owned() } else { text.replace(bare.trim(), &address) };
         Some(())
     }),
     open("PORTAL_URL", "a URL that starts with https:// or http://, such as https://portal.example.com", |c, text| {
@@ -114,6 +119,11 @@ pub const SETTINGS: [Setting; 33] = [
         c.source_connections = text.parse().ok()?;
         Some(())
     }),
+    open("KEEP_ALIVE_SECONDS", "a whole number from 1 to 3600, such as 75", |c, text| {
+        let seconds = text.parse().ok().filter(|seconds| (1..=3600).contains(seconds))?;
+        c.keep_alive = Duration::from_secs(seconds);
+        Some(())
+    }),
     open("GATEWAY_TLS_CERT", "a file of certificates in PEM, the gateway's own first", |c, text| {
         c.gateway_tls_cert = Some(PathBuf::from(text));
         Some(())
@@ -124,6 +134,10 @@ pub const SETTINGS: [Setting; 33] = [
     }),
     open("GATEWAY_TLS_CLIENT_CA", "a file of certificates in PEM: of the authorities that issue to callers", |c, text| {
         c.gateway_tls_client_ca = Some(PathBuf::from(text));
+        Some(())
+    }),
+    open("CA_FILE", "a file of certificates in PEM, or the word system", |c, text| {
+        c.ca_file = Some(PathBuf::from(text));
         Some(())
     }),
     open("OUTGOING_PRIVATE", "on or off", |c, text| {

@@ -8,11 +8,14 @@ fn load(pairs: &[(&str, &str)], file: Option<&str>) -> Result<Config, String> {
 
 #[test]
 fn every_setting_refuses_what_it_does_not_take() {
-    let wrong: [(&str, &[&str]); 27] = [
+    let wrong: [(&str, &[&str]); 28] = [
         ("DATABASE_URL", &["mysql://hidden", "postgres://", "/hidden/file"]),
         ("LISTEN", &["8080", ":8080", "localhost", "127.0.0.1:99999"]),
         ("GATEWAY_LISTEN", &["127.0.0.1"]),
-        ("BASE_URL", &["portal.example.com", "ftp://portal.example.com", "https://", "https://a.example/?q=1"]),
+        (
+            "BASE_URL",
+            &["portal.example.com", "ftp://portal.example.com", "https://", "https://a.example/?q=1", "https://a.example/portal"],
+        ),
         ("GATEWAY_URL", &["//api.example.com"]),
         ("SECRET_KEY", &["hidden", "0123456789abcdef0123456789abcdef,hidden"]),
         ("SMTP_URL", &["hidden.example.com:25", "http://hidden.example.com"]),
@@ -36,6 +39,7 @@ fn every_setting_refuses_what_it_does_not_take() {
         ),
         ("STRANGER_REQUESTS", &["many", "-1", "1.5"]),
         ("SOURCE_CONNECTIONS", &["many", "-1", "1.5"]),
+        ("KEEP_ALIVE_SECONDS", &["0", "3601", "75s", "-1"]),
         ("OUTGOING_PRIVATE", &["perhaps"]),
         ("DNS_SERVERS", &["dns.example.com", "9.9.9.9:dns", "9.9.9.9,x"]),
         ("STAFF_SSO_ISSUER", &["login.example.com", "ftp://login.example.com", "https://login.example.com/?a=b"]),
@@ -49,7 +53,7 @@ fn every_setting_refuses_what_it_does_not_take() {
         ("LOG_FORMAT", &["xml"]),
     ];
     // Directories and files may have any name, a client any id and secret.
-    assert_eq!(wrong.len() + 6, table::SETTINGS.len());
+    assert_eq!(wrong.len() + 7, table::SETTINGS.len());
     for (name, values) in wrong {
         let setting = table::SETTINGS.iter().find(|setting| setting.name == name).unwrap();
         for value in values {
@@ -72,6 +76,9 @@ fn the_environment_goes_before_the_file_and_an_empty_value_is_none() {
     assert_eq!((config.listen.port(), config.gateway_listen.port(), config.graphiql), (3, 2, false));
     assert_eq!(config.allowed_origins, ["https://a.example", "http://localhost:3000"]);
     assert_eq!(config.admin_email.as_deref(), Some("ada@example.com"));
+    let from = |text: &str| load(&[("PORTICO_MAIL_FROM", text)], None).unwrap().mail_from;
+    assert_eq!(from("Portal <Portal@Bücher.example>"), "Portal <portal@xn--bcher-kva.example>");
+    assert_eq!(from("Bücher <Portal@Example.com>"), "Bücher <Portal@Example.com>");
     let defaults = load(&[], None).unwrap();
     assert_eq!((defaults.listen.port(), defaults.introspection, defaults.log.as_str()), (8080, true, "info"));
 }

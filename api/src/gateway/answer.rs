@@ -54,12 +54,13 @@ struct Over(entities::enums::DenialReason);
 struct Silent(Duration);
 
 impl Answer {
-    pub fn text(text: impl Into<Bytes>, call: Call) -> Self {
+    pub fn text(text: impl Into<Bytes>, mut call: Call) -> Self {
+        call.completed();
         Self { source: Source::Text(text.into()), call }
     }
 
     /// `watch`: none for what is whole already.
-    pub fn upstream(stream: Stream, watch: Option<Watch>, call: Call) -> Self {
+    pub fn upstream(stream: Stream, watch: Option<Watch>, mut call: Call) -> Self {
         let source = match (stream.early, watch) {
             (None, _) if stream.body.is_end_stream() => Source::Text(Bytes::new()),
             (Some(Ok(whole)), _) if stream.body.is_end_stream() => Source::Text(whole),
@@ -69,7 +70,20 @@ impl Answer {
                 Source::Open(watch)
             }
         };
+        if matches!(source, Source::Text(_)) {
+            call.completed();
+        }
         Self { source, call }
+    }
+}
+
+impl Source {
+    fn is_sent(&self) -> bool {
+        match self {
+            Self::Text(text) => text.is_empty(),
+            Self::Upstream(stream) => stream.is_sent(),
+            Self::Open(watch) => watch.over().is_none() && watch.stream().as_ref().is_none_or(Stream::is_sent),
+        }
     }
 }
 
@@ -179,18 +193,16 @@ impl Body for Answer {
                 ready!(polled)
             }
         };
-        if matches!(frame, Some(Err(_))) {
-            call.broke_off();
+        match &frame {
+            Some(Err(_)) => call.broke_off(),
+            Some(Ok(_)) if !source.is_sent() => {}
+            Some(Ok(_)) | None => call.completed(),
         }
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.source {
-            Source::Text(text) => text.is_empty(),
-            Source::Upstream(stream) => stream.is_sent(),
-            Source::Open(watch) => watch.over().is_none() && watch.stream().as_ref().is_none_or(Stream::is_sent),
-        }
+        self.source.is_sent()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -3,6 +3,8 @@
 
 use http::{HeaderMap, Method, Uri, uri::PathAndQuery};
 
+use crate::listen::query;
+
 /// Two headers that describe a request.
 struct Family {
     method: &'static str,
@@ -81,7 +83,10 @@ fn target(bytes: &[u8], by: &str) -> Result<Uri, String> {
     if bytes.contains(&b'#') {
         return Err(format!("{by} has a fragment"));
     }
-    PathAndQuery::try_from(bytes).map(Uri::from).map_err(|_| format!("{by} has characters that must be encoded"))
+    // As on a call's own line.
+    PathAndQuery::try_from(&*query::encoded(bytes))
+        .map(Uri::from)
+        .map_err(|_| format!("{by} has characters that must be encoded"))
 }
 
 #[cfg(test)]
@@ -111,6 +116,7 @@ mod tests {
         assert_eq!(asked("GET", &nginx), "POST /pay/a%2Fb/../c?q=/../&r=%0a");
         let caddy = [("x-forwarded-method", "DELETE"), ("x-forwarded-uri", "//pay?")];
         assert_eq!(asked("GET", &caddy), "DELETE //pay?");
+        assert_eq!(asked("GET", &[GET, ("x-original-uri", "/pay/x?f=\"<a>\"")]), "GET /pay/x?f=%22%3Ca%3E%22");
         assert_eq!(asked("PUT /pay/x?y=1", &[]), "PUT /pay/x?y=1");
         assert_eq!(asked("GET /", &[]), "GET /");
         assert_eq!(

@@ -13,6 +13,7 @@ use super::{
     answer::Answer,
     asked,
     came::{self, Came, OURS},
+    cors::Page,
     meter::Call,
     refusal::{self, NO_STORE, REQUEST_ID, Refusal},
     refused::Refused,
@@ -85,11 +86,13 @@ async fn decide(
             return Err(Refused::new(call, &refusal, &Standing::default()));
         }
     };
+    let page = Page::of(core, &target, &headers);
     let faulty = unclear.or_else(|| came::not_forwarded(&method));
     let decided = came.decide(core, &method, &target, &headers, faulty).await;
     let when = came.when;
     let call = came.call(core, method, target, headers);
-    came::settle(core, when, call, decided, close(faulty)).await
+    // A page reads refusals where the gateway in front passes them on; it answers preflights itself.
+    came::settle(core, when, call, decided, close(faulty)).await.map_err(|refused| refused.to(page.as_ref()))
 }
 
 /// The caller's target, where the question's path goes on with it. Without one, a query means nothing: some gateways leave the

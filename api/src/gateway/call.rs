@@ -6,7 +6,7 @@ use domain::rules::{admission::Admitted, certificate::Shown, limits::Standing};
 use entities::enums::{Backend, DenialReason};
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
-    header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, MAX_FORWARDS, RETRY_AFTER},
+    header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, MAX_FORWARDS, RETRY_AFTER, TRANSFER_ENCODING},
     request::Parts,
 };
 use hyper::{body::Incoming, upgrade::OnUpgrade};
@@ -17,15 +17,18 @@ use super::{
     authorize,
     came::{self, Came, OURS},
     claims::{API_KEY, Kept},
+    cors::{self, Page},
     headers, identity,
     meter::Call,
     mock,
     open::{self, Brief, Ended, Open, Presented, Watch},
+    places::{self, Places},
     record::Record,
     refusal::{self, NO_STORE, REQUEST_ID, Refusal},
     refused::Refused,
     request_id, token, tunnel,
-    upstream::{self, Fault, Lease, Outgoing, Sent},
+    unreached::Why,
+    upstream::{self, Fault, Lease, Outgoing, Sent, Upstream},
     websocket::{self, Handshake},
     wire::Wire,
 };
@@ -69,6 +72,11 @@ pub async fn answer(
     if request.uri().path() == token::PATH && core.settings.knows_certificates() && unclear.is_none() {
         return Ok(Box::pin(token::answer(core, came, request)).await);
     }
+    let page = Page::of(&core, request.uri(), request.headers());
+    let asking = page.as_ref().filter(|_| unclear.is_none());
+    if let Some(fields) = asking.and_then(|page| page.preflight(request.method(), request.uri(), request.headers())) {
+        return Ok(cors::answer(&core, came, fields));
+    }
     let faulty = unclear.or_else(|| came::not_forwarded(request.method()));
     let (brief, certificate) = (Cell::new(Some(core.open.begin())), came.certificate().copied());
     let decided = came.decide(&core, request.method(), request.uri(), request.headers(), faulty).await;
@@ -79,7 +87,7 @@ pub async fn answer(
     let close = faulty.is_some() && wire.heads.is_some();
     let (call, admitted, standing) = match came::settle(&core, when, call, decided, close).await {
         Ok(settled) => settled,
-        Err(refused) => return Ok(refused.into()),
+        Err(refused) => return Ok(refused.to(page.as_ref()).into()),
     };
     let body = if hyper::body::Body::is_end_stream(&body) {
         Outgoing::None
@@ -87,8 +95,14 @@ pub async fn answer(
         let body = GuardedBody::new(body, &core.settings.limits);
         Outgoing::Stream { body, progress: Rc::default() }
     };
+    let environment = admitted.environment;
+    let page = page.or_else(|| Page::of_program(&admitted.product));
     let forward = Forward { core, wire, certificate, admitted, standing, brief };
-    forward.send(call, body, caller_side).await
+    let mut response = forward.send(call, body, caller_side).await?;
+    if let Some(page) = page {
+        page.tell(Some(environment), response.headers_mut());
+    }
+    Ok(response)
 }
 
 fn health(core: &Core, came: Came) -> Response<Answer> {
@@ -130,7 +144,8 @@ impl Forward {
             return self.mock(call, body).await;
         }
         if call.record().is_some_and(|record| self.core.via.goes_round(&record.request_headers)) {
-            return Ok(self.failed(call, DenialReason::LoopDetected, None));
+            let why = Why::new("the call has come by this gateway before", "");
+            return Ok(self.failed(call, DenialReason::LoopDetected, &why));
         }
         let hops = call.record().and_then(|record| headers::hops_left(&record.method, &record.request_headers));
         if hops == Some(0) {
@@ -140,11 +155,14 @@ impl Forward {
         let Sent { response, lease, watch } = match sent {
             Ok(sent) => sent,
             Err(Fault::Caller) => return Err(HungUp),
-            Err(Fault::Loop) => return Ok(self.failed(call, DenialReason::LoopDetected, None)),
+            Err(Fault::Loop) => {
+                let why = Why::new("its address is this gateway's or the portal's own", "");
+                return Ok(self.failed(call, DenialReason::LoopDetected, &why));
+            }
             Err(Fault::TooSlow(why)) => return Ok(self.too_slow(call, &why)),
             Err(Fault::Ended(ended)) => return Ok(self.over(call, &ended)),
-            Err(Fault::Timeout) => return Ok(self.failed(call, DenialReason::UpstreamTimeout, None)),
-            Err(Fault::Unreachable(why)) => return Ok(self.failed(call, DenialReason::UpstreamUnreachable, Some(why))),
+            Err(Fault::Timeout(why)) => return Ok(self.failed(call, DenialReason::UpstreamTimeout, &why)),
+            Err(Fault::Unreachable(why)) => return Ok(self.failed(call, DenialReason::UpstreamUnreachable, &why)),
         };
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(match caller_side {
@@ -153,14 +171,17 @@ impl Forward {
                 }
                 Some(_) => {
                     let why = "its 101 does not agree to the WebSocket that was asked for (RFC 6455 section 4.2.2)";
-                    self.failed(call, DenialReason::UpstreamUnreachable, Some(why.to_owned()))
+                    self.failed(call, DenialReason::UpstreamUnreachable, &Why::new(why, ""))
                 }
-                None => self.failed(call, DenialReason::UpstreamUnreachable, Some("it switched protocols unasked".to_owned())),
+                None => {
+                    let why = Why::new("it switched protocols unasked", "");
+                    self.failed(call, DenialReason::UpstreamUnreachable, &why)
+                }
             });
         }
         if headers::is_coded_unasked(response.headers()) {
-            let why = "its Transfer-Encoding is not chunked alone".to_owned();
-            return Ok(self.failed(call, DenialReason::UpstreamUnreachable, Some(why)));
+            let why = Why::new("its Transfer-Encoding is not chunked alone", "");
+            return Ok(self.failed(call, DenialReason::UpstreamUnreachable, &why));
         }
         Ok(self.pass_on(call, response, (lease, watch)))
     }
@@ -246,10 +267,12 @@ impl Forward {
     }
 
     async fn attempt(&self, call: &Call, body: Outgoing, as_websocket: bool, hops: Option<u64>) -> Result<Sent, Fault> {
-        let lost = || Fault::Unreachable("the product has no upstream here".to_owned());
+        let lost = || Fault::Unreachable(Why::new("the product has no upstream here", ""));
         let environment = self.admitted.upstream().ok_or_else(lost)?;
         let upstream = self.core.upstreams.get(environment.url.as_ref().ok_or_else(lost)?)?;
         let record = call.record().ok_or_else(lost)?;
+        // Of a GET or HEAD the library would take it that there is none.
+        let chunked = hyper::body::Body::size_hint(&body).exact().is_none();
         let (path, query) = (record.target.path(), record.target.query());
         // RFC 9110 section 8.6: else some upstreams wait for a body, or answer 411.
         let says_empty = matches!(body, Outgoing::None) && matches!(record.method, Method::POST | Method::PUT | Method::PATCH);
@@ -266,6 +289,10 @@ impl Forward {
             headers::for_upstream(&record.request_headers, ours, fields);
             fields.insert(HOST, upstream.authority().clone());
             core.via.tell(if self.wire.heads.is_some() { Version::HTTP_11 } else { Version::HTTP_2 }, fields);
+            if chunked {
+                fields.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            }
+            core.outside.tell_prefix(&self.admitted.product, fields);
             identity::tell_upstream(&self.admitted, &core.vouched, record, &self.wire, &core.settings.trusted_proxies, fields);
             if says_empty {
                 fields.insert(CONTENT_LENGTH, HeaderValue::from(0));
@@ -286,10 +313,12 @@ impl Forward {
         self.admitted.credential().is_some() && !headers.contains_key(&API_KEY)
     }
 
-    fn failed(&self, call: Call, reason: DenialReason, why: Option<String>) -> Response<Answer> {
-        if let Some(why) = &why {
-            // For the provider's eyes: an upstream's address is none of the caller's business.
-            tracing::debug!(error = %why, product.id = %self.admitted.product.id, "the upstream gave no answer");
+    fn failed(&self, mut call: Call, reason: DenialReason, why: &Why) -> Response<Answer> {
+        // For the provider's eyes: an upstream's address is none of the caller's business.
+        let url = self.admitted.upstream().and_then(|environment| environment.url.as_ref());
+        self.core.upstreams.warn(self.admitted.product.id, url, why);
+        if let Some(record) = call.record_mut() {
+            record.detail = Some(why.to_string().into());
         }
         refuse(call, &Refusal::of(reason, None), &self.standing)
     }
@@ -298,6 +327,7 @@ impl Forward {
         let (mut head, body) = response.into_parts();
         let streams = head.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
         let limit = (!streams).then(|| lease.body_progress());
+        self.tell_places(&call, lease.upstream(), &mut head.headers);
         let stream = Stream::new(body, lease, limit);
         let watch = match watch {
             None if stream.is_whole() => Ok(None),
@@ -335,6 +365,17 @@ impl Forward {
         self.stamp(&call, &mut head.headers);
         call.answered(head.status, &head.headers);
         Response::from_parts(head, Answer::text("", call))
+    }
+
+    fn tell_places(&self, call: &Call, upstream: &Upstream, fields: &mut HeaderMap) {
+        if !places::are_told(fields) {
+            return;
+        }
+        let trusted = &self.core.settings.trusted_proxies;
+        let asked = call.record().and_then(|record| identity::asked_host(record, &self.wire, trusted));
+        let Admitted { product, environment, .. } = &self.admitted;
+        let (routes, asked) = (product.routes(*environment), asked.as_ref());
+        Places { outside: &self.core.outside, base_path: &product.base_path, routes, upstream, asked }.tell(fields);
     }
 
     fn stamp(&self, call: &Call, fields: &mut HeaderMap) {

@@ -161,6 +161,7 @@ impl Came {
             ip: self.caller,
             via_explorer: self.explorer,
             status: meter::unanswered(),
+            completed: false,
             latency: Duration::ZERO,
             denial: None,
             detail: None,

@@ -69,10 +69,17 @@ fn tell_origin(record: &Record, wire: &Wire, trusted: &[IpNet], into: &mut Heade
     }
     let own = HeaderValue::from_static(if wire.secure { "https" } else { "http" });
     into.insert(&FORWARDED_PROTO, said(&FORWARDED_PROTO).unwrap_or(own));
-    let authority = || record.target.authority().and_then(|a| HeaderValue::from_str(a.as_str()).ok());
-    if let Some(host) = said(&FORWARDED_HOST).or_else(authority).or_else(|| from.get(HOST).cloned()) {
+    if let Some(host) = asked_host(record, wire, trusted) {
         into.insert(&FORWARDED_HOST, host);
     }
+}
+
+/// The host that the caller asked for, as the upstream is told it.
+pub fn asked_host(record: &Record, wire: &Wire, trusted: &[IpNet]) -> Option<HeaderValue> {
+    let from = &record.request_headers;
+    let said = || from.get(&FORWARDED_HOST).filter(|_| address::is_trusted(wire.peer.ip(), trusted)).cloned();
+    let authority = || record.target.authority().and_then(|a| HeaderValue::from_str(a.as_str()).ok());
+    said().or_else(authority).or_else(|| from.get(HOST).cloned())
 }
 
 /// Notes whose call an admitted one is.

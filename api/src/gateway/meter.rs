@@ -8,7 +8,10 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use domain::rules::{decision::ENDED_WHILE_OPEN, denial};
+use domain::rules::{
+    decision::{self, ENDED_WHILE_OPEN},
+    denial,
+};
 use entities::enums::{DenialReason, LogSink};
 use http::{HeaderMap, StatusCode};
 use tokio::time::Instant;
@@ -21,9 +24,6 @@ use super::{
     uses::Uses,
 };
 use crate::listen::AnswerGuard;
-
-/// The caller went away before the answer's head. Not a registered status; the field has learned to read it.
-const HUNG_UP: u16 = 499;
 
 /// A call in flight. Dropping it, wherever that happens, ends the call and notes it.
 pub struct Call {
@@ -79,6 +79,13 @@ impl Call {
         }
     }
 
+    /// The answer has come to its end.
+    pub fn completed(&mut self) {
+        if let Some(record) = &mut self.record {
+            record.completed = true;
+        }
+    }
+
     /// The answer's body will not come to its end.
     pub fn broke_off(&mut self) {
         if let Some(record) = &mut self.record {
@@ -98,7 +105,7 @@ impl Drop for Call {
 
 /// The status of a call that nobody has answered yet.
 pub fn unanswered() -> StatusCode {
-    StatusCode::from_u16(HUNG_UP).unwrap_or(StatusCode::BAD_REQUEST)
+    StatusCode::from_u16(decision::HUNG_UP).unwrap_or(StatusCode::BAD_REQUEST)
 }
 
 /// A core's calls on their way to the log.
@@ -124,11 +131,17 @@ impl Meter {
         }
     }
 
-    fn note(&self, record: &Record) {
+    /// A call that leaves no record.
+    pub fn count(&self, status: StatusCode) {
+        self.log.count(status);
+    }
+
+    /// Whether it is kept.
+    pub fn note(&self, record: &Record) -> bool {
         self.log.count(record.status);
         if record.known.client.is_none() && !self.has_room_for_a_stranger(record.at) {
             self.log.drop_records(1);
-            return;
+            return false;
         }
         let mut batch = self.batch.borrow_mut();
         if let Some(used) = record.used
@@ -144,6 +157,7 @@ impl Meter {
             let next = batch.next();
             self.log.take(std::mem::replace(&mut *batch, next));
         }
+        true
     }
 
     /// A flood from nobody must not fill the disk.

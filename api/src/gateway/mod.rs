@@ -8,6 +8,7 @@ mod call;
 mod came;
 mod certificate;
 mod claims;
+mod cors;
 mod first_calls;
 mod headers;
 mod identity;
@@ -15,12 +16,15 @@ mod log;
 mod meter;
 mod mock;
 mod open;
+mod places;
 mod record;
 mod refusal;
 mod refused;
 mod request_id;
 mod token;
 mod tunnel;
+mod unreached;
+mod unread;
 mod upstream;
 mod uses;
 mod via;
@@ -28,7 +32,15 @@ mod vouched;
 mod websocket;
 mod wire;
 
-use std::{io, net::SocketAddr, num::NonZeroUsize, rc::Rc, sync::Arc, thread, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    num::NonZeroUsize,
+    rc::Rc,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
 
 use domain::{
     Domain,
@@ -47,22 +59,33 @@ use tokio::{
     task::{JoinHandle, LocalSet, spawn_local},
     time::{MissedTickBehavior, interval, timeout},
 };
-use tokio_rustls::{TlsAcceptor, rustls};
+use tokio_rustls::{TlsAcceptor, TlsConnector, rustls};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::{
-    log::Log, meter::Meter, open::Open, request_id::RequestIds, upstream::Upstreams, via::Via, vouched::Vouched, wire::Wire,
+    log::Log,
+    meter::Meter,
+    open::Open,
+    places::Outside,
+    request_id::RequestIds,
+    upstream::{Means, Upstreams},
+    via::Via,
+    vouched::Vouched,
+    wire::Wire,
 };
 use crate::{
+    dial::{Dialer, Names, SystemNames},
     listen::{
         self, Carrier, Door, Guarded, Limits, Place, Vitals,
         framing::{Heads, Scanner},
+        unread::{Ear, Unread},
     },
     tls,
 };
 
 pub use self::{
     log::{Counts, LogLimits},
+    unread::answer as refuse_unread,
     upstream::UpstreamLimits,
 };
 
@@ -95,6 +118,8 @@ pub struct Settings {
     pub client_authority: tls::Authority,
     /// Certificate authorities of upstreams, besides the public ones.
     pub upstream_authorities: Vec<rustls::pki_types::CertificateDer<'static>>,
+    /// Where upstreams' names lead to.
+    pub names: Arc<dyn Names>,
 }
 
 impl Settings {
@@ -113,6 +138,7 @@ impl Settings {
             tls: None,
             client_authority: tls::Authority::default(),
             upstream_authorities: Vec::new(),
+            names: Arc::new(SystemNames),
         }
     }
 
@@ -139,7 +165,7 @@ struct Shared {
     settings: Arc<Settings>,
     log: Arc<Log>,
     door: Door,
-    tls: Arc<rustls::ClientConfig>,
+    means: Means,
     acceptor: Option<TlsAcceptor>,
     tokens: AuthorizationServer,
     /// The process's runtime, for what is not to be done on a core.
@@ -159,6 +185,7 @@ struct Core {
     vouched: Vouched,
     open: Rc<Open>,
     via: Via,
+    outside: Outside,
     acceptor: Option<TlsAcceptor>,
     tokens: AuthorizationServer,
     main: Handle,
@@ -191,6 +218,12 @@ pub fn start(ctx: Domain, live: Live, keeper: Arc<Keeper>, mut settings: Setting
         sockets.push(listen::bind(address, true)?);
     }
     let log = Arc::new(Log::new(&settings.log)?);
+    let means = Means {
+        tls: TlsConnector::from(Arc::new(tls::client(&settings.upstream_authorities).map_err(io::Error::other)?)),
+        names: settings.names.clone(),
+        dialer: Dialer::default(),
+        said: Arc::default(),
+    };
     let stop_writer = CancellationToken::new();
     let writer = tokio::spawn(log::write(ctx.clone(), log.clone(), settings.log.clone(), stop_writer.clone()));
     let shared = Shared {
@@ -201,7 +234,7 @@ pub fn start(ctx: Domain, live: Live, keeper: Arc<Keeper>, mut settings: Setting
         keeper,
         log,
         door: Door::new(&settings.limits),
-        tls: Arc::new(tls::client(&settings.upstream_authorities).map_err(io::Error::other)?),
+        means,
         settings: Arc::new(settings),
         main: Handle::current(),
         stop: CancellationToken::new(),
@@ -269,10 +302,11 @@ async fn serve(socket: std::net::TcpListener, shared: Shared) -> io::Result<()> 
     let core = Rc::new(Core {
         ids: RequestIds::new(shared.ctx.env.clone()),
         meter: Rc::new(Meter::new(shared.log, shared.settings.log.strangers_a_second)),
-        upstreams: Upstreams::new(shared.settings.upstream.clone(), shared.tls, Arc::clone(&shared.ctx.itself)),
+        upstreams: Upstreams::new(shared.settings.upstream.clone(), shared.means, Arc::clone(&shared.ctx.itself)),
         via: Via::of(&shared.ctx.keys),
         vouched: Vouched::default(),
         open: Rc::new(Open::new(follower.revision())),
+        outside: Outside::new(shared.settings.url.as_deref().unwrap_or_default()),
         acceptor: shared.acceptor,
         tokens: shared.tokens,
         ctx: shared.ctx,
@@ -332,15 +366,28 @@ async fn welcome(core: Rc<Core>, stream: TcpStream, peer: SocketAddr, place: Pla
 async fn converse<C: Carrier + Send>(core: Rc<Core>, stream: C, (peer, shown): (SocketAddr, Option<Shown>), place: Place) {
     let vitals = Arc::new(Vitals::new());
     let heads = Heads::default();
-    let io = Guarded::new(stream, vitals.clone(), place, Scanner::new(heads.clone()));
+    let unread = Arc::new(Mutex::new(None));
+    let keep = unread.clone();
+    let speak = move |one: Unread| {
+        let answer = unread::answer(&one);
+        *keep.lock().unwrap_or_else(PoisonError::into_inner) = Some(one);
+        answer
+    };
+    let ear = Ear::new(Scanner::new(heads.clone()), core.ctx.env.clone(), speak);
+    let io = Guarded::new(stream, vitals.clone(), place, ear);
     let serving = core.clone();
     let seen = (core.acceptor.is_some(), shown);
     let wires = [Rc::new(Wire::new(peer, Some(heads), seen)), Rc::new(Wire::new(peer, None, seen))];
+    let first = wires[0].clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let wire = &wires[usize::from(request.version() == http::Version::HTTP_2)];
         call::answer(serving.clone(), wire.clone(), vitals.begin(), request)
     });
     listen::serve_connection(io, service, Here, &core.settings.limits, &core.stop).await;
+    let unread = unread.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(unread) = unread {
+        unread::note(&core, &first, &unread);
+    }
 }
 
 /// Runs an HTTP/2 connection's streams on their core.

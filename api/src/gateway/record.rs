@@ -25,6 +25,8 @@ pub struct Record {
     /// The portal's explorer sent it.
     pub via_explorer: bool,
     pub status: StatusCode,
+    /// The answer came to its end.
+    pub completed: bool,
     pub latency: Duration,
     pub denial: Option<DenialReason>,
     /// What a refusal was about, or how the answer ended; never a secret.

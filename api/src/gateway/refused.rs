@@ -17,6 +17,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header::AUTHORIZATION}
 use super::{
     answer::Answer,
     claims::API_KEY,
+    cors::Page,
     identity,
     meter::Call,
     refusal::{self, REQUEST_ID, Refusal},
@@ -62,6 +63,15 @@ impl Refused {
         let mut response = refusal::turned_away(&UNTRUSTED, &peer.to_canonical().to_string(), id);
         response.headers_mut().insert(&REQUEST_ID, request_id::header(id));
         Box::new(Self { response, code: UNTRUSTED.code, call: unnoted })
+    }
+
+    /// The same, as a page may read it.
+    pub fn to(mut self: Box<Self>, page: Option<&Page>) -> Box<Self> {
+        if let Some(page) = page {
+            let environment = self.call.record().and_then(|record| record.known.environment);
+            page.tell(environment, self.response.headers_mut());
+        }
+        self
     }
 
     /// The same as a 403, whose headers tell the status, the code and the body. What was noted stays.

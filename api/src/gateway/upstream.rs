@@ -3,6 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
+    io,
     net::SocketAddr,
     pin::{Pin, pin},
     rc::Rc,
@@ -13,8 +14,9 @@ use std::{
 
 use bytes::Bytes;
 use domain::{itself::Itself, rules::upstream};
+use entities::id::ProductId;
 use http::{
-    HeaderValue, Method, Request, Response,
+    HeaderValue, Method, Request, Response, Version,
     header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
 };
 use http_body::{Body, Frame, SizeHint};
@@ -24,15 +26,18 @@ use hyper::{
     rt::{Read, Write},
 };
 use hyper_util::rt::TokioIo;
-use tokio::{
-    net::{TcpStream, lookup_host},
-    time::{Instant, timeout_at},
-};
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::{TlsConnector, rustls};
 use url::Url;
 
-use super::open::{BRIEF, Ended, Watch};
-use crate::listen::{GuardedBody, MAX_HEAD, TooSlow};
+use super::{
+    open::{BRIEF, Ended, Watch},
+    unreached::{Said, Why},
+};
+use crate::{
+    dial::{self, Dialer, Names, Unconnected},
+    listen::{GuardedBody, MAX_HEAD, TooSlow},
+};
 
 /// How connections to upstreams are kept.
 #[derive(Debug, Clone)]
@@ -51,13 +56,16 @@ impl Default for UpstreamLimits {
     }
 }
 
+/// Fields of an answer's head. Beyond 100 of them hyper asks for memory for each answer: so be it.
+const MAX_FIELDS: usize = 256;
+
 /// Why no answer came.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     #[error("{0}")]
-    Unreachable(String),
-    #[error("no answer in time")]
-    Timeout,
+    Unreachable(Why),
+    #[error("{0}")]
+    Timeout(Why),
     /// Its address is our own.
     #[error("the upstream is this gateway or its portal")]
     Loop,
@@ -135,14 +143,29 @@ impl Body for Outgoing {
 /// Every upstream that this core has called.
 pub struct Upstreams {
     known: RefCell<HashMap<String, Rc<Upstream>>>,
-    tls: TlsConnector,
+    means: Means,
     limits: UpstreamLimits,
     itself: Arc<Itself>,
 }
 
+/// How connections are made, and what is said of those that are not; shared by all cores.
+#[derive(Clone)]
+pub struct Means {
+    pub tls: TlsConnector,
+    pub names: Arc<dyn Names>,
+    pub dialer: Dialer,
+    pub said: Arc<Said>,
+}
+
 impl Upstreams {
-    pub fn new(limits: UpstreamLimits, tls: Arc<rustls::ClientConfig>, itself: Arc<Itself>) -> Self {
-        Self { known: RefCell::default(), tls: TlsConnector::from(tls), limits, itself }
+    pub fn new(limits: UpstreamLimits, means: Means, itself: Arc<Itself>) -> Self {
+        Self { known: RefCell::default(), means, limits, itself }
+    }
+
+    /// Tells the provider, not too often.
+    pub fn warn(&self, product: ProductId, url: Option<&Url>, why: &Why) {
+        let upstream = url.map_or("none", |url| &url[..url::Position::AfterPort]);
+        self.means.said.warn(product, upstream, why);
     }
 
     /// The upstream behind a URL as a product's environment holds it.
@@ -150,7 +173,7 @@ impl Upstreams {
         if let Some(upstream) = self.known.borrow().get(url.as_str()) {
             return Ok(upstream.clone());
         }
-        let upstream = Rc::new(Upstream::new(url, self.limits.clone(), self.tls.clone(), Arc::clone(&self.itself))?);
+        let upstream = Rc::new(Upstream::new(url, self.limits.clone(), self.means.clone(), Arc::clone(&self.itself))?);
         self.known.borrow_mut().insert(url.as_str().to_owned(), upstream.clone());
         Ok(upstream)
     }
@@ -174,7 +197,7 @@ pub struct Upstream {
     authority: HeaderValue,
     /// What stands before a call's path, without a slash at its end.
     path: String,
-    tls: TlsConnector,
+    means: Means,
     limits: UpstreamLimits,
     itself: Arc<Itself>,
     idle: RefCell<Vec<Idle>>,
@@ -193,6 +216,10 @@ pub struct Lease {
 }
 
 impl Lease {
+    pub fn upstream(&self) -> &Upstream {
+        &self.upstream
+    }
+
     pub fn body_progress(&self) -> Duration {
         self.upstream.limits.body_progress
     }
@@ -206,8 +233,8 @@ impl Lease {
 }
 
 impl Upstream {
-    fn new(url: &Url, limits: UpstreamLimits, tls: TlsConnector, itself: Arc<Itself>) -> Result<Self, Fault> {
-        let wrong = || Fault::Unreachable("the product's upstream address cannot be used".to_owned());
+    pub(super) fn new(url: &Url, limits: UpstreamLimits, means: Means, itself: Arc<Itself>) -> Result<Self, Fault> {
+        let wrong = || Fault::Unreachable(Why::new("the product's upstream address cannot be used", ""));
         let host = url.host_str().ok_or_else(wrong)?.trim_matches(['[', ']']).to_owned();
         let port = url.port_or_known_default().ok_or_else(wrong)?;
         let secure = match url.scheme() {
@@ -218,12 +245,26 @@ impl Upstream {
         let authority = &url[url::Position::BeforeHost..url::Position::AfterPort];
         let authority = HeaderValue::from_str(authority).map_err(|_| wrong())?;
         let path = url.path().trim_end_matches('/').to_owned();
-        Ok(Self { host, port, secure, authority, path, tls, limits, itself, idle: RefCell::default() })
+        Ok(Self { host, port, secure, authority, path, means, limits, itself, idle: RefCell::default() })
     }
 
     /// The `Host` that this upstream is called by.
     pub fn authority(&self) -> &HeaderValue {
         &self.authority
+    }
+
+    /// Without brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The port that its scheme implies.
+    pub fn usual_port(&self) -> u16 {
+        if self.secure.is_some() { 443 } else { 80 }
     }
 
     /// What stands before a call's path.
@@ -246,7 +287,13 @@ impl Upstream {
             Outgoing::None => None,
             Outgoing::Stream { progress, .. } => Some(progress.clone()),
         };
-        let mut sending = pin!(self.attempt(request, body));
+        let late = || {
+            Fault::Timeout(Why::new(
+                "no answer in time",
+                format_args!("{}:{} took the request and sent no answer", self.host, self.port),
+            ))
+        };
+        let mut sending = pin!(self.attempt(request, body, limit));
         let brief = Instant::now() + BRIEF;
         let mut deadline = Instant::now() + limit;
         let (mut hold, mut watch) = (Some(hold), None);
@@ -280,11 +327,11 @@ impl Upstream {
                         progress.moved.get().unwrap_or(deadline - limit)
                     };
                     if from + limit <= deadline {
-                        return Err(Fault::Timeout);
+                        return Err(late());
                     }
                     deadline = from + limit;
                 }
-                (Err(_), None) => return Err(Fault::Timeout),
+                (Err(_), None) => return Err(late()),
             }
         }
     }
@@ -293,16 +340,17 @@ impl Upstream {
         self: &Rc<Self>,
         request: impl Fn() -> Result<Request<()>, Fault>,
         mut body: Outgoing,
+        limit: Duration,
     ) -> Result<(Response<Incoming>, Lease), Fault> {
         let mut retried = false;
         loop {
             let (mut sender, kept) = match self.pooled() {
                 Some(sender) if !retried => (sender, true),
                 // In a box: what TLS needs room for is not carried along by every call.
-                _ => (Box::pin(self.connect()).await?, false),
+                _ => (Box::pin(self.connect(dial::part_of(limit))).await?, false),
             };
             let head = request()?;
-            let repeatable = matches!(body, Outgoing::None) && is_idempotent(head.method());
+            let repeatable = matches!(body, Outgoing::None) && head.method().is_idempotent();
             let error = match sender.try_send_request(head.map(|()| body)).await {
                 Ok(response) => {
                     let keep = self.keep(&response);
@@ -315,7 +363,7 @@ impl Upstream {
                 // It never left.
                 Some(unsent) if kept => body = unsent.into_body(),
                 _ if kept && repeatable && !retried => body = Outgoing::None,
-                _ => return Err(Fault::Unreachable(error.error().to_string())),
+                _ => return Err(Fault::Unreachable(Why::new("it broke off without an answer", chain(error.error())))),
             }
             retried = true;
         }
@@ -336,21 +384,57 @@ impl Upstream {
         None
     }
 
-    async fn connect(&self) -> Result<SendRequest<Outgoing>, Fault> {
-        let unreachable = |e: std::io::Error| Fault::Unreachable(e.to_string());
-        let addresses = lookup_host((self.host.as_str(), self.port)).await.map_err(unreachable)?;
-        let stream = TcpStream::connect(&*elsewhere(&self.itself, allowed(addresses)?)?).await.map_err(unreachable)?;
-        stream.set_nodelay(true).map_err(unreachable)?;
+    async fn connect(&self, limit: Duration) -> Result<SendRequest<Outgoing>, Fault> {
+        let begun = Instant::now();
+        let resolving = timeout_at(begun + limit, self.means.names.resolve(&self.host, self.port));
+        let found = match resolving.await {
+            Ok(Ok(found)) => elsewhere(&self.itself, allowed(found)?)?,
+            Ok(Err(error)) => {
+                return Err(Fault::Unreachable(Why::new("its name is not resolved", format_args!("{}: {error}", self.host))));
+            }
+            Err(_) => return Err(Fault::Timeout(Why::new("its name is not resolved in time", &self.host))),
+        };
+        let (limit, dialer) = (limit.saturating_sub(begun.elapsed()), &self.means.dialer);
         match &self.secure {
-            None => open(TokioIo::new(stream)).await,
-            Some(name) => open(TokioIo::new(self.tls.connect(name.clone(), stream).await.map_err(unreachable)?)).await,
+            None => match dialer.connect(&found, limit, dial::tcp).await {
+                Ok(stream) => open(TokioIo::new(stream)).await,
+                Err(failed) => Err(self.unconnected(&failed)),
+            },
+            Some(name) => {
+                let secured = async |address| self.means.tls.connect(name.clone(), dial::tcp(address).await?).await;
+                match dialer.connect(&found, limit, secured).await {
+                    Ok(stream) => open(TokioIo::new(stream)).await,
+                    Err(failed) => Err(self.unconnected(&failed)),
+                }
+            }
         }
+    }
+
+    fn unconnected(&self, failed: &Unconnected) -> Fault {
+        let mut told = format!("{} port {}: {failed}", self.host, self.port);
+        let errors = || failed.tried.iter().filter_map(|(_, error)| error.as_ref());
+        if errors().any(is_unknown_authority) {
+            told.push_str(" (PORTICO_CA_FILE names authorities of one's own)");
+        }
+        if failed.timed_out {
+            return Fault::Timeout(Why::new("no connection in time", told));
+        }
+        let cause = match errors().next_back() {
+            Some(error) if tls_error(error).is_some() => "its TLS cannot be trusted or used",
+            Some(error) if error.kind() == io::ErrorKind::ConnectionRefused => "it refuses connections",
+            _ => "it cannot be connected to",
+        };
+        Fault::Unreachable(Why::new(cause, told))
     }
 
     fn keep(&self, response: &Response<Incoming>) -> Duration {
         let fields = response.headers();
         // RFC 9112 section 6.1: what comes behind such an answer may be part of it.
         if fields.contains_key(TRANSFER_ENCODING) && fields.contains_key(CONTENT_LENGTH) {
+            return Duration::ZERO;
+        }
+        if response.version() == Version::HTTP_10 {
+            // The next request on it would be one of HTTP/1.0, whose body cannot be of unknown length.
             return Duration::ZERO;
         }
         let Some(said) = fields.get("keep-alive") else { return self.limits.idle };
@@ -364,12 +448,14 @@ impl Upstream {
 }
 
 /// Those an upstream may have. What is connected to is what was checked: a name that leads elsewhere the next time gains nothing.
-fn allowed(addresses: impl Iterator<Item = SocketAddr>) -> Result<Vec<SocketAddr>, Fault> {
-    let (allowed, refused): (Vec<_>, Vec<_>) = addresses.partition(|address| upstream::may_connect(address.ip()));
+fn allowed(addresses: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Fault> {
+    let (allowed, refused): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|address| upstream::may_connect(address.ip()));
     match refused.first() {
         Some(first) if allowed.is_empty() => {
-            Err(Fault::Unreachable(format!("its address {} is link-local, metadata, multicast or unspecified", first.ip())))
+            let say = format_args!("{} is link-local, metadata, multicast or unspecified", first.ip()).to_string();
+            Err(Fault::Unreachable(Why::new("its address is not one that an upstream may have", say)))
         }
+        None if allowed.is_empty() => Err(Fault::Unreachable(Why::new("its name leads to no address", ""))),
         _ => Ok(allowed),
     }
 }
@@ -381,21 +467,32 @@ fn elsewhere(itself: &Itself, mut addresses: Vec<SocketAddr>) -> Result<Vec<Sock
     if addresses.is_empty() && found > 0 { Err(Fault::Loop) } else { Ok(addresses) }
 }
 
+fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
+}
+
+fn is_unknown_authority(error: &io::Error) -> bool {
+    let unknown = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+    tls_error(error).is_some_and(|error| *error == unknown)
+}
+
+/// An error with what is behind it.
+fn chain(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 async fn open<T: Read + Write + Unpin + Send + 'static>(io: T) -> Result<SendRequest<Outgoing>, Fault> {
     let (sender, connection) = http1::Builder::new()
         .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_FIELDS)
         .handshake::<T, Outgoing>(io)
         .await
-        .map_err(|e| Fault::Unreachable(e.to_string()))?;
+        .map_err(|error| Fault::Unreachable(Why::new("it speaks no HTTP", chain(&error))))?;
     tokio::task::spawn_local(async move {
         // What goes wrong is told to whoever waits for the answer.
         let _ = connection.with_upgrades().await;
     });
     Ok(sender)
-}
-
-fn is_idempotent(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
 }
 
 /// What an upstream is asked for: its own path, then what follows the base path in the call's, byte for byte.
@@ -416,7 +513,7 @@ pub fn target(prefix: &str, rest: &str, query: Option<&str>) -> String {
 /// The request line and fields of a call to this upstream.
 pub fn head(method: Method, path_and_query: String, authority: &HeaderValue) -> Result<Request<()>, Fault> {
     let uri = http::Uri::from_maybe_shared(Bytes::from(path_and_query));
-    let uri = uri.map_err(|_| Fault::Unreachable("the path is not one that can be sent on".to_owned()))?;
+    let uri = uri.map_err(|_| Fault::Unreachable(Why::new("the path is not one that can be sent on", "")))?;
     let mut request = Request::new(());
     *request.method_mut() = method;
     *request.uri_mut() = uri;

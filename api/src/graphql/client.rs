@@ -155,7 +155,8 @@ pub struct AuthorizedEmailInput {
     access: Option<MemberAccessInput>,
 }
 
-payload_type! { ClientPayload { client: Client } }
+payload_type! { #[graphql(complex)] ClientPayload { client: Client } }
+crate::enforced! { ClientPayload }
 
 #[derive(Default)]
 pub struct ClientMutation;

@@ -1,8 +1,6 @@
 //! Credentials: made, shown once, revoked.
 
-use std::time::Instant;
-
-use async_graphql::{ComplexObject, Context, ID, InputObject, Json, Object, SimpleObject};
+use async_graphql::{Context, ID, InputObject, Json, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use domain::{
     ops::{
@@ -25,7 +23,6 @@ use entities::{
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::graphql::{
-    enforcement::{Enforcement, enforcement},
     enums::{AuthMethod, CredentialStatus, Environment},
     explorer::{self, GenerateTokenInput, GenerateTokenPayload, TryEndpointInput, TryEndpointPayload},
     leak::Leak,
@@ -215,30 +212,22 @@ pub struct CredentialIdInput {
     credential_id: ID,
 }
 
+crate::enforced! { CredentialPayload IssuedCredentialPayload }
+
 #[derive(SimpleObject)]
 #[graphql(complex)]
 pub struct CredentialPayload {
     credential: Option<Credential>,
     user_errors: Vec<UserError>,
-    #[graphql(skip)]
-    changed: Option<Instant>,
-}
-
-#[ComplexObject]
-impl CredentialPayload {
-    /// Selecting it waits, a second at most, until every gateway follows the change.
-    async fn enforcement(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Enforcement>> {
-        receipt(ctx, self.changed).await
-    }
 }
 
 impl Payload for CredentialPayload {
     type Done = Credential;
     fn done(credential: Credential) -> Self {
-        Self { credential: Some(credential), user_errors: Vec::new(), changed: Some(Instant::now()) }
+        Self { credential: Some(credential), user_errors: Vec::new() }
     }
     fn refused(user_errors: Vec<UserError>) -> Self {
-        Self { credential: None, user_errors, changed: None }
+        Self { credential: None, user_errors }
     }
 }
 
@@ -249,33 +238,16 @@ pub struct IssuedCredentialPayload {
     /// Shown this once.
     issued: Option<IssuedSecret>,
     user_errors: Vec<UserError>,
-    #[graphql(skip)]
-    changed: Option<Instant>,
-}
-
-#[ComplexObject]
-impl IssuedCredentialPayload {
-    /// Selecting it waits, a second at most, until every gateway follows the change.
-    async fn enforcement(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Enforcement>> {
-        receipt(ctx, self.changed).await
-    }
 }
 
 impl Payload for IssuedCredentialPayload {
     type Done = Made;
     fn done(made: Made) -> Self {
         let credential = Some(Credential(made.credential.clone()));
-        Self { credential, issued: IssuedSecret::of(made), user_errors: Vec::new(), changed: Some(Instant::now()) }
+        Self { credential, issued: IssuedSecret::of(made), user_errors: Vec::new() }
     }
     fn refused(user_errors: Vec<UserError>) -> Self {
-        Self { credential: None, issued: None, user_errors, changed: None }
-    }
-}
-
-async fn receipt(ctx: &Context<'_>, changed: Option<Instant>) -> async_graphql::Result<Option<Enforcement>> {
-    match changed {
-        Some(changed) => enforcement(ctx, changed).await.map(Some),
-        None => Ok(None),
+        Self { credential: None, issued: None, user_errors }
     }
 }
 

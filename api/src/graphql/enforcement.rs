@@ -1,14 +1,13 @@
 //! What gateways have applied: for a change as its receipt, and of each gateway for staff.
 
-use std::time::Instant;
-
 use async_graphql::{Context, ID, Object, SimpleObject};
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{DomainError, read::gateways};
+use domain::{DomainError, read::gateways, receipt};
 
 use crate::{
     error::to_graphql,
     graphql::{
+        payload::UserError,
         request::{OrGraphql, RequestContext},
         scalars::BigInt,
     },
@@ -17,7 +16,7 @@ use crate::{
 /// How many gateways follow a change already.
 #[derive(SimpleObject)]
 pub struct Enforcement {
-    /// The change, or a later one.
+    /// The change's.
     revision: BigInt,
     /// Processes that gave a sign of life within the portal's `gatewayStaleSeconds`.
     gateways: i32,
@@ -31,10 +30,31 @@ pub struct Enforcement {
     streams_ended: i32,
 }
 
-/// Waits for the gateways, a second at most. `changed`: when the change was made.
-pub async fn enforcement(ctx: &Context<'_>, changed: Instant) -> async_graphql::Result<Enforcement> {
-    let seen = gateways::enforcement(ctx.op(), changed).await.or_graphql()?;
-    let count = |n: u64| i32::try_from(n).map_err(|_| to_graphql(DomainError::internal("more than can be told")));
+/// What the gateways said of the mutation that is answered.
+pub fn receipt(ctx: &Context<'_>, refused: &[UserError]) -> async_graphql::Result<Option<Enforcement>> {
+    let last = ctx.op().receipt.as_ref().and_then(|receipt| receipt.last());
+    last.filter(|_| refused.is_empty()).map(told).transpose()
+}
+
+/// Adds `enforcement` to payloads that are `#[graphql(complex)]`.
+#[macro_export]
+macro_rules! enforced {
+    ($($payload:ident)*) => {$(
+        #[async_graphql::ComplexObject]
+        impl $payload {
+            /// The gateways that follow the change: it was waited for them, a second at most. Null where nothing of theirs changed.
+            async fn enforcement(
+                &self,
+                ctx: &async_graphql::Context<'_>,
+            ) -> async_graphql::Result<Option<$crate::graphql::enforcement::Enforcement>> {
+                $crate::graphql::enforcement::receipt(ctx, &self.user_errors)
+            }
+        }
+    )*};
+}
+
+fn told(seen: receipt::Enforcement) -> async_graphql::Result<Enforcement> {
+    let count = |n: u64| i32::try_from(n).map_err(|_| to_graphql(DomainError::internal("more gateways than can be told")));
     Ok(Enforcement {
         revision: BigInt(seen.revision),
         gateways: count(seen.gateways)?,

@@ -1,14 +1,13 @@
 //! Trying calls: an access token by the real grant, and a call through the real gateway.
 
-use std::{net::IpAddr, time::Instant};
+use std::net::IpAddr;
 
 use async_graphql::{Context, ID, InputObject, Object, OneofObject, SimpleObject};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
-    DomainError, ProblemCode,
+    DomainError, ProblemCode, enforcement,
     ops::explorer::{self, Caller, TryEndpoint},
-    read::gateways,
     rules::{
         explorer::{MASK, Pair, curl, identity},
         jose::signed_jwt,
@@ -187,7 +186,7 @@ async fn granted(
 
 /// What was made a moment ago is known where it is tried.
 async fn known_everywhere(ctx: &Context<'_>) -> domain::Result<()> {
-    gateways::enforcement(ctx.op(), Instant::now()).await.map(drop)
+    enforcement::all_follow(ctx.op()).await
 }
 
 async fn tried(ctx: &Context<'_>, input: TryEndpointInput) -> domain::Result<Exchange> {

@@ -56,7 +56,10 @@ pub struct PartnerProfileInput {
     token: Option<String>,
 }
 
+crate::enforced! { OnboardPartnerPayload }
+
 #[derive(SimpleObject)]
+#[graphql(complex)]
 pub struct OnboardPartnerPayload {
     team: Option<Team>,
     client: Option<Client>,

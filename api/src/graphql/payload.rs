@@ -21,7 +21,8 @@ impl From<Problem> for UserError {
     }
 }
 
-crate::payload_type! { DeletePayload { deleted_id: ID } }
+crate::payload_type! { #[graphql(complex)] DeletePayload { deleted_id: ID } }
+crate::enforced! { DeletePayload }
 
 /// A payload type, made by [`payload_type!`].
 pub trait Payload: Sized {
@@ -44,8 +45,8 @@ pub fn payload<P: Payload>(result: Result<P::Done, DomainError>) -> async_graphq
 #[macro_export]
 macro_rules! payload_type {
     ($($(#[$meta:meta])* $name:ident { $($field:ident : $ty:ty),+ $(,)? })*) => {$(
-        $(#[$meta])*
         #[derive(async_graphql::SimpleObject)]
+        $(#[$meta])*
         pub struct $name {
             $(pub $field: Option<$ty>,)+
             pub user_errors: Vec<$crate::graphql::payload::UserError>,

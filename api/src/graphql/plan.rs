@@ -372,7 +372,8 @@ pub struct SetPlanStatusInput {
     status: PlanStatus,
 }
 
-payload_type! { PlanPayload { plan: Plan } }
+payload_type! { #[graphql(complex)] PlanPayload { plan: Plan } }
+crate::enforced! { PlanPayload }
 
 #[derive(Default)]
 pub struct PlanMutation;

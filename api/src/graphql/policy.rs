@@ -104,7 +104,8 @@ pub struct AttachPolicyInput {
     policy_id: Option<ID>,
 }
 
-payload_type! { PolicyPayload { policy: Policy } }
+payload_type! { #[graphql(complex)] PolicyPayload { policy: Policy } }
+crate::enforced! { PolicyPayload }
 
 #[derive(Default)]
 pub struct PolicyMutation;

@@ -97,6 +97,10 @@ impl Product {
     async fn base_path(&self) -> &str {
         &self.row.base_path
     }
+    /// Whether a parameter of a path may hold `%2F`; else such a call is refused.
+    async fn encoded_slashes(&self) -> bool {
+        self.row.encoded_slashes
+    }
     /// The operations of the served versions in the order of their documents, the current version's first. Every word of
     /// `search` is found in method, path, operation id, summary or tags.
     async fn endpoints(
@@ -248,6 +252,8 @@ pub struct CreateProductInput {
     base_path: String,
     visibility: Visibility,
     categories: Option<Vec<ID>>,
+    /// Takes `%2F` in a parameter of a path and forwards it as it is. Only for an upstream that does not split a path there.
+    encoded_slashes: Option<bool>,
 }
 
 /// An omitted field stays; null clears it.
@@ -265,6 +271,8 @@ pub struct UpdateProductInput {
     categories: MaybeUndefined<Vec<ID>>,
     #[graphql(default)]
     icon_url: MaybeUndefined<Url>,
+    /// Takes `%2F` in a parameter of a path and forwards it as it is. Only for an upstream that does not split a path there.
+    encoded_slashes: Option<bool>,
 }
 
 /// Where a product goes on its way: DRAFT, PUBLISHED, DEPRECATED, RETIRED.
@@ -274,7 +282,8 @@ pub struct SetProductStatusInput {
     status: ProductStatus,
 }
 
-payload_type! { ProductPayload { product: Product } }
+payload_type! { #[graphql(complex)] ProductPayload { product: Product } }
+crate::enforced! { ProductPayload }
 
 #[derive(Default)]
 pub struct ProductMutation;
@@ -294,6 +303,7 @@ impl ProductMutation {
             base_path: input.base_path,
             visibility: input.visibility.into(),
             categories: input.categories.iter().flatten().map(id_referred_to).collect(),
+            encoded_slashes: input.encoded_slashes.unwrap_or_default(),
         };
         payload(products::create(ctx.op(), ctx.actor(), cmd).await.map(Product::from))
     }
@@ -314,6 +324,7 @@ impl ProductMutation {
                 categories: change(input.categories, |ids| ids.iter().map(id_referred_to).collect())
                     .map(Option::unwrap_or_default),
                 icon_url: change(input.icon_url, |url| url.0),
+                encoded_slashes: input.encoded_slashes,
             };
             products::update(ctx.op(), ctx.actor(), cmd).await
         };

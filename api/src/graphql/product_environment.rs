@@ -74,6 +74,11 @@ impl ProductEnvironment {
     async fn log_sink(&self, ctx: &Context<'_>) -> Option<LogSink> {
         self.for_staff(ctx, |row| Some(row.log_sink.into()))
     }
+    /// Origins whose pages may call the gateway here (CORS); `*` alone is all of them. Where there are none, the gateway adds
+    /// nothing, and what the upstream says of it passes.
+    async fn allowed_origins(&self, ctx: &Context<'_>) -> Option<Vec<String>> {
+        self.for_staff(ctx, |row| Some(row.allowed_origins.to_vec()))
+    }
 }
 
 /// A header that the gateway adds to calls.
@@ -101,6 +106,8 @@ pub struct SetProductEnvironmentInput {
     /// From 1 to 120000; unless given, 30000.
     timeout_ms: Option<i32>,
     log_sink: Option<LogSink>,
+    /// The whole list: origins such as `https://app.example.com`, or `*` alone for every page. Empty: none are set.
+    allowed_origins: Option<Vec<String>>,
 }
 
 #[derive(Default)]
@@ -123,6 +130,7 @@ impl ProductEnvironmentMutation {
                 headers: input.headers.map(|all| all.into_iter().map(header).collect()),
                 timeout_ms: input.timeout_ms,
                 log_sink: input.log_sink.map(Into::into),
+                allowed_origins: input.allowed_origins,
             };
             product_environments::set(ctx.op(), ctx.actor(), cmd).await
         };

@@ -121,7 +121,10 @@ pub struct UpdateNetworkRulesInput {
     ip_allowlist: Vec<String>,
 }
 
+crate::enforced! { ProfilePayload }
+
 #[derive(SimpleObject)]
+#[graphql(complex)]
 pub struct ProfilePayload {
     profile: Option<Profile>,
     /// Shown this once; null where nothing was made.

@@ -40,7 +40,7 @@ impl RequestData {
         let loaders = Loaders::new(domain, batches);
         Self {
             loaders,
-            domain: domain.clone(),
+            domain: domain.answering(),
             caller,
             site,
             explorer,

@@ -122,6 +122,10 @@ impl RequestLogEntry {
     async fn via_explorer(&self) -> bool {
         self.0.via_explorer
     }
+    /// Whether the answer came to its end. False where the upstream broke it off, or the caller went away before.
+    async fn completed(&self) -> bool {
+        self.0.completed
+    }
 }
 
 fn header(logged: &LoggedHeader) -> HeaderValue {

@@ -102,7 +102,8 @@ pub struct RevokeScopeInput {
     notes: Option<String>,
 }
 
-payload_type! { ScopeRequestPayload { request: ScopeRequest } }
+payload_type! { #[graphql(complex)] ScopeRequestPayload { request: ScopeRequest } }
+crate::enforced! { ScopeRequestPayload }
 
 #[derive(SimpleObject)]
 pub struct ScopeRequestsPayload {

@@ -158,7 +158,8 @@ pub struct SetSpecStatusInput {
     served_by: Option<Vec<Environment>>,
 }
 
-payload_type! { PublishSpecPayload { spec: SpecVersion, product: Product } }
+payload_type! { #[graphql(complex)] PublishSpecPayload { spec: SpecVersion, product: Product } }
+crate::enforced! { PublishSpecPayload }
 
 #[derive(Default)]
 pub struct SpecMutation;

@@ -300,9 +300,11 @@ pub struct SubscriptionIdInput {
     pub subscription_id: ID,
 }
 
-payload_type! { SubscriptionPayload { subscription: Subscription } }
+payload_type! { #[graphql(complex)] SubscriptionPayload { subscription: Subscription } }
+crate::enforced! { SubscriptionPayload SubscribePayload }
 
 #[derive(SimpleObject)]
+#[graphql(complex)]
 pub struct SubscribePayload {
     subscription: Option<Subscription>,
     /// The sandbox credential's secret, shown this once; null where the plan has no sandbox or its calls need no secret.

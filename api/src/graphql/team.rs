@@ -313,7 +313,8 @@ pub struct DecideTeamInput {
     notes: Option<String>,
 }
 
-payload_type! { TeamPayload { team: Team } }
+payload_type! { #[graphql(complex)] TeamPayload { team: Team } }
+crate::enforced! { TeamPayload }
 
 #[derive(Default)]
 pub struct TeamMutation;

@@ -1,6 +1,7 @@
 //! The routes of the API listener.
 
 mod audit;
+mod compression;
 pub mod exchange;
 mod explorer;
 pub mod exposition;
@@ -13,6 +14,7 @@ mod oauth2;
 pub mod origin;
 mod pages;
 mod specs;
+pub mod unread;
 
 use std::sync::Arc;
 

@@ -2,9 +2,9 @@
 
 use axum::http::{
     HeaderMap, HeaderName, HeaderValue, Method,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, IF_NONE_MATCH, ORIGIN, RETRY_AFTER},
+    header::{HOST, ORIGIN, RETRY_AFTER},
 };
-use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use url::Url;
 
 use super::exchange::REQUEST_ID;
@@ -42,8 +42,8 @@ impl Origins {
         CorsLayer::new()
             .allow_origin(AllowOrigin::list(allowed))
             .allow_credentials(true)
-            .allow_methods([Method::GET, Method::POST])
-            .allow_headers([ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_NONE_MATCH])
+            .allow_methods([Method::GET, Method::POST, Method::QUERY])
+            .allow_headers(AllowHeaders::mirror_request())
             .expose_headers([HeaderName::from_static(REQUEST_ID), RETRY_AFTER])
             .max_age(std::time::Duration::from_secs(REMEMBER))
     }

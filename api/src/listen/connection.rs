@@ -5,7 +5,7 @@ use std::{
     pin::{Pin, pin},
     sync::{
         Arc,
-        atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     task::{Context, Poll, ready},
     time::Duration,
@@ -27,7 +27,7 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-use super::{Limits, MAX_HEAD, Place};
+use super::{Limits, MAX_HEAD, Place, query, unread};
 
 /// Nothing has come yet, or a request's head is coming: the head's limit counts.
 const HEAD: u8 = 0;
@@ -43,6 +43,8 @@ pub struct Vitals {
     /// Milliseconds after `born`.
     since: AtomicU64,
     in_flight: AtomicU32,
+    /// An answer has ended, and the peer may not have been sent all of it.
+    unflushed: AtomicBool,
     /// Milliseconds after `born`, plus one; 0 while the peer takes what it is sent.
     write_blocked: AtomicU64,
     /// Milliseconds that it was waited for, less those that what was taken then is worth at [`LEAST_RATE`].
@@ -60,6 +62,7 @@ impl Vitals {
             phase: AtomicU8::new(HEAD),
             since: AtomicU64::new(0),
             in_flight: AtomicU32::new(0),
+            unflushed: AtomicBool::new(false),
             write_blocked: AtomicU64::new(0),
             write_owed: AtomicU64::new(0),
         }
@@ -79,6 +82,15 @@ impl Vitals {
 
     fn age(&self) -> u64 {
         u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn has_flushed(&self) {
+        self.unflushed.store(false, Relaxed);
+    }
+
+    /// Whether no request is being answered, nor an answer on its way.
+    fn is_quiet(&self) -> bool {
+        self.in_flight.load(Relaxed) == 0 && !self.unflushed.load(Relaxed)
     }
 
     fn has_read(&self, multiplexed: bool) {
@@ -128,6 +140,7 @@ pub struct AnswerGuard(Arc<Vitals>);
 
 impl Drop for AnswerGuard {
     fn drop(&mut self) {
+        self.0.unflushed.store(true, Relaxed);
         if self.0.in_flight.fetch_sub(1, Relaxed) == 1 {
             self.0.enter(IDLE);
         }
@@ -137,6 +150,18 @@ impl Drop for AnswerGuard {
 /// Sees the bytes that a connection brings, before anybody parses them.
 pub trait ReadTap: Send + Unpin + 'static {
     fn read(&mut self, bytes: &[u8]);
+
+    /// Where in what was read last stands what is handed on encoded.
+    fn odd(&self) -> &[usize] {
+        &[]
+    }
+
+    /// The whole answer to a head that the HTTP library cannot read, after which the connection ends; `status` is what the library
+    /// would say. `None`: it says so itself.
+    fn unread(&mut self, status: u16) -> Option<Vec<u8>> {
+        let _ = status;
+        None
+    }
 }
 
 impl ReadTap for () {
@@ -179,6 +204,12 @@ pub struct Guarded<T, C = TcpStream> {
     tap: T,
     multiplexed: bool,
     lingering: Option<Pin<Box<Sleep>>>,
+    /// What was read and had no room where it was read to.
+    spilled: Vec<u8>,
+    /// The library's word on a head that it cannot read: held back until it turns out to be its last.
+    held: Option<(u16, Vec<u8>)>,
+    /// What is sent in its place, or itself.
+    parting: Vec<u8>,
     _place: Place,
 }
 
@@ -194,28 +225,99 @@ const LINGER: Duration = Duration::from_secs(1);
 
 impl<T, C: Carrier> Guarded<T, C> {
     pub fn new(stream: C, vitals: Arc<Vitals>, place: Place, tap: T) -> Self {
-        Self { stream, vitals, tap, multiplexed: false, lingering: None, _place: place }
+        Self {
+            stream,
+            vitals,
+            tap,
+            multiplexed: false,
+            lingering: None,
+            spilled: Vec::new(),
+            held: None,
+            parting: Vec::new(),
+            _place: place,
+        }
     }
 }
 
 impl<T: ReadTap, C: Carrier> AsyncRead for Guarded<T, C> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        ready!(this.poll_release(cx))?;
+        if !this.spilled.is_empty() {
+            let taken = buf.remaining().min(this.spilled.len());
+            buf.put_slice(&this.spilled[..taken]);
+            this.spilled.drain(..taken);
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
         if let Some(bytes @ [_, ..]) = buf.filled().get(before..) {
             this.vitals.has_read(this.multiplexed);
             if !this.multiplexed {
                 this.tap.read(bytes);
+                if !this.tap.odd().is_empty() {
+                    this.encode(buf, before);
+                }
             }
         }
         Poll::Ready(Ok(()))
     }
 }
 
-impl<T: Unpin, C: Carrier> AsyncWrite for Guarded<T, C> {
+impl<T: ReadTap, C: Carrier> Guarded<T, C> {
+    /// Encodes what the tap found odd in what was read from `before` on.
+    fn encode(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
+        let (bytes, odd) = (&buf.filled()[before..], self.tap.odd());
+        let mut encoded = Vec::with_capacity(bytes.len() + 2 * odd.len());
+        let mut from = 0;
+        for &at in odd {
+            encoded.extend_from_slice(&bytes[from..at]);
+            query::encode(bytes[at], &mut encoded);
+            from = at + 1;
+        }
+        encoded.extend_from_slice(&bytes[from..]);
+        buf.set_filled(before);
+        let fits = buf.remaining().min(encoded.len());
+        buf.put_slice(&encoded[..fits]);
+        self.spilled = encoded.split_off(fits);
+    }
+
+    /// Keeps back what may be the library's last word. Nothing else is said where no request is being answered.
+    fn hold(&mut self, bytes: &[u8]) -> bool {
+        if self.multiplexed || !self.vitals.is_quiet() {
+            return false;
+        }
+        self.held = unread::automatic(bytes).map(|status| (status, bytes.to_vec()));
+        self.held.is_some()
+    }
+
+    /// Sends what was held back, for it was not the last.
+    fn poll_release(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some((_, bytes)) = self.held.take() {
+            self.parting = bytes;
+        }
+        self.poll_parting(cx)
+    }
+
+    fn poll_parting(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.parting.is_empty() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.parting))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.parting.drain(..written);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: ReadTap, C: Carrier> AsyncWrite for Guarded<T, C> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        ready!(this.poll_release(cx))?;
+        if this.hold(buf) {
+            return Poll::Ready(Ok(buf.len()));
+        }
         let written = Pin::new(&mut this.stream).poll_write(cx, buf);
         this.vitals.has_written(taken(&written));
         written
@@ -223,6 +325,12 @@ impl<T: Unpin, C: Carrier> AsyncWrite for Guarded<T, C> {
 
     fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        ready!(this.poll_release(cx))?;
+        if let [only] = bufs
+            && this.hold(only)
+        {
+            return Poll::Ready(Ok(only.len()));
+        }
         let written = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
         this.vitals.has_written(taken(&written));
         written
@@ -233,13 +341,20 @@ impl<T: Unpin, C: Carrier> AsyncWrite for Guarded<T, C> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+        let this = self.get_mut();
+        ready!(Pin::new(&mut this.stream).poll_flush(cx))?;
+        this.vitals.has_flushed();
+        Poll::Ready(Ok(()))
     }
 
     /// Ends our side, then takes in what the peer still sends: closing with bytes unread would reset the connection, and the
     /// peer might never see its answer.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if let Some((status, bytes)) = this.held.take() {
+            this.parting = this.tap.unread(status).unwrap_or(bytes);
+        }
+        ready!(this.poll_parting(cx))?;
         let lingering = match &mut this.lingering {
             Some(lingering) => lingering,
             none => {

@@ -9,7 +9,7 @@ use std::{
 
 use http::{HeaderMap, Request, Version, header::CONTENT_LENGTH};
 
-use super::ReadTap;
+use super::{ReadTap, query};
 
 /// What is wrong with a request's framing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +78,10 @@ impl Heads {
         self.lock().closed = true;
     }
 
+    fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     /// False where there is nothing to follow any more.
     fn push(&self, fault: Option<Fault>) -> bool {
         let mut queue = self.lock();
@@ -102,7 +106,16 @@ pub struct Scanner {
     /// Whether something of that line was left out.
     cut: bool,
     head: Head,
+    /// The beginning of the last request's line.
+    request: Vec<u8>,
+    /// Whether that line's query has begun.
+    in_query: bool,
+    /// Where in what was read last a query has what must be encoded.
+    odd: Vec<usize>,
 }
+
+/// Bytes of a request line that are kept, for who has to say what could not be read.
+pub const REQUEST_KEPT: usize = 2048;
 
 /// Bytes. Of a line only its name and a number or a coding matter, and neither is as long as this: one that is, is refused.
 const LINE_KEPT: usize = 256;
@@ -131,7 +144,53 @@ enum In {
 
 impl Scanner {
     pub fn new(heads: Heads) -> Self {
-        Self { heads, place: In::Head, partial: Vec::new(), cut: false, head: Head::default() }
+        Self {
+            heads,
+            place: In::Head,
+            partial: Vec::new(),
+            cut: false,
+            head: Head::default(),
+            request: Vec::new(),
+            in_query: false,
+            odd: Vec::new(),
+        }
+    }
+
+    /// Where in what was read last a query has what must be encoded.
+    pub fn odd(&self) -> &[usize] {
+        &self.odd
+    }
+
+    /// The beginning of the line of the request that is next in line; `None` where it was another's.
+    pub fn request_line(&self) -> Option<&[u8]> {
+        let waiting = self.heads.lock().faults.len();
+        let last = if self.head.lines > 0 || self.in_request_line() { waiting == 0 } else { waiting == 1 };
+        last.then(|| self.request.strip_suffix(b"\r").unwrap_or(&self.request))
+    }
+
+    /// Whether a request's line has begun and not ended.
+    pub fn in_request_line(&self) -> bool {
+        self.place == In::Head && self.head.lines == 0 && !self.partial.is_empty()
+    }
+
+    /// What is known to be wrong with the head that is next in line.
+    pub fn fault(&self) -> Option<&'static str> {
+        self.heads.lock().faults.front().copied().flatten().map(Fault::about)
+    }
+
+    /// Follows a piece of a request's line, which begins `at` bytes into what was read.
+    fn request_piece(&mut self, piece: &[u8], at: usize) {
+        if self.partial.is_empty() {
+            self.request.clear();
+            self.in_query = false;
+        }
+        let kept = REQUEST_KEPT.saturating_sub(self.request.len()).min(piece.len());
+        self.request.extend_from_slice(&piece[..kept]);
+        let start = if self.in_query { Some(0) } else { piece.iter().position(|byte| *byte == b'?') };
+        let Some(start) = start else { return };
+        self.in_query = true;
+        let odd = piece[start..].iter().enumerate().filter(|(_, byte)| query::must_be_encoded(**byte));
+        self.odd.extend(odd.map(|(place, _)| at + start + place));
     }
 
     /// `cut`: something of it is missing.
@@ -210,6 +269,11 @@ impl Scanner {
 
 impl ReadTap for Scanner {
     fn read(&mut self, mut bytes: &[u8]) {
+        let all = bytes.len();
+        self.odd.clear();
+        if self.place == In::Head && self.heads.is_closed() {
+            self.place = In::Lost;
+        }
         while !bytes.is_empty() {
             match self.place {
                 In::Lost => return,
@@ -225,7 +289,11 @@ impl ReadTap for Scanner {
                     };
                 }
                 In::Head | In::ChunkSize | In::Trailers => {
-                    let Some(end) = memchr(bytes) else {
+                    let end = memchr(bytes);
+                    if self.place == In::Head && self.head.lines == 0 {
+                        self.request_piece(&bytes[..end.unwrap_or(bytes.len())], all - bytes.len());
+                    }
+                    let Some(end) = end else {
                         let kept = LINE_KEPT.saturating_sub(self.partial.len()).min(bytes.len());
                         self.partial.extend_from_slice(&bytes[..kept]);
                         self.cut |= kept < bytes.len();
@@ -325,6 +393,33 @@ mod tests {
         for size in [1, 2, 3, 7, 40] {
             assert_eq!(facts(&bytes.chunks(size).collect::<Vec<_>>()), [None; 4], "in pieces of {size}");
         }
+    }
+
+    #[test]
+    fn what_a_query_must_have_encoded_is_found_however_it_is_cut() {
+        let bytes = b"GET /a<?b=\"c\" HTTP/1.1\r\nhost: \"x\"\r\n\r\nGET /d?<> HTTP/1.1\r\nhost: x\r\n\r\n";
+        let places: Vec<usize> = (0..bytes.len()).filter(|at| matches!(at, 10 | 12 | 44 | 45)).collect();
+        for size in [bytes.len(), 1, 2, 3, 7] {
+            let mut scanner = Scanner::new(Heads::default());
+            let mut found = Vec::new();
+            for (piece, bytes) in bytes.chunks(size).enumerate() {
+                scanner.read(bytes);
+                found.extend(scanner.odd().iter().map(|at| piece * size + at));
+            }
+            assert_eq!(found, places, "in pieces of {size}");
+            scanner.heads.next().unwrap();
+            assert_eq!(scanner.request_line().unwrap(), b"GET /d?<> HTTP/1.1");
+        }
+    }
+
+    #[test]
+    fn nothing_of_another_protocol_is_odd() {
+        let heads = Heads::default();
+        let mut scanner = Scanner::new(heads.clone());
+        scanner.read(b"GET /graphql HTTP/1.1\r\nhost: x\r\n\r\n");
+        heads.close();
+        scanner.read(b"\x81?{\"type\":\"ping\"}\n?\"");
+        assert_eq!(scanner.odd(), [0; 0]);
     }
 
     /// A head whose field ends where nothing is kept of a line any more.

@@ -1,5 +1,5 @@
 use std::{
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -14,6 +14,7 @@ use tokio::{
 use super::*;
 
 /// The next answer for each question, the last one for good: how a name rebinds.
+#[derive(Debug)]
 struct Leads(Mutex<Vec<Vec<IpAddr>>>);
 
 #[async_trait]
@@ -52,7 +53,7 @@ async fn get(client: &Client, url: &str) -> Result<Fetched, NotFetched> {
 fn client(reach: Reach, answers: &[&[&str]]) -> Client {
     let ips = |list: &&[&str]| list.iter().map(|ip| ip.parse().expect("an address")).collect();
     let names = Leads(Mutex::new(answers.iter().map(ips).collect()));
-    Client::with(reach, Arc::new(names), Duration::from_millis(500)).expect("a client")
+    Client::with(reach, &[], Arc::new(names), Duration::from_millis(500)).expect("a client")
 }
 
 #[tokio::test]
@@ -98,4 +99,46 @@ async fn size_and_time_are_bounded_and_redirects_are_answers() {
     let (port, _) = server("SSH-2.0-x\r\n").await;
     assert!(matches!(get(&client, &format!("http://keys.example:{port}/")).await, Err(NotFetched::Unreachable(_))));
     assert!(matches!(get(&client, "http://keys.example:1/").await, Err(NotFetched::Unreachable(_))));
+}
+
+/// Behind TLS by the test authority's certificate for `localhost`.
+async fn secure() -> u16 {
+    use rustls::pki_types::{PrivateKeyDer, pem::PemObject};
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("../../tests/gateway/tls/server.key")).expect("a key");
+    let own = CertificateDer::from_pem_slice(include_bytes!("../../tests/gateway/tls/server.pem")).expect("a certificate");
+    let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("protocols")
+        .with_no_client_auth()
+        .with_single_cert(vec![own], key)
+        .expect("a certificate with its key");
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.expect("a connection");
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
+            let _ = stream.shutdown().await;
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn authorities_of_ones_own_are_believed_where_they_are_given() {
+    use rustls::pki_types::pem::PemObject;
+    let own = CertificateDer::from_pem_slice(include_bytes!("../../tests/gateway/tls/authority.pem")).expect("a certificate");
+    let url = format!("https://localhost:{}/", secure().await);
+    for (authorities, fine) in [(&[own][..], true), (&[], false)] {
+        let names = Arc::new(Leads(Mutex::new(vec![vec![[127, 0, 0, 1].into()]])));
+        let client = Client::with(Reach::Private, authorities, names, Duration::from_secs(20)).expect("a client");
+        match get(&client, &url).await {
+            Ok(fetched) => assert!(fine && fetched.text == "{}"),
+            Err(NotFetched::Unreachable(why)) => assert!(!fine && why.contains("UnknownIssuer"), "{why}"),
+            Err(other) => panic!("{other}"),
+        }
+    }
 }

@@ -125,7 +125,7 @@ fn read(files: &Files) -> Result<CertifiedKey, BadFile> {
     CertifiedKey::from_der(chain, key, &provider()).map_err(unusable)
 }
 
-fn certificates(setting: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, BadFile> {
+pub(super) fn certificates(setting: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, BadFile> {
     let pem = bytes(setting, path)?;
     let found = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>().unwrap_or_default();
     if found.is_empty() { Err(BadFile::Nothing { setting, path: path.to_owned(), what: "certificate" }) } else { Ok(found) }

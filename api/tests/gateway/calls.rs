@@ -65,8 +65,10 @@ async fn refusals_carry_what_the_field_expects() {
     assert_eq!(scope.header("www-authenticate"), Some(r#"Bearer realm="portico", error="insufficient_scope", scope="admin""#));
     let head = front.call("HEAD /pay/admin", "").await;
     assert!(head.status == 403 && head.body.is_empty() && head.header("content-length").is_some());
-    let health = front.ask("GET /_portico/healthz HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    assert_eq!((health.status, health.text()), (200, "ok\n"));
+    for health in ["GET /_portico/healthz HTTP/1.1\r\nHost: a\r\n\r\n", "GET /_portico/healthz HTTP/1.0\r\n\r\n"] {
+        let health = front.ask(health).await;
+        assert_eq!((health.status, health.text()), (200, "ok\n"));
+    }
 }
 
 #[tokio::test]

@@ -109,6 +109,16 @@ pub const ENDPOINTS: &[(&str, &str)] = &[
     ("GET", "/slow"),
     ("POST", "/slow"),
     ("GET", "/odd"),
+    ("GET", "/trailing"),
+    ("GET", "/wide"),
+    ("QUERY", "/echo"),
+    ("GET", "/upload"),
+    ("HEAD", "/upload"),
+    ("DELETE", "/upload"),
+    ("QUERY", "/upload"),
+    ("GET", "/places/{kind}"),
+    ("POST", "/places"),
+    ("GET", "/pages"),
     ("TRACE", "/traced"),
 ];
 
@@ -125,16 +135,30 @@ pub struct Behind {
     pub log_sink: LogSink,
     /// The OpenAPI document that answers where nothing is behind.
     pub mock: Option<serde_json::Value>,
+    /// Pages that may call.
+    pub allowed_origins: &'static [&'static str],
 }
 
 impl Behind {
     /// Nothing: the environments are MOCK ones.
     pub fn nothing(document: serde_json::Value) -> Self {
-        Self { upstream: String::new(), timeout_ms: 2_000, log_sink: LogSink::Database, mock: Some(document) }
+        Self {
+            upstream: String::new(),
+            timeout_ms: 2_000,
+            log_sink: LogSink::Database,
+            mock: Some(document),
+            allowed_origins: &[],
+        }
     }
 
     pub fn at(address: SocketAddr) -> Self {
-        Self { upstream: format!("http://{address}"), timeout_ms: 2_000, log_sink: LogSink::Database, mock: None }
+        Self {
+            upstream: format!("http://{address}"),
+            timeout_ms: 2_000,
+            log_sink: LogSink::Database,
+            mock: None,
+            allowed_origins: &[],
+        }
     }
 }
 
@@ -197,6 +221,7 @@ impl Made<'_> {
                 status: ProductStatus::Published,
                 visibility: Visibility::Members,
                 base_path: "pay".into(),
+                encoded_slashes: false,
                 created_at: self.now,
                 version: 1,
             }
@@ -218,6 +243,7 @@ impl Made<'_> {
                     headers: headers.into_iter().collect(),
                     timeout_ms: behind.timeout_ms,
                     log_sink: behind.log_sink,
+                    allowed_origins: behind.allowed_origins.iter().map(|o| (*o).to_owned()).collect(),
                 }
             );
         }

@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where something is not as it expects")]
 
 mod authorize;
+mod bodies;
 mod calls;
 mod catalog;
+mod cors;
 mod faults;
 mod framing;
 mod headers;
@@ -13,10 +15,13 @@ mod loops;
 mod messages;
 mod mock;
 mod open;
+mod paths;
+mod places;
 mod raw;
 mod router;
 mod slow;
 mod streaming;
+mod unread;
 mod upgrades;
 mod upstream;
 
@@ -95,6 +100,18 @@ impl Front {
         let mut raw = self.connect().await;
         raw.send(bytes).await;
         raw.reply_to(bytes.split(' ').next().unwrap()).await.expect("an answer")
+    }
+
+    /// The row of a call to a path, once it is there.
+    pub async fn logged_where(&self, path: &str) -> request_log::Model {
+        for _ in 0..500 {
+            let row = request_log::Entity::find().filter(request_log::Column::Path.eq(path)).one(&self.ctx.db).await.unwrap();
+            if let Some(row) = row {
+                return row;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{path} is not in the log");
     }
 
     /// The row of a call, once it is there.

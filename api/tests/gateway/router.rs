@@ -2,13 +2,15 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use api::listen::{self, Limits};
+use api::listen::{self, Limits, unread::Unread};
 use axum::{
     Router,
     extract::{ConnectInfo, WebSocketUpgrade, ws::Message as ServerMessage},
     routing::{get, post},
 };
+use domain::env::Env;
 use futures_util::{SinkExt, StreamExt};
+use http::Response;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::CancellationToken;
 
@@ -45,7 +47,8 @@ fn serve() -> (SocketAddr, CancellationToken, tokio::task::JoinHandle<()>) {
         connections: 20,
         ..Limits::default()
     };
-    (address, stop.clone(), tokio::spawn(listen::serve_router(listener, router(), limits, stop)))
+    let unread = (Env::system(), (|unread: Unread| Response::new(format!("{}: {}", unread.id, unread.about))) as fn(Unread) -> _);
+    (address, stop.clone(), tokio::spawn(listen::serve_router(listener, router(), unread, limits, stop)))
 }
 
 #[tokio::test]

@@ -40,7 +40,11 @@ pub struct Seen {
 
 /// An upstream that behaves.
 pub async fn behaving() -> (SocketAddr, Arc<Seen>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    behaving_at("127.0.0.1:0").await
+}
+
+pub async fn behaving_at(address: &str) -> (SocketAddr, Arc<Seen>) {
+    let listener = TcpListener::bind(address).await.unwrap();
     let address = listener.local_addr().unwrap();
     let seen = Arc::new(Seen::default());
     let shared = seen.clone();
@@ -63,6 +67,9 @@ async fn answer(mut request: Request<Incoming>, seen: Arc<Seen>) -> Result<Respo
     if let Some(bytes) = path.strip_prefix("/download/") {
         return Ok(download(bytes.parse().unwrap()));
     }
+    if let Some(kind) = path.strip_prefix("/places/") {
+        return Ok(places(kind, &request));
+    }
     Ok(match path {
         "/upload" => {
             let mut total = 0;
@@ -74,9 +81,23 @@ async fn answer(mut request: Request<Incoming>, seen: Arc<Seen>) -> Result<Respo
         }
         "/events" => events(seen),
         "/socket" => socket(request),
+        "/trailing" => trailing(),
+        "/wide" => wide(),
         "/slow" => {
             tokio::time::sleep(Duration::from_millis(300)).await;
             text("slow".to_owned())
+        }
+        "/pages" => {
+            let mut response = text("pages".to_owned());
+            for (name, value) in [
+                ("access-control-allow-origin", "https://theirs.example"),
+                ("access-control-allow-credentials", "true"),
+                ("access-control-expose-headers", "X-Total-Count, etag, *"),
+                ("vary", "Accept-Encoding"),
+            ] {
+                response.headers_mut().append(name, value.parse().unwrap());
+            }
+            response
         }
         "/odd" => {
             let mut response = text("odd".to_owned());
@@ -121,6 +142,41 @@ fn download(total: usize) -> Response<Body> {
         Ok(Frame::data(Bytes::from(vec![b'x'; size])))
     }));
     Response::new(StreamBody::new(pieces).boxed_unsync())
+}
+
+/// An answer that names places: its own, or somebody else's.
+fn places(kind: &str, request: &Request<Incoming>) -> Response<Body> {
+    let host = request.headers()[header::HOST].to_str().unwrap().to_owned();
+    let (location, cookie) = match kind {
+        "own" => (format!("http://{host}/base/echo/7?a=b"), "s=1; Domain=127.0.0.1; Path=/base/echo".to_owned()),
+        "path" => ("/base/echo/7".to_owned(), "s=1; Path=/".to_owned()),
+        _ => ("https://login.example/base/echo".to_owned(), "s=1; Domain=login.example; Path=/else".to_owned()),
+    };
+    let mut response = text(shown(request));
+    *response.status_mut() = http::StatusCode::CREATED;
+    response.headers_mut().insert(header::CONTENT_LOCATION, location.parse().unwrap());
+    response.headers_mut().insert(header::LINK, format!("<{location}>; rel=next").parse().unwrap());
+    response.headers_mut().insert(header::LOCATION, location.parse().unwrap());
+    response.headers_mut().insert(header::SET_COOKIE, cookie.parse().unwrap());
+    response
+}
+
+/// A body with a trailer behind it.
+fn trailing() -> Response<Body> {
+    let trailers = [(header::ETAG, header::HeaderValue::from_static("late"))].into_iter().collect();
+    let frames = [Ok(Frame::data(Bytes::from_static(b"trailing"))), Ok(Frame::trailers(trailers))];
+    let mut response = Response::new(StreamBody::new(stream::iter(frames)).boxed_unsync());
+    response.headers_mut().insert(header::TRAILER, header::HeaderValue::from_static("etag"));
+    response
+}
+
+/// A head of 200 fields.
+fn wide() -> Response<Body> {
+    let mut response = text("wide".to_owned());
+    for n in 0..198 {
+        response.headers_mut().append("x-many", n.into());
+    }
+    response
 }
 
 /// One event at once, another when told to.

@@ -48,7 +48,8 @@ pub async fn create(ctx: &Domain, actor: &Actor, cmd: CreateAccessToken) -> Resu
 
 /// Makes a token for somebody, from the command line.
 pub async fn create_for(ctx: &Domain, email: &str, cmd: CreateAccessToken) -> Result<NewAccessToken> {
-    let owner = user::Entity::by_email(email).one(&ctx.db).await?.ok_or(DomainError::NotFound("person"))?;
+    let email = text::email("email", email)?;
+    let owner = user::Entity::by_email(&email).one(&ctx.db).await?.ok_or(DomainError::NotFound("person"))?;
     insert(ctx, &Actor::system(), owner.id, None, cmd).await
 }
 

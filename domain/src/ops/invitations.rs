@@ -18,7 +18,12 @@ use crate::{
     access::{held, require_member},
     audit::{Action, Audit},
     keyring::Purpose,
-    ops::{members, onboarding_stages, sessions::NewSession, sign_in, teams},
+    ops::{
+        members, onboarding_stages,
+        sessions::NewSession,
+        sign_in::{self, Brought},
+        teams,
+    },
     outbox::SendInvitation,
     read,
     rules::{
@@ -230,18 +235,18 @@ pub async fn accept(ctx: &Domain, actor: &Actor, token: &str) -> Result<Accepted
 
 /// The invitation that a token is for, if it can be accepted; what cannot is a failed sign-in, where nobody is signed in.
 async fn waiting(ctx: &Domain, actor: &Actor, token: &str) -> Result<invitation::Model> {
-    let (id, reason, problem) = match read::invitations::by_token(ctx, token).await? {
+    let (id, reason, brought, problem) = match read::invitations::by_token(ctx, token).await? {
         Ok(row) => match next(status_at(row.status, row.expires_at, ctx.now()), Step::Accept) {
             Ok(_) => return Ok(row),
-            Err(problem) => (row.id, "invitation_over", problem),
+            Err(problem) => (row.id, "invitation_over", Brought::Ours, problem),
         },
-        Err((id, refusal)) => (id, refusal.as_str(), refusal.problem()),
+        Err((id, refusal)) => (id, refusal.as_str(), Brought::of(refusal), refusal.problem()),
     };
     match actor.user_id() {
         Some(_) => Err(problem.into()),
         None => {
             let entry = Audit::of(actor, Action::SignInFailed, id).set("reason", reason);
-            Err(sign_in::failed(ctx, actor, entry, problem).await?)
+            Err(sign_in::failed(ctx, actor, entry, (brought, problem)).await?)
         }
     }
 }

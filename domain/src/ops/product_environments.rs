@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use entities::{
-    columns::{HeaderContent, UpstreamHeader, UpstreamHeaders},
+    columns::{HeaderContent, Strings, UpstreamHeader, UpstreamHeaders},
     enums::{Backend, Environment, LogSink},
     id::ProductId,
     product,
@@ -19,7 +19,7 @@ use crate::{
     audit::{Action, Audit},
     error::Problems,
     keyring::Purpose,
-    rules::{policy::StaffRight, upstream},
+    rules::{cors, policy::StaffRight, upstream},
     tx::retrying,
 };
 
@@ -34,6 +34,8 @@ pub struct SetEnvironment {
     pub headers: Option<Vec<Header>>,
     pub timeout_ms: Option<i32>,
     pub log_sink: Option<LogSink>,
+    /// The whole list; empty: none are set.
+    pub allowed_origins: Option<Vec<String>>,
 }
 
 /// A header that the gateway adds; a secret value is sealed and never shown again.
@@ -72,7 +74,8 @@ pub async fn set(ctx: &Domain, actor: &Actor, cmd: SetEnvironment) -> Result<pro
             .change("headers", names(&before.headers), names(&after.headers))
             .set("replacedSecrets", replaced(&before.headers, &after.headers))
             .change("timeoutMs", (!is_new).then_some(before.timeout_ms), after.timeout_ms)
-            .change("logSink", (!is_new).then_some(before.log_sink), after.log_sink);
+            .change("logSink", (!is_new).then_some(before.log_sink), after.log_sink)
+            .change("allowedOrigins", &before.allowed_origins, &after.allowed_origins);
         tx.commit(entry).await?;
         Ok(product)
     })
@@ -103,6 +106,7 @@ fn fresh(ctx: &Domain, cmd: &SetEnvironment) -> Model {
         headers: UpstreamHeaders::default(),
         timeout_ms: upstream::DEFAULT_TIMEOUT_MS,
         log_sink: LogSink::Database,
+        allowed_origins: Strings::default(),
     }
 }
 
@@ -125,6 +129,9 @@ fn applied(ctx: &Domain, before: &Model, cmd: &SetEnvironment) -> Result<Model> 
     }
     if let Some(sink) = cmd.log_sink {
         after.log_sink = sink;
+    }
+    if let Some(given) = &cmd.allowed_origins {
+        after.allowed_origins = Strings(problems.take_all(cors::checked("allowedOrigins", given)).unwrap_or_default());
     }
     if let Some(given) = &cmd.headers {
         after.headers = headers(ctx, &before.headers, given, &mut problems);

@@ -34,6 +34,7 @@ pub struct CreateProduct {
     pub base_path: String,
     pub visibility: Visibility,
     pub categories: Vec<CategoryId>,
+    pub encoded_slashes: bool,
 }
 
 /// An omitted field stays; `Some(None)` clears it.
@@ -47,6 +48,7 @@ pub struct UpdateProduct {
     pub visibility: Option<Visibility>,
     pub categories: Option<Vec<CategoryId>>,
     pub icon_url: Option<Option<String>>,
+    pub encoded_slashes: Option<bool>,
 }
 
 /// The product, or `NotFound`.
@@ -76,6 +78,7 @@ pub async fn create(ctx: &Domain, actor: &Actor, cmd: CreateProduct) -> Result<M
             .set("name", &row.name)
             .set("basePath", &row.base_path)
             .set("visibility", row.visibility)
+            .set("encodedSlashes", row.encoded_slashes)
             .set("categories", categories);
         tx.commit(entry).await?;
         Ok(row)
@@ -111,6 +114,7 @@ async fn checked(tx: &Tx<'_>, cmd: &CreateProduct) -> Result<Model> {
         status: ProductStatus::Draft,
         visibility: cmd.visibility,
         base_path,
+        encoded_slashes: cmd.encoded_slashes,
         created_at: tx.now(),
         version: 1,
     })
@@ -130,7 +134,8 @@ pub async fn update(ctx: &Domain, actor: &Actor, cmd: UpdateProduct) -> Result<M
             .change("summary", &before.summary, &after.summary)
             .change("description", &before.description, &after.description)
             .change("visibility", before.visibility, after.visibility)
-            .change("iconUrl", &before.icon_url, &after.icon_url);
+            .change("iconUrl", &before.icon_url, &after.icon_url)
+            .change("encodedSlashes", before.encoded_slashes, after.encoded_slashes);
         if let Some(categories) = &cmd.categories {
             let old = unlink(&tx, after.id).await?;
             entry = entry.change("categories", old, link(&tx, after.id, categories).await?);
@@ -166,6 +171,9 @@ async fn apply(tx: &Tx<'_>, row: &mut ActiveModel, cmd: &UpdateProduct) -> Resul
     }
     if let Some(visibility) = cmd.visibility {
         row.visibility = Set(visibility);
+    }
+    if let Some(encoded_slashes) = cmd.encoded_slashes {
+        row.encoded_slashes = Set(encoded_slashes);
     }
     problems.take(known(tx, cmd.categories.as_deref().unwrap_or_default()).await?);
     problems.into_result()

@@ -1,6 +1,8 @@
 //! Leases of quota: a slice is written to the database before any of it is spent, so that what several gateways spend, crash or
 //! not, is never more than the quota.
 
+mod heirs;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
@@ -9,8 +11,13 @@ use entities::{
     id::ClientId,
     quota_window,
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, sea_query::OnConflict};
+use sea_orm::{
+    ActiveValue::{NotSet, Set},
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    sea_query::OnConflict,
+};
 
+pub(super) use self::heirs::inherit;
 use crate::{Domain, DomainError, Result, Tx, rules::quota, tx::Unaudited};
 
 /// One client's calendar window of a quota.
@@ -53,17 +60,16 @@ pub async fn settle(ctx: &Domain, unspent: &[Unspent], asks: &[Ask]) -> Result<V
         return Ok(vec![Grant { calls: 0, beyond: 0 }; asks.len()]);
     }
     let tx = Tx::begin(ctx).await?;
-    let windows = unspent.iter().map(|back| back.window).chain(asks.iter().map(|ask| ask.window));
-    let before = lock(&tx, windows.collect()).await?;
+    let mut windows: BTreeSet<Window> = unspent.iter().map(|back| back.window).collect();
+    windows.append(&mut heirs::of(&tx, windows.clone()).await?);
+    windows.extend(asks.iter().map(|ask| ask.window));
+    let before = lock(&tx, windows).await?;
     let mut leased = before.clone();
     for back in unspent {
-        // More than was leased is somebody's error, and no reason to grant more.
-        if let Some(leased) = leased.get_mut(&back.window).filter(|leased| **leased >= back.calls) {
-            *leased -= back.calls;
-        }
+        give_back(&mut leased, back);
     }
     let grants = asks.iter().map(|ask| grant(&mut leased, ask)).collect();
-    leased.retain(|window, calls| before.get(window) != Some(calls));
+    leased.retain(|window, counted| before.get(window) != Some(counted));
     write(&tx, &leased).await?;
     tx.commit_unaudited(Unaudited::Mark).await?;
     Ok(grants)
@@ -73,20 +79,46 @@ pub async fn settle(ctx: &Domain, unspent: &[Unspent], asks: &[Ask]) -> Result<V
 async fn all_used_up(ctx: &Domain, asks: &[Ask]) -> Result<bool> {
     let windows: BTreeSet<Window> = asks.iter().map(|ask| ask.window).collect();
     let leased = leased(rows(&windows).all(&ctx.db).await?)?;
-    Ok(asks.iter().all(|ask| leased.get(&ask.window).is_some_and(|leased| *leased >= ask.limit)))
+    Ok(asks.iter().all(|ask| leased.get(&ask.window).is_some_and(|leased| leased.left(ask.limit) == 0)))
 }
 
-fn grant(leased: &mut BTreeMap<Window, u64>, ask: &Ask) -> Grant {
+/// What is leased of a window, and the client that it counts for since its own ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Leased {
+    calls: u64,
+    heir: Option<ClientId>,
+}
+
+impl Leased {
+    fn left(self, limit: u64) -> u64 {
+        if self.heir.is_some() { 0 } else { limit.saturating_sub(self.calls) }
+    }
+}
+
+/// To the heirs as well: what was not spent is no use of theirs.
+fn give_back(leased: &mut BTreeMap<Window, Leased>, back: &Unspent) {
+    let mut window = back.window;
+    // More than was leased is somebody's error, and no reason to grant more.
+    while let Some(leased) = leased.get_mut(&window).filter(|leased| leased.calls >= back.calls) {
+        leased.calls -= back.calls;
+        match leased.heir {
+            Some(heir) => window.client = heir,
+            None => return,
+        }
+    }
+}
+
+fn grant(leased: &mut BTreeMap<Window, Leased>, ask: &Ask) -> Grant {
     let leased = leased.entry(ask.window).or_default();
-    let left = ask.limit.saturating_sub(*leased);
+    let left = leased.left(ask.limit);
     let calls = quota::lease_size(left, ask.last);
-    *leased += calls;
+    leased.calls += calls;
     Grant { calls, beyond: left - calls }
 }
 
 /// What is leased of each window. Nobody else changes it until the transaction ends; rows are made where there are none, and
 /// taken in one order by all, so that two gateways never wait for each other.
-async fn lock(tx: &Tx<'_>, windows: BTreeSet<Window>) -> Result<BTreeMap<Window, u64>> {
+async fn lock(tx: &Tx<'_>, windows: BTreeSet<Window>) -> Result<BTreeMap<Window, Leased>> {
     use quota_window::Column::{ClientId, Environment, Period, StartsAt};
     if windows.is_empty() {
         return Ok(BTreeMap::new());
@@ -111,20 +143,21 @@ fn rows(windows: &BTreeSet<Window>) -> Select<quota_window::Entity> {
         .order_by_asc(StartsAt)
 }
 
-fn leased(rows: Vec<quota_window::Model>) -> Result<BTreeMap<Window, u64>> {
+fn leased(rows: Vec<quota_window::Model>) -> Result<BTreeMap<Window, Leased>> {
     let leased = rows.into_iter().map(|row| {
         let window = Window { client: row.client_id, environment: row.environment, period: row.period, starts_at: row.starts_at };
-        Ok((window, u64::try_from(row.leased).map_err(DomainError::internal)?))
+        let calls = u64::try_from(row.leased).map_err(DomainError::internal)?;
+        Ok((window, Leased { calls, heir: row.heir_id }))
     });
     leased.collect()
 }
 
-async fn write(tx: &Tx<'_>, leased: &BTreeMap<Window, u64>) -> Result<()> {
+async fn write(tx: &Tx<'_>, leased: &BTreeMap<Window, Leased>) -> Result<()> {
     use quota_window::Column::{ClientId, Environment, Leased, Period, StartsAt};
     if leased.is_empty() {
         return Ok(());
     }
-    let rows = leased.iter().map(|(window, calls)| Ok(row(window, i64::try_from(*calls).map_err(DomainError::internal)?)));
+    let rows = leased.iter().map(|(window, leased)| Ok(row(window, i64::try_from(leased.calls).map_err(DomainError::internal)?)));
     quota_window::Entity::insert_many(rows.collect::<Result<Vec<_>>>()?)
         .on_conflict(OnConflict::columns([ClientId, Environment, Period, StartsAt]).update_column(Leased).to_owned())
         .exec_without_returning(tx.db())
@@ -139,5 +172,6 @@ fn row(window: &Window, leased: i64) -> quota_window::ActiveModel {
         period: Set(window.period),
         starts_at: Set(window.starts_at),
         leased: Set(leased),
+        heir_id: NotSet,
     }
 }

@@ -11,7 +11,7 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter,
 use super::onboarding_stages::{self, FirstCall};
 use crate::{Domain, Result, Tx, tx::Unaudited};
 
-/// Rows of one statement: 21 columns each, and SQLite binds 32,766 values at most.
+/// Rows of one statement: 22 columns each, and SQLite binds 32,766 values at most.
 const ROWS: usize = 1_000;
 /// "Last used" is this exact: a key that is used all the time is not written all the time.
 const MARK_EVERY: TimeDelta = TimeDelta::seconds(10);

@@ -179,7 +179,8 @@ pub async fn reset(ctx: &Domain, actor: &Actor, user: UserId) -> Result<user::Mo
 
 /// As [`reset`], from the command line.
 pub async fn reset_for(ctx: &Domain, email: &str) -> Result<user::Model> {
-    let person = user::Entity::by_email(email).one(&ctx.db).await?.ok_or(DomainError::NotFound("person"))?;
+    let email = crate::rules::text::email("email", email)?;
+    let person = user::Entity::by_email(&email).one(&ctx.db).await?.ok_or(DomainError::NotFound("person"))?;
     reset(ctx, &Actor::system(), person.id).await
 }
 

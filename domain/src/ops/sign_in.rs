@@ -129,7 +129,8 @@ pub async fn redeem_magic_link(ctx: &Domain, actor: &Actor, token: &str) -> Resu
         Ok(done) => done,
         Err((link, refusal)) => {
             let entry = Audit::of(actor, Action::SignInFailed, link).set("reason", refusal.as_str());
-            return Err(failed(ctx, actor, entry, refusal.problem()).await?);
+            let brought = Brought::of(refusal);
+            return Err(failed(ctx, actor, entry, (brought, refusal.problem())).await?);
         }
     };
     let mut redirect_to = link.redirect_to;
@@ -184,30 +185,49 @@ async fn comes_alone(tx: &Tx<'_>, link: &magic_link::Model) -> Result<bool> {
         && read::domains::open_at(tx.db(), of_address(email)).await?.is_none())
 }
 
-/// Audits a sign-in that failed. Whoever tries too many is put off before anything more is written.
-pub(crate) async fn failed(ctx: &Domain, actor: &Actor, entry: Audit, problem: Problem) -> Result<DomainError> {
-    let tx = Tx::begin(ctx).await?;
-    if let Err(put_off) = may_try(tx.db(), tx.now(), actor).await? {
-        return Ok(put_off);
+/// What somebody tried to sign in by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Brought {
+    /// Nothing that was ever ours.
+    Guess,
+    /// Something of ours that does not sign in (any more): whoever else guesses from there, its bearer is told what is wrong.
+    Ours,
+}
+
+impl Brought {
+    pub fn of(refusal: Refusal) -> Self {
+        if refusal == Refusal::Unknown { Self::Guess } else { Self::Ours }
     }
-    tx.commit(entry).await?;
-    Ok(problem.into())
 }
 
-/// Puts off who has failed too often, for what costs others something.
-pub(crate) async fn may_try(
-    db: &impl ConnectionTrait,
-    now: DateTime<Utc>,
+/// Audits a sign-in that failed. Beyond what one source may fail, nothing more is written, and who guesses is put off. Failures
+/// are counted by what was tried: guesses at one thing put off nobody who brings another.
+pub(crate) async fn failed(
+    ctx: &Domain,
     actor: &Actor,
-) -> Result<std::result::Result<(), DomainError>> {
-    let may = sign_in::may_fail(failures_from(db, now, actor.origin.source()).await?);
-    Ok(if may { Ok(()) } else { Err(DomainError::RateLimited { retry_after: sign_in::WINDOW.num_seconds().unsigned_abs() }) })
+    entry: Audit,
+    (brought, problem): (Brought, Problem),
+) -> Result<DomainError> {
+    let tx = Tx::begin(ctx).await?;
+    let failures = failures_from(tx.db(), tx.now(), actor.origin.source(), entry.subject_type()).await?;
+    if sign_in::may_fail(failures) {
+        tx.commit(entry).await?;
+        return Ok(problem.into());
+    }
+    Ok(match brought {
+        Brought::Guess => DomainError::RateLimited { retry_after: sign_in::WINDOW.num_seconds().unsigned_abs() },
+        Brought::Ours => problem.into(),
+    })
 }
 
-/// Links from there that did not sign in lately. The log has whole addresses: those of one source are told by their text.
-async fn failures_from(db: &impl ConnectionTrait, now: DateTime<Utc>, source: Option<Source>) -> Result<u64> {
-    use audit_event::Column::{Action as Done, At, Id, Ip};
-    let failed = audit_event::Entity::find().filter(Done.eq(Action::SignInFailed.as_str())).filter(At.gt(now - sign_in::WINDOW));
+/// What failed from there lately, tried by this kind of thing. The log has whole addresses: those of one source are told by
+/// their text.
+async fn failures_from(db: &impl ConnectionTrait, now: DateTime<Utc>, source: Option<Source>, kind: &str) -> Result<u64> {
+    use audit_event::Column::{Action as Done, At, Id, Ip, SubjectType};
+    let failed = audit_event::Entity::find()
+        .filter(Done.eq(Action::SignInFailed.as_str()))
+        .filter(At.gt(now - sign_in::WINDOW))
+        .filter(SubjectType.eq(kind));
     let Some(source) = source else { return Ok(failed.filter(Ip.is_null()).count(db).await?) };
     let near = failed.filter(Ip.starts_with(source.prefix())).order_by_desc(Id).limit(LOOKED_AT);
     let near: Vec<String> = near.select_only().column(Ip).into_tuple().all(db).await?;

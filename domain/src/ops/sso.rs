@@ -6,9 +6,12 @@ use chrono::{DateTime, Utc};
 use entities::{
     enums::{JoinMethod, SignInMethod},
     id::SsoProviderId,
-    sso_provider, user,
+    sso_provider, used_assertion, user,
 };
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{
+    ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter,
+    sea_query::{Expr, OnConflict},
+};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
@@ -18,13 +21,13 @@ use uuid::Uuid;
 use super::{
     domains, identities, members,
     sessions::NewSession,
-    sign_in::{self, SignIn},
+    sign_in::{self, Brought, SignIn},
 };
 use crate::{
     Actor, Domain, DomainError, ProblemCode, Result, Tx,
     audit::{Action, Audit},
     identity::{Answer, Attempt, Identity, NoIdentity, Registration},
-    keyring::Purpose,
+    keyring::{Purpose, sha256},
     read::{
         self,
         sso::{Provider, proven_domains},
@@ -146,8 +149,6 @@ pub async fn finish(ctx: &Domain, actor: &Actor, back: Back) -> Result<SignIn> {
     if back.came_by != way_back(&provider) {
         return Err(refused(ctx, actor, Some(&provider), Refusal::OtherIssuer).await?);
     }
-    // Before anybody else is asked on their behalf.
-    sign_in::may_try(&ctx.db, ctx.now(), actor).await??;
     match attempt(ctx, actor, &provider, &kept, back).await? {
         Ok(session) => Ok(SignIn { session, redirect_to: kept.redirect_to }),
         Err(reason) => Err(refused(ctx, actor, Some(&provider), reason).await?),
@@ -178,6 +179,9 @@ async fn attempt(ctx: &Domain, actor: &Actor, provider: &Provider, kept: &Kept, 
         }
     };
     let us = registration(ctx, provider, &back.callback)?;
+    if !is_first_code(ctx, kept).await? {
+        return Ok(Err(Refusal::NotStarted));
+    }
     let asked = Attempt { state: kept.state.clone(), nonce: kept.nonce.clone(), verifier: kept.verifier.clone() };
     match ctx.identities.identify(&us, &asked, &answer).await {
         Ok(identity) => retrying(async || sign_in(ctx, actor, provider, &identity).await).await,
@@ -186,6 +190,15 @@ async fn attempt(ctx: &Domain, actor: &Actor, provider: &Provider, kept: &Kept, 
             Ok(Err(refusal(&error)))
         }
     }
+}
+
+/// A start is good for one code: whoever guesses has the provider asked no second time.
+async fn is_first_code(ctx: &Domain, kept: &Kept) -> Result<bool> {
+    let digest = sha256([b"start of single sign-on\0", kept.state.as_bytes()].concat()).to_vec();
+    let row = used_assertion::Model { digest, expires_at: kept.until }.into_active_model();
+    let unless_there = OnConflict::column(used_assertion::Column::Digest).do_nothing().to_owned();
+    let noted = used_assertion::Entity::insert(row).on_conflict(unless_there).exec_without_returning(&ctx.db).await?;
+    Ok(noted > 0)
 }
 
 async fn sign_in(ctx: &Domain, actor: &Actor, provider: &Provider, identity: &Identity) -> Attempted<NewSession> {
@@ -301,5 +314,7 @@ fn tell_operator(provider: &Provider, error: &NoIdentity) {
 async fn refused(ctx: &Domain, actor: &Actor, provider: Option<&Provider>, reason: Refusal) -> Result<DomainError> {
     let id = provider.and_then(Provider::id).unwrap_or(SsoProviderId(Uuid::nil()));
     let entry = Audit::of(actor, Action::SignInFailed, id).team(provider.and_then(Provider::team));
-    sign_in::failed(ctx, actor, entry.set("reason", reason.as_str()), reason.problem()).await
+    // Who has a start of ours is never put off for what others at their address do without one.
+    let brought = if reason == Refusal::NotStarted { Brought::Guess } else { Brought::Ours };
+    sign_in::failed(ctx, actor, entry.set("reason", reason.as_str()), (brought, reason.problem())).await
 }

@@ -22,7 +22,7 @@ use super::{
     idempotency::Claim,
     plans,
     proofs::Proof,
-    review_queue,
+    quota, review_queue,
 };
 use crate::{
     Actor, Domain, DomainError, Problem, ProblemCode, Result, Tx,
@@ -320,6 +320,7 @@ pub(crate) async fn insert(tx: &Tx<'_>, team: &team::Model, plan: &plan::Model, 
     endings::await_end(tx, &row).await?;
     let new = NewClient { team: team.id, subscription: Some(row.id), name, description: None, enabled: true };
     let client = clients::insert(tx, new).await?;
+    quota::inherit(tx, &row, client.id).await?;
     let mut profiles = Vec::new();
     for environment in plans::environments(tx.db(), plan.id).await? {
         profiles.push(tx.insert(profile_for(tx.ctx().env.id(), &client, environment, tx.now())).await?);

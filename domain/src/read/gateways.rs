@@ -1,62 +1,16 @@
-//! The processes that decide on calls: how far behind each is, and when all of them follow a change.
-
-use std::time::{Duration, Instant};
+//! The processes that decide on calls, and how far behind each is.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entities::{
     gateway_change, gateway_node,
     gateway_node::{Column, Entity},
-    gateway_revision,
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use tokio::time::sleep;
 
-use super::portal;
-use crate::{Actor, Domain, DomainError, Result, access::require_staff, rules::policy::StaffRight};
+use crate::{Actor, Domain, Result, access::require_staff, rules::policy::StaffRight};
 
-/// How long a receipt waits for gateways.
-const PATIENCE: Duration = Duration::from_secs(1);
-const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 /// How long after its last sign of life a gateway is shown.
 const SHOWN: TimeDelta = TimeDelta::hours(1);
-
-/// How many gateways follow a change.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Enforcement {
-    pub revision: i64,
-    /// Those that gave a sign of life within the portal's `gatewayStaleSeconds`.
-    pub gateways: u64,
-    pub confirmed: u64,
-    /// From the change until the last of them confirmed it; `None` where one has not.
-    pub took: Option<Duration>,
-    /// Calls that were open, and that gateways ended because of the change.
-    pub streams_ended: u64,
-}
-
-/// Waits, a second at most, until every gateway follows all that has changed up to now. `changed`: when the change was made.
-pub async fn enforcement(ctx: &Domain, changed: Instant) -> Result<Enforcement> {
-    let revision = revision(ctx).await?;
-    let within = TimeDelta::seconds(portal::load(ctx).await?.gateway_stale_seconds.into());
-    loop {
-        let alive = Entity::find().filter(Column::LastSeenAt.gt(ctx.now() - within)).all(&ctx.db).await?;
-        let confirmed = alive.iter().filter(|node| node.applied_revision >= revision).count();
-        let (gateways, complete) = (alive.len(), confirmed == alive.len());
-        let took = changed.elapsed();
-        if complete || took >= PATIENCE {
-            let took = complete.then_some(took);
-            let streams_ended = streams_ended(ctx, revision).await?;
-            return Ok(Enforcement { revision, gateways: gateways as u64, confirmed: confirmed as u64, took, streams_ended });
-        }
-        sleep(BETWEEN_LOOKS).await;
-    }
-}
-
-async fn streams_ended(ctx: &Domain, revision: i64) -> Result<u64> {
-    use gateway_change::Column as C;
-    let counts = gateway_change::Entity::find().select_only().column(C::StreamsEnded).filter(C::Revision.eq(revision));
-    let counts: Vec<i32> = counts.into_tuple().all(&ctx.db).await?;
-    Ok(counts.into_iter().map(|count| u64::try_from(count).unwrap_or_default()).sum())
-}
 
 /// A gateway, and for how long it has not followed what changed.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,9 +38,4 @@ async fn missed_since(ctx: &Domain, applied: i64) -> Result<Option<DateTime<Utc>
     use gateway_change::Column as C;
     let missed = gateway_change::Entity::find().select_only().column(C::At).filter(C::Revision.gt(applied));
     Ok(missed.order_by_asc(C::Revision).into_tuple().one(&ctx.db).await?)
-}
-
-async fn revision(ctx: &Domain) -> Result<i64> {
-    let row = gateway_revision::Entity::find_by_id(1).one(&ctx.db).await?;
-    row.map(|row| row.revision).ok_or_else(|| DomainError::internal("the gateway revision's row is missing"))
 }

@@ -84,6 +84,11 @@ pub const FORWARDED_IN_FRONT: &str = "let through, for the gateway in front to f
 /// What the detail of a call begins with that was let in, and ended later by the gateway; the reason follows.
 pub const ENDED_WHILE_OPEN: &str = "ended while it was open: ";
 
+/// Whether a call's detail tells of the provider's network: what was resolved and connected to.
+pub fn names_inside_hosts(row: &request_log::Model) -> bool {
+    matches!(row.denial, Some(DenialReason::UpstreamUnreachable | DenialReason::UpstreamTimeout))
+}
+
 /// Explains a logged call.
 pub fn explain(row: &request_log::Model) -> Explanation {
     let Some(reason) = row.denial else {
@@ -91,10 +96,7 @@ pub fn explain(row: &request_log::Model) -> Explanation {
             return forwarded_in_front();
         }
         let checks = Check::ALL.map(|check| Checked { check, passed: true, detail: None });
-        let mut explanation = format!("The call passed every check; the API behind the gateway answered {}.", row.status);
-        if let Some(why) = row.denial_detail.as_deref().and_then(|detail| detail.strip_prefix(ENDED_WHILE_OPEN)) {
-            explanation += &format!(" The gateway ended it while it was open, as it would not be let in any more: {why}.");
-        }
+        let explanation = format!("The call passed every check; {}.", ended(row));
         return Explanation { allowed: true, explanation, remedy: None, fixer: None, checks: checks.into() };
     };
     let failed = match check_of(reason, row.endpoint_id.is_some()) {
@@ -119,6 +121,27 @@ pub fn explain(row: &request_log::Model) -> Explanation {
         remedy: Some(entry.remedy),
         fixer: Some(entry.fixer),
         checks: checks.collect(),
+    }
+}
+
+/// The status of a call whose caller was gone before the answer's head. Not a registered one; the field has learned to read it.
+pub const HUNG_UP: u16 = 499;
+
+/// How a call that was let through ended.
+fn ended(row: &request_log::Model) -> String {
+    let status = row.status;
+    let refused = row.denial_detail.as_deref().and_then(|detail| detail.strip_prefix(ENDED_WHILE_OPEN));
+    if let Some(why) = refused {
+        return format!(
+            "the API behind the gateway answered {status}. The gateway ended it while it was open, as it would not be let in any \
+             more: {why}"
+        );
+    }
+    match (row.completed, &row.denial_detail) {
+        _ if status == HUNG_UP.cast_signed() => "the caller went away before the API behind the gateway answered".to_owned(),
+        (true, _) => format!("the API behind the gateway answered {status}"),
+        (false, Some(detail)) => format!("the API behind the gateway answered {status}, but not to the end: {detail}"),
+        (false, None) => format!("the API behind the gateway answered {status}, and the caller went away before the end"),
     }
 }
 
@@ -165,6 +188,7 @@ mod tests {
             request_headers: Vec::new().into_iter().collect(),
             response_headers: Vec::new().into_iter().collect(),
             via_explorer: false,
+            completed: true,
         }
     }
 
@@ -186,6 +210,22 @@ mod tests {
         assert!(told.allowed && told.checks.len() == Check::ALL.len() && told.checks.iter().all(|c| c.passed));
         assert_eq!(told.explanation, "The call passed every check; the API behind the gateway answered 200.");
     }
+
+    #[test]
+    fn an_answer_that_did_not_end_is_not_told_as_one_that_did() {
+        let broken = request_log::Model { completed: false, ..row(None, true, true) };
+        let upstream = request_log::Model { denial_detail: Some("the upstream's answer broke off".to_owned()), ..broken.clone() };
+        let gone = request_log::Model { status: 499, ..broken.clone() };
+        for (row, say) in [
+            (upstream, "answered 200, but not to the end: the upstream's answer broke off."),
+            (broken, "answered 200, and the caller went away before the end."),
+            (gone, "the caller went away before the API behind the gateway answered."),
+        ] {
+            let told = explain(&row);
+            assert!(told.allowed && told.explanation.ends_with(say), "{}", told.explanation);
+        }
+    }
+
     #[test]
     fn of_a_call_that_a_gateway_in_front_forwards_the_answer_is_not_known() {
         let told = explain(&request_log::Model { denial_detail: Some(FORWARDED_IN_FRONT.to_owned()), ..row(None, true, true) });

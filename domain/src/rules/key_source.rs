@@ -29,6 +29,8 @@ const SHORTEST_LIFE: TimeDelta = TimeDelta::minutes(1);
 const LONGEST_LIFE: TimeDelta = TimeDelta::hours(1);
 /// How long the last set that could be read is believed while its server cannot be.
 const BELIEVED: TimeDelta = TimeDelta::days(1);
+/// For so long a set that had keys is not believed to be empty.
+const EMPTY: TimeDelta = TimeDelta::minutes(5);
 /// Between two requests to one server, whatever callers send.
 const PAUSE: TimeDelta = TimeDelta::seconds(30);
 
@@ -37,6 +39,8 @@ const PAUSE: TimeDelta = TimeDelta::seconds(30);
 pub struct Known {
     read: Option<Read>,
     asked_at: Option<DateTime<Utc>>,
+    /// Since when the source publishes no keys at all, where it had some.
+    emptied_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug, Clone)]
@@ -49,12 +53,14 @@ struct Read {
 impl Known {
     /// The keys to verify with; none where the source was never read, or not for too long.
     pub fn keys(&self, now: DateTime<Utc>) -> Option<&KeySet> {
-        self.read.as_ref().filter(|read| now < read.at + BELIEVED).map(|read| &read.keys)
+        let holds = |read: &&Read| now < read.at + BELIEVED && self.emptied_at.is_none_or(|since| now < since + EMPTY);
+        self.read.as_ref().filter(holds).map(|read| &read.keys)
     }
 
     /// Whether they should be read again before somebody needs others.
     pub fn is_due(&self, now: DateTime<Utc>) -> bool {
-        self.may_be_asked(now) && self.read.as_ref().is_none_or(|read| now >= read.fresh_until)
+        let is_old = || self.read.as_ref().is_none_or(|read| now >= read.fresh_until);
+        self.may_be_asked(now) && (self.emptied_at.is_some() || is_old())
     }
 
     /// Whether the source may be asked now, because a token names a key that is not known.
@@ -67,7 +73,19 @@ impl Known {
     pub fn read(keys: KeySet, fresh_for: Option<Duration>, now: DateTime<Utc>) -> Self {
         let said = fresh_for.map(|life| TimeDelta::from_std(life).unwrap_or(LONGEST_LIFE));
         let life = said.unwrap_or(USUAL_LIFE).clamp(SHORTEST_LIFE, LONGEST_LIFE);
-        Self { read: Some(Read { keys, at: now, fresh_until: now + life }), asked_at: Some(now) }
+        Self { read: Some(Read { keys, at: now, fresh_until: now + life }), asked_at: Some(now), emptied_at: None }
+    }
+
+    /// After another answer. A set that is suddenly empty may be a moment of its publisher's: what was known goes on for a few
+    /// minutes, in which it is asked again. Then it is as empty as it says.
+    #[must_use]
+    pub fn read_again(&self, keys: KeySet, fresh_for: Option<Duration>, now: DateTime<Utc>) -> Self {
+        let had_some = self.read.as_ref().is_some_and(|read| !read.keys.is_empty() && now < read.at + BELIEVED);
+        let since = self.emptied_at.unwrap_or(now);
+        if keys.is_empty() && had_some && now < since + EMPTY {
+            return Self { asked_at: Some(now), emptied_at: Some(since), ..self.clone() };
+        }
+        Self::read(keys, fresh_for, now)
     }
 
     /// After none: what was known goes on.
@@ -100,7 +118,7 @@ pub enum BadDiscovery {
 
 /// Where the keys are by the issuer's discovery document, which has to be its own (section 4.3).
 pub fn discovered(issuer: &str, document: &str) -> Result<String, BadDiscovery> {
-    let found: Discovered = serde_json::from_str(document).map_err(|_| BadDiscovery::Malformed)?;
+    let found: Discovered = serde_json::from_str(document.trim_start_matches('\u{feff}')).map_err(|_| BadDiscovery::Malformed)?;
     if found.issuer == issuer { Ok(found.jwks_uri) } else { Err(BadDiscovery::AnotherIssuer) }
 }
 
@@ -134,6 +152,21 @@ mod tests {
         assert_eq!((failed.is_due(at(20)), failed.is_due(at(21))), (false, true));
         // A clock that was set back holds nothing up.
         assert!(failed.may_be_asked(at(0)));
+    }
+
+    #[test]
+    fn a_set_is_empty_when_it_has_been_so_for_some_minutes() {
+        let (key, _) = crate::rules::jose::SigningKey::generate().unwrap();
+        let keys: KeySet = [key.public_key().clone()].into_iter().collect();
+        let empty = |known: &Known, minute| known.read_again(KeySet::default(), None, at(minute));
+        let known = Known::read(keys.clone(), None, at(0));
+        let emptied = empty(&empty(&known, 1), 3);
+        assert_eq!((emptied.keys(at(5)), emptied.is_due(at(4))), (Some(&keys), true));
+        assert_eq!(emptied.keys(at(6)), None, "nobody has looked since");
+        assert_eq!(empty(&emptied, 6).keys(at(6)), Some(&KeySet::default()));
+        let back = emptied.read_again(keys.clone(), None, at(4));
+        assert_eq!((back.keys(at(9)), back.is_due(at(9))), (Some(&keys), false));
+        assert_eq!(empty(&Known::default(), 0).keys(at(0)), Some(&KeySet::default()), "one that never had any");
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod backoff;
 pub mod base62;
 pub mod business_time;
 pub mod certificate;
+pub mod cors;
 pub mod credential;
 pub mod custom_property;
 pub mod decision;

@@ -1,6 +1,7 @@
 //! A call's path, read the one way in which gateway and upstream must agree. It is decided on and forwarded as the same bytes;
 //! what could be read in two ways is refused instead of repaired: dot segments, encoded slashes and backslashes, empty segments,
-//! double encodings of these, control characters, and bytes that are not UTF-8 when decoded.
+//! double encodings of these, control characters, and bytes that are not UTF-8 when decoded. An encoded slash alone may pass where
+//! a product says that its upstream reads it as a part of a parameter; it never separates segments here.
 
 use std::borrow::Cow;
 
@@ -15,6 +16,15 @@ pub struct CallPath<'a> {
     pub base: &'a str,
     /// What follows it, from its slash on; `/` where nothing follows.
     pub rest: &'a str,
+    /// Whether an encoded slash is in it.
+    pub encoded_slash: bool,
+}
+
+impl CallPath<'_> {
+    /// What is wrong with the path of a call to a product that takes encoded slashes, or does not.
+    pub fn fit(&self, encoded_slashes: bool) -> Result<(), Ambiguous> {
+        if self.encoded_slash && !encoded_slashes { Err(Ambiguous("an encoded slash in the path")) } else { Ok(()) }
+    }
 }
 
 /// Splits a raw path, or says why it cannot be trusted to mean one thing.
@@ -28,43 +38,56 @@ pub fn read(raw: &str) -> Result<CallPath<'_>, Ambiguous> {
         }));
     }
     let mut segments = body.split('/').peekable();
+    let (mut at, mut encoded_slash) = (0, false);
     while let Some(segment) = segments.next() {
         // Only the last segment may be empty: that is a trailing slash.
         if segment.is_empty() && segments.peek().is_some() {
             return Err(Ambiguous("an empty segment in the path"));
         }
-        check(segment)?;
+        let slashed = check(segment)?;
+        // The base path is a name of ours: there is nothing in it to encode.
+        if slashed && at == 0 {
+            return Err(Ambiguous("an encoded slash in the path"));
+        }
+        encoded_slash |= slashed;
+        at += 1;
     }
     let end = body.find('/').unwrap_or(body.len());
     let rest = if end == body.len() { "/" } else { &body[end..] };
-    Ok(CallPath { base: &body[..end], rest })
+    Ok(CallPath { base: &body[..end], rest, encoded_slash })
 }
 
-fn check(segment: &str) -> Result<(), Ambiguous> {
+/// Whether an encoded slash is in the segment.
+fn check(segment: &str) -> Result<bool, Ambiguous> {
     if segment == "." || segment == ".." {
         return Err(Ambiguous("a dot segment in the path"));
     }
     if !is_odd(segment) {
-        return Ok(());
+        return Ok(false);
     }
     let decoded = decode(segment, |_| true).ok_or(Ambiguous("a percent sign in the path that encodes nothing"))?;
     let decoded = std::str::from_utf8(&decoded).map_err(|_| Ambiguous("an encoding in the path that is not UTF-8"))?;
     if decoded.bytes().any(|b| b.is_ascii_control()) {
         return Err(Ambiguous("an encoded control character in the path"));
     }
-    if decoded.contains(['/', '\\']) {
-        return Err(Ambiguous("an encoded slash or backslash in the path"));
+    if decoded.contains('\\') {
+        return Err(Ambiguous("an encoded backslash in the path"));
     }
-    // Some servers cut a segment at its semicolon before they resolve dots.
-    if matches!(decoded.split(';').next(), Some("" | "." | "..")) {
-        return Err(Ambiguous("an encoded dot segment or an empty one in the path"));
+    let slashed = decoded.contains('/');
+    for piece in decoded.split('/') {
+        // Some servers cut a segment at its semicolon before they resolve dots. A value may hold two slashes in a row: a URL does.
+        let name = piece.split(';').next();
+        if matches!(name, Some("." | "..")) || name == Some("") && !(slashed && piece.is_empty()) {
+            return Err(Ambiguous("an encoded dot segment or an empty one in the path"));
+        }
+        let again = decode(piece, |_| true);
+        if again
+            .is_some_and(|twice| twice != piece.as_bytes() && twice.iter().any(|b| matches!(b, b'/' | b'\\' | b'.' | b'%' | 0)))
+        {
+            return Err(Ambiguous("a doubly encoded character in the path"));
+        }
     }
-    let again = decode(decoded, |_| true);
-    if again.is_some_and(|twice| twice != decoded.as_bytes() && twice.iter().any(|b| matches!(b, b'/' | b'\\' | b'.' | b'%' | 0)))
-    {
-        return Err(Ambiguous("a doubly encoded character in the path"));
-    }
-    Ok(())
+    Ok(slashed)
 }
 
 /// Whether a segment can be read in more ways than as it stands.
@@ -125,7 +148,7 @@ mod tests {
             ("/pay/...", "pay", "/..."),
             ("/pay/a;v=1/b:c@d", "pay", "/a;v=1/b:c@d"),
         ] {
-            assert_eq!(read(raw), Ok(CallPath { base, rest }), "{raw}");
+            assert_eq!(read(raw), Ok(CallPath { base, rest, encoded_slash: false }), "{raw}");
         }
     }
 
@@ -165,7 +188,37 @@ mod tests {
             "/pay?x",
             "/pay#x",
         ] {
-            assert!(read(raw).is_err(), "{raw:?} was taken");
+            let taken = read(raw).and_then(|path| path.fit(false));
+            assert!(taken.is_err(), "{raw:?} was taken");
+        }
+    }
+
+    #[test]
+    fn an_encoded_slash_passes_where_a_product_takes_it_and_brings_nothing_else_in() {
+        for raw in
+            ["/pay/a%2fb", "/pay/a%2Fb/c", "/pay/%2F", "/pay/https%3A%2F%2Fa.example%2Fx", "/pay/a%2Fb;v=1", "/pay/a%2F...%2Fb"]
+        {
+            assert_eq!(read(raw).and_then(|path| path.fit(true)), Ok(()), "{raw}");
+            assert_eq!(read(raw).and_then(|path| path.fit(false)), Err(Ambiguous("an encoded slash in the path")), "{raw}");
+        }
+        for raw in [
+            "/pay%2Fa",
+            "/%2Fpay/a",
+            "/pay/..%2Fadmin",
+            "/pay/a%2F..%2Fadmin",
+            "/pay/a%2F%2e%2e",
+            "/pay/a%2F.",
+            "/pay/a%2F..;x",
+            "/pay/a%2F;x",
+            "/pay/a%2Fb%5Cc",
+            "/pay/a%252Fb",
+            "/pay/a%2F%252e%252e",
+            "/pay/a%2Fb%252Fc",
+            "/pay/a%2F%00",
+            "/pay/a%2F%c0%ae",
+        ] {
+            let taken = read(raw).and_then(|path| path.fit(true));
+            assert!(taken.is_err(), "{raw:?} was taken");
         }
     }
 

@@ -28,6 +28,20 @@ pub fn period_at(period: QuotaPeriod, now: DateTime<Utc>) -> Period {
     Period { starts_at: midnight(first), ends_at: midnight(end) }
 }
 
+/// What was used in a period, by what was leased in windows: of the period itself, or in shorter ones that lie within it, where
+/// the quota went by those.
+pub fn used(leased: &[(QuotaPeriod, DateTime<Utc>, i64)], period: QuotaPeriod, starts_at: DateTime<Utc>) -> i64 {
+    let within = |shorter: QuotaPeriod| {
+        leased.iter().filter(move |(kind, at, _)| *kind == shorter && *at >= starts_at).map(|(.., calls)| calls).sum::<i64>()
+    };
+    let own = leased.iter().filter(|(kind, at, _)| *kind == period && *at == starts_at).map(|(.., calls)| calls).sum::<i64>();
+    match period {
+        QuotaPeriod::Day => own,
+        QuotaPeriod::Week => own.max(within(QuotaPeriod::Day)),
+        QuotaPeriod::Month => own.max(within(QuotaPeriod::Week)).max(within(QuotaPeriod::Day)),
+    }
+}
+
 /// Most calls that one lease holds.
 const LARGEST: u64 = 50_000;
 /// What a first lease holds: a caller of ten calls a day does not tie up a thousand, and of a large quota the part that it does
@@ -86,6 +100,23 @@ mod tests {
                 assert_eq!(period_at(period, here.ends_at - TimeDelta::microseconds(1)), here);
             }
             now += TimeDelta::hours(17);
+        }
+    }
+
+    #[test]
+    fn use_in_shorter_periods_is_use_in_longer_ones() {
+        use QuotaPeriod::{Day, Month, Week};
+        let at = |day: &str| format!("{day}T00:00:00Z").parse::<DateTime<Utc>>().unwrap();
+        let (month, week, day) = (at("2026-01-01"), at("2026-01-12"), at("2026-01-15"));
+        let days = [(Day, at("2026-01-02"), 7), (Day, at("2026-01-13"), 2), (Day, day, 3)];
+        for (leased, expected) in [
+            (&[][..], [0, 0, 0]),
+            (&days[..], [3, 5, 12]),
+            (&[(Month, month, 9)], [0, 0, 9]),
+            (&[(Week, at("2025-12-29"), 4), (Week, at("2026-01-05"), 1), (Week, week, 2)], [0, 2, 3]),
+            (&[(Month, month, 4), (Week, week, 6), (Day, day, 1)], [1, 6, 6]),
+        ] {
+            assert_eq!([used(leased, Day, day), used(leased, Week, week), used(leased, Month, month)], expected, "{leased:?}");
         }
     }
 

@@ -7,7 +7,7 @@ use crate::{Problem, ProblemCode};
 /// What requests and failures are counted over.
 pub const WINDOW: TimeDelta = TimeDelta::hours(1);
 const LINKS_PER_ADDRESS: u64 = 10;
-/// Beyond [`LINKS_PER_ADDRESS`], the least time between two links for an address.
+/// Beyond these numbers, the least time between two links for an address.
 const SPACING: TimeDelta = TimeDelta::minutes(5);
 const LINKS_PER_SOURCE: u64 = 30;
 const FAILURES_PER_SOURCE: u64 = 30;
@@ -22,11 +22,12 @@ pub struct Asked {
     pub last: Option<TimeDelta>,
 }
 
-/// Whether one more link is made. However much others ask for an address, whoever owns it has a link that works in their
-/// mailbox, or gets one: beyond the usual number there is another once the last has expired. `life`: how long links work.
+/// Whether one more link is made. However much others ask, for an address or from where its owner is, the owner has a link that
+/// works in their mailbox, or gets one: beyond the usual numbers there is another once the last has expired. `life`: how long
+/// links work.
 pub fn may_ask(asked: Asked, life: TimeDelta) -> bool {
     let none_works = asked.last.is_none_or(|ago| ago >= life.max(SPACING));
-    (asked.for_address < LINKS_PER_ADDRESS || none_works) && asked.from_source < LINKS_PER_SOURCE
+    none_works || asked.for_address < LINKS_PER_ADDRESS && asked.from_source < LINKS_PER_SOURCE
 }
 
 /// Whether one more bad link is looked at, after this many from one source within [`WINDOW`]. Good links are never refused.
@@ -103,12 +104,14 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_locked_out_by_who_asks_for_their_address() {
+    fn nobody_is_locked_out_by_who_asks_for_their_address_or_from_it() {
         let minutes = TimeDelta::minutes;
         for (life, ago, from_source, fine) in [
             (15, Some(14), 0, false),
             (15, Some(15), 0, true),
-            (15, Some(15), 30, false),
+            (15, Some(14), 30, false),
+            (15, Some(15), 30, true),
+            (15, None, 3_000, true),
             (1, Some(4), 0, false),
             (1, Some(5), 0, true),
             (15, None, 0, true),

@@ -94,12 +94,27 @@ pub fn slug_from(name: &str) -> String {
     slug.trim_end_matches('-').to_owned()
 }
 
-/// An address that mail can be sent to, in lower case. Stricter than RFC 5321: no quoted local parts, no address literals,
-/// no control or non-ASCII characters, so that an address can never carry a second header.
+/// An address that mail can be sent to, in lower case, its domain as DNS has it: `ada@bücher.example` is kept as
+/// `ada@xn--bcher-kva.example`, however it was typed. Stricter than RFC 5321: no quoted local parts, no address literals, no
+/// control characters and none beyond ASCII before the `@`, so that an address can never carry a second header.
 pub fn email(path: &str, value: &str) -> Result<String, Problem> {
     let invalid = || Problem::new(ProblemCode::Invalid, path, "must be a mail address such as ada@example.com");
     let value = value.trim().to_ascii_lowercase();
-    let (local, host) = value.rsplit_once('@').ok_or_else(invalid)?;
+    let (local, host) = value.rsplit_once(['@', '\u{ff20}', '\u{fe6b}']).ok_or_else(invalid)?;
+    if !local.is_ascii() {
+        let say = "must have letters of the Latin alphabet without accents before the @: mail servers differ on others";
+        return Err(Problem::new(ProblemCode::Invalid, path, say));
+    }
+    let host = match host.is_ascii() {
+        true => host.to_owned(),
+        // It decodes percent signs, which a domain has none of.
+        false if host.contains('%') => return Err(invalid()),
+        false => match url::Host::parse(host) {
+            Ok(url::Host::Domain(domain)) => domain,
+            _ => return Err(invalid()),
+        },
+    };
+    let value = format!("{local}@{host}");
     let atom = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c);
     let dots = |part: &str| !part.starts_with('.') && !part.ends_with('.') && !part.contains("..");
     let label = |l: &str| {
@@ -177,6 +192,18 @@ mod tests {
         for fine in ["ada@example.com", "a.b+c@x.co", " Ada@Example.COM ", "root@localhost", "o'neill@mail.example"] {
             assert_eq!(email("email", fine), Ok(fine.trim().to_lowercase()));
         }
+        for (given, kept) in [
+            ("Ada@Bücher.example", "ada@xn--bcher-kva.example"),
+            ("ada@BÜCHER.Example", "ada@xn--bcher-kva.example"),
+            ("ada@bu\u{308}cher.example", "ada@xn--bcher-kva.example"),
+            ("ada@XN--BCHER-KVA.example", "ada@xn--bcher-kva.example"),
+            ("ada@bücher。example", "ada@xn--bcher-kva.example"),
+            ("ada＠bücher.example", "ada@xn--bcher-kva.example"),
+            ("ada@例え.テスト", "ada@xn--r8jz45g.xn--zckzah"),
+            ("ada@straße.example", "ada@xn--strae-oqa.example"),
+        ] {
+            assert_eq!(email("email", given).as_deref(), Ok(kept), "{given}");
+        }
         let long = format!("{}@example.com", "a".repeat(65));
         for wrong in [
             "",
@@ -192,6 +219,12 @@ mod tests {
             ".a@b.c",
             "a,b@c.d",
             "ä@b.c",
+            "a@b\u{e4}%2ec",
+            "a@１２７.0.0.1",
+            "a@b\u{202e}c.example",
+            "a@ä b.example",
+            "a@ä..example",
+            "a@xn--ä.example",
             "a@-b.c",
             &long,
         ] {

@@ -12,7 +12,9 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
 
-use super::{credential::Lookup, jose::KeySet, key_source::KeySource, limits::Limits, method::Methods, routes::Routes};
+use super::{
+    cors::Origins, credential::Lookup, jose::KeySet, key_source::KeySource, limits::Limits, method::Methods, routes::Routes,
+};
 
 /// Where decisions look things up. All of it is in memory.
 pub trait View {
@@ -44,6 +46,8 @@ pub type Scopes = Arc<[Box<str>]>;
 pub struct Product {
     pub id: ProductId,
     pub base_path: Box<str>,
+    /// Whether a parameter of a path may hold an encoded slash.
+    pub encoded_slashes: bool,
     /// Published or deprecated: others are not there for callers.
     pub callable: bool,
     /// The tiers it is assigned to.
@@ -93,6 +97,8 @@ pub struct Upstream {
     pub headers: Box<[(Box<str>, SecretString)]>,
     pub timeout: Duration,
     pub log_sink: LogSink,
+    /// Whose pages may call.
+    pub origins: Origins,
 }
 
 #[derive(Debug)]

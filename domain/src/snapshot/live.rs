@@ -133,6 +133,24 @@ impl Live {
         self.0.applied.load(Ordering::Acquire)
     }
 
+    /// Where no change waits for this process, as it decides on no calls: waits until it knows all that has changed up to now, a
+    /// second at most; while the database is away, not at all.
+    pub async fn catch_up(&self) {
+        if self.0.node.is_some() {
+            return;
+        }
+        let Ok(wanted) = revision(&self.0.ctx.db).await else { return };
+        let caught_up = async {
+            while self.applied_revision() < wanted {
+                let mut followed = std::pin::pin!(self.0.ctx.wake.followed.notified());
+                followed.as_mut().enable();
+                self.0.ctx.wake.gateway.notify_waiters();
+                let _ = timeout(POLL, followed).await;
+            }
+        };
+        let _ = timeout(Duration::from_secs(1), caught_up).await;
+    }
+
     /// Whether calls may be decided on at this moment: not where the portal fails closed and what is known could not be confirmed
     /// for too long.
     pub fn is_current(&self, at: Instant) -> bool {
@@ -179,6 +197,7 @@ async fn follow(mut refresher: Refresher, mut node: Option<Node>, shared: Weak<S
         }
         match followed {
             Ok(()) => {
+                wake.followed.notify_waiters();
                 if std::mem::replace(&mut away, false) {
                     tracing::info!(revision = refresher.applied, "the gateway follows changes again");
                 }

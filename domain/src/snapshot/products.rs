@@ -16,6 +16,7 @@ use super::{clients::Which, rows::Interner};
 use crate::{
     keyring::{Keyring, Purpose},
     rules::{
+        cors::Origins,
         limits::Limits,
         method::Method,
         routes::{Endpoint, Routes},
@@ -49,9 +50,9 @@ pub(super) async fn products(
     which: Which<'_, ProductId>,
     shared: &mut Interner,
 ) -> Result<Vec<Product>, DbErr> {
-    let rows: Vec<(ProductId, String, ProductStatus)> = limited(which, product::Column::Id, product::Entity::find())
+    let rows: Vec<(ProductId, String, bool, ProductStatus)> = limited(which, product::Column::Id, product::Entity::find())
         .select_only()
-        .columns([product::Column::Id, product::Column::BasePath, product::Column::Status])
+        .columns([product::Column::Id, product::Column::BasePath, product::Column::EncodedSlashes, product::Column::Status])
         .into_tuple()
         .all(db)
         .await?;
@@ -62,9 +63,10 @@ pub(super) async fn products(
     let mut specs = grouped(specs(db, which).await?, |row| row.product_id);
     let mut tiers = grouped(tiers(db, which).await?, |(product, _)| *product);
     let mut endpoints = endpoints(db, which, shared).await?;
-    let products = rows.into_iter().map(|(id, base_path, status)| Product {
+    let products = rows.into_iter().map(|(id, base_path, encoded_slashes, status)| Product {
         id,
         base_path: base_path.into(),
+        encoded_slashes,
         callable: matches!(status, ProductStatus::Published | ProductStatus::Deprecated),
         tiers: tiers.remove(&id).unwrap_or_default().into_iter().map(|(_, tier)| tier).collect(),
         upstreams: upstreams(keys, environments.remove(&id).unwrap_or_default()),
@@ -169,8 +171,9 @@ fn upstreams(keys: &Keyring, rows: Vec<product_environment::Model>) -> [Option<U
 
 fn upstream(keys: &Keyring, row: product_environment::Model) -> Result<Upstream, String> {
     let timeout = Duration::from_millis(u64::try_from(row.timeout_ms).unwrap_or(0));
-    if row.backend == Backend::Mock {
-        return Ok(Upstream { backend: row.backend, url: None, headers: Box::default(), timeout, log_sink: row.log_sink });
+    let (backend, log_sink, origins) = (row.backend, row.log_sink, Origins::of(&row.allowed_origins));
+    if backend == Backend::Mock {
+        return Ok(Upstream { backend, url: None, headers: Box::default(), timeout, log_sink, origins });
     }
     let url = row.upstream_url.map(|url| url.parse()).transpose().map_err(|_| "its address is not a URL".to_owned())?;
     let open = |content| match content {
@@ -178,7 +181,7 @@ fn upstream(keys: &Keyring, row: product_environment::Model) -> Result<Upstream,
         HeaderContent::Sealed(sealed) => keys.open(Purpose::UpstreamHeader, &sealed).map_err(|e| e.to_string()),
     };
     let headers = row.headers.0.into_iter().map(|header| Ok((header.name.into(), open(header.value)?)));
-    Ok(Upstream { backend: row.backend, url, headers: headers.collect::<Result<_, String>>()?, timeout, log_sink: row.log_sink })
+    Ok(Upstream { backend, url, headers: headers.collect::<Result<_, String>>()?, timeout, log_sink, origins })
 }
 
 /// What plans say of their environments.

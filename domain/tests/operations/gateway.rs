@@ -186,6 +186,7 @@ pub async fn seed_product(ctx: &Domain, tx: &Tx<'_>, base_path: &str) -> Product
         status: ProductStatus::Published,
         visibility: Visibility::Public,
         base_path: base_path.into(),
+        encoded_slashes: false,
         created_at: now,
         version: 1,
     };
@@ -200,6 +201,7 @@ pub async fn seed_product(ctx: &Domain, tx: &Tx<'_>, base_path: &str) -> Product
         headers: [UpstreamHeader { name: "authorization".into(), value: HeaderContent::Sealed(sealed) }].into_iter().collect(),
         timeout_ms: 1_000,
         log_sink: LogSink::Database,
+        allowed_origins: Default::default(),
     };
     put(db, environment).await;
     let spec = spec_version::Model {

@@ -49,6 +49,7 @@ fn row(ctx: &Domain, seeded: &Seeded, n: usize) -> request_log::Model {
         request_headers: LoggedHeaders::default(),
         response_headers: LoggedHeaders::default(),
         via_explorer: false,
+        completed: true,
     }
 }
 

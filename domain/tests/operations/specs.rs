@@ -107,6 +107,7 @@ async fn call(ctx: &Domain, seeded: &Seeded, team: TeamId, endpoint: EndpointId,
         request_headers: LoggedHeaders::default(),
         response_headers: LoggedHeaders::default(),
         via_explorer: false,
+        completed: true,
     };
     append(ctx, &[row], &[], &[]).await.unwrap();
 }

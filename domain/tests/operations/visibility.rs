@@ -144,6 +144,7 @@ impl World {
                 status: if rng.random_bool(0.7) { ProductStatus::Published } else { pick(rng) },
                 visibility: if rng.random_bool(0.7) { Visibility::Assigned } else { pick(rng) },
                 base_path: id.to_string(),
+                encoded_slashes: false,
                 created_at: start(),
                 version: 1,
             };

@@ -50,6 +50,8 @@ pub struct MailSettings {
     /// Where this instance is reached; without a slash at its end.
     pub base_url: String,
     pub delivery: Delivery,
+    /// Certificate authorities that mail servers are believed by besides the public ones, in DER.
+    pub authorities: Vec<Vec<u8>>,
 }
 
 /// A setting that mail cannot work with. The text names what is wrong and never a password.
@@ -75,7 +77,8 @@ impl Mailer {
         })?;
         let portal_url = settings.portal_url.trim_end_matches('/').to_owned();
         let base_url = settings.base_url;
-        Ok(Self(Arc::new(Inner { from, portal_url, base_url, transport: Transport::open(settings.delivery)? })))
+        let transport = Transport::open(settings.delivery, settings.authorities)?;
+        Ok(Self(Arc::new(Inner { from, portal_url, base_url, transport })))
     }
 
     /// Whether mails can leave, in a sentence; connects to the mail server where there is one.

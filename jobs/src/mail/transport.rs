@@ -8,9 +8,16 @@ use std::{
     time::Duration,
 };
 
-use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor, transport::smtp};
+use lettre::{
+    AsyncSmtpTransport, AsyncTransport, Tokio1Executor,
+    transport::smtp::{
+        self,
+        client::{Certificate, Tls, TlsParameters},
+    },
+};
 use secrecy::ExposeSecret;
 use tokio::{fs::OpenOptions, io::AsyncWriteExt, sync::Semaphore};
+use url::Url;
 
 use super::{Delivery, MailSettingError, compose::Letter};
 use crate::Failure;
@@ -50,13 +57,18 @@ impl SentMails {
 }
 
 impl Transport {
-    pub fn open(delivery: Delivery) -> Result<Self, MailSettingError> {
+    pub fn open(delivery: Delivery, authorities: Vec<Vec<u8>>) -> Result<Self, MailSettingError> {
         match delivery {
             Delivery::Smtp(url) => {
                 let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose_secret()).map_err(|_| {
                     let takes = "smtp://host:25, smtp://user:password@host:587?tls=required or smtps://user:password@host";
                     MailSettingError(format!("the mail server's address is not one: it looks like {takes}"))
                 })?;
+                let unusable = |error: smtp::Error| MailSettingError(format!("TLS to the mail server: {}", reason(&error)));
+                let builder = match secured(url.expose_secret(), authorities).map_err(unusable)? {
+                    Some(tls) => builder.tls(tls),
+                    None => builder,
+                };
                 let server = builder.timeout(Some(SMTP_TIMEOUT)).build();
                 Ok(Self::Smtp { server, connections: Semaphore::new(CONNECTIONS) })
             }
@@ -106,6 +118,23 @@ impl Transport {
             }
         }
     }
+}
+
+/// As the address asks for, with these authorities believed besides the public ones; none: as the address alone says.
+fn secured(address: &str, authorities: Vec<Vec<u8>>) -> Result<Option<Tls>, smtp::Error> {
+    let Some(url) = Url::parse(address).ok().filter(|_| !authorities.is_empty()) else { return Ok(None) };
+    let asked = url.query_pairs().find(|(name, _)| name == "tls").map(|(_, value)| value.into_owned());
+    let how = match (url.scheme(), asked.as_deref()) {
+        ("smtps", _) => Tls::Wrapper,
+        (_, Some("required")) => Tls::Required,
+        (_, Some("opportunistic")) => Tls::Opportunistic,
+        _ => return Ok(None),
+    };
+    let mut parameters = TlsParameters::builder(url.host_str().unwrap_or_default().to_owned());
+    for authority in authorities {
+        parameters = parameters.add_root_certificate(Certificate::from_der(authority)?);
+    }
+    parameters.build().map(how).map(Some)
 }
 
 /// Whole or not at all, and on the disk: under another name first.

@@ -108,8 +108,14 @@ impl Fixture {
 
     pub fn mailer(&self, delivery: Delivery) -> Mailer {
         let from = "noreply@acme.example".to_owned();
-        Mailer::new(MailSettings { from, portal_url: PORTAL_URL.to_owned(), base_url: PORTAL_URL.to_owned(), delivery })
-            .expect("mail settings")
+        Mailer::new(MailSettings {
+            from,
+            portal_url: PORTAL_URL.to_owned(),
+            base_url: PORTAL_URL.to_owned(),
+            delivery,
+            authorities: Vec::new(),
+        })
+        .expect("mail settings")
     }
 
     /// A mailer whose mails stay here.

@@ -40,6 +40,7 @@ fn call(f: &Fixture, at: DateTime<Utc>) -> request_log::ActiveModel {
         request_headers: LoggedHeaders::default(),
         response_headers: LoggedHeaders::default(),
         via_explorer: false,
+        completed: true,
     }
     .into_active_model()
 }

@@ -150,6 +150,7 @@ fn a_wrong_setting_is_named_without_its_password() {
         portal_url: "http://localhost".to_owned(),
         base_url: "http://localhost".to_owned(),
         delivery: Delivery::Smtp(url.to_owned().into()),
+        authorities: Vec::new(),
     };
     let wrong = |settings| Mailer::new(settings).err().expect("wrong").to_string();
     let said = wrong(settings("portal@localhost", "http://user:secret@host"));

@@ -289,7 +289,8 @@ impl<'a> Partner<'a> {
         };
         let header = json!({ "name": "X-Upstream", "secret": true, "value": upstream_secret(name) });
         let input = json!({ "productId": product, "environment": "SANDBOX", "backend": "UPSTREAM",
-            "upstreamUrl": format!("http://{name}.example"), "headers": [header] });
+            "upstreamUrl": format!("http://{name}.example"), "headers": [header],
+            "allowedOrigins": ["https://app.example"] });
         made("setProductEnvironment", input, "product").await;
         let category = made("createCategory", named("goods"), "category").await;
         made("updateProduct", json!({ "productId": product, "categories": [category] }), "product").await;

@@ -36,12 +36,13 @@ pub fn row(record: &Record) -> request_log::Model {
         status: i16::try_from(record.status.as_u16()).unwrap_or_default(),
         latency_us: latency_us(record),
         denial: record.denial,
-        denial_detail: record.detail.as_deref().map(|detail| cut(detail).to_owned()),
+        denial_detail: record.detail.as_deref().map(|detail| cut_at(detail, DETAIL_KEPT).to_owned()),
         ip: record.ip.to_string(),
         user_agent: user_agent(record).map(Cow::into_owned),
         request_headers: kept(record.request_headers.iter()),
         response_headers: kept(record.response_headers.iter().map(|(name, value)| (name, value))),
         via_explorer: record.via_explorer,
+        completed: record.completed,
     }
 }
 
@@ -53,6 +54,7 @@ struct Line<'a> {
     method: &'a str,
     path: &'a str,
     status: u16,
+    completed: bool,
     latency_us: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     denial: Option<entities::enums::DenialReason>,
@@ -86,6 +88,7 @@ fn line(record: &Record) -> Line<'_> {
         method: record.method.as_str(),
         path: path(record),
         status: record.status.as_u16(),
+        completed: record.completed,
         latency_us: latency_us(record),
         denial: record.denial,
         detail: record.detail.as_deref(),
@@ -103,6 +106,9 @@ fn line(record: &Record) -> Line<'_> {
 fn latency_us(record: &Record) -> i64 {
     i64::try_from(record.latency.as_micros()).unwrap_or(i64::MAX)
 }
+
+/// Longest detail that is kept, in bytes.
+const DETAIL_KEPT: usize = 1024;
 
 fn path(record: &Record) -> &str {
     cut_at(record.target.path(), PATH_KEPT)

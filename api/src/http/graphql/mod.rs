@@ -1,5 +1,5 @@
 //! GraphQL over HTTP, as its specification says: what a request must look like, and what its answer looks like.
-//! Queries by GET and POST, mutations by POST, one operation a request; `status` has the table of statuses.
+//! Queries by GET, POST and QUERY (RFC 10008), mutations by POST, one operation a request; `status` has the table of statuses.
 
 pub mod accept;
 pub mod parameters;
@@ -13,7 +13,7 @@ use axum::{
     Extension,
     body::Body,
     extract::State,
-    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header},
     response::{IntoResponse, Response},
 };
 use domain::{DomainError, access::require_staff, rules::policy::StaffRight};
@@ -26,8 +26,12 @@ use crate::{
         request::RequestData,
     },
     http::AppState,
+    http::compression::{WORTHWHILE, accepts_gzip, packed},
     http::{exchange::Exchange, explorer},
 };
+
+/// What bodies a QUERY may have.
+const ACCEPT_QUERY: HeaderName = HeaderName::from_static("accept-query");
 
 use accept::Wanted;
 use parameters::{MAX_BODY, MAX_STAFF_BODY, NotRead};
@@ -66,10 +70,12 @@ async fn read_and_execute(
     body: Body,
     media: Media,
 ) -> Result<Response, NotRead> {
-    let by_get = match *method {
-        Method::GET | Method::HEAD => true,
-        Method::POST => false,
-        _ => return Err(NotRead(Unread::Method, "GraphQL is answered to GET and POST".to_owned())),
+    // `safe`: it changes nothing (RFC 9110 section 9.2.1).
+    let (by_get, safe) = match *method {
+        Method::GET | Method::HEAD => (true, true),
+        Method::QUERY => (false, true),
+        Method::POST => (false, false),
+        _ => return Err(NotRead(Unread::Method, "GraphQL is answered to GET, POST and QUERY".to_owned())),
     };
     if !by_get {
         parameters::check_content_type(headers)?;
@@ -92,14 +98,18 @@ async fn read_and_execute(
     };
     let prepared = match state.graphql.prepare(parameters) {
         Ok(prepared) => prepared,
-        Err(refusal) => return Ok(write(Answer::refused(refusal), media)),
+        Err(refusal) => return Ok(write(Answer::refused(refusal), media, false).await),
     };
+    // What a packed answer's length tells of a secret in it, beside text of somebody else's choice, is nobody's (BREACH): secrets
+    // are in answers to mutations alone, and a GET with a cookie may be another site's, which can choose its query.
+    let pack =
+        prepared.operation == OperationType::Query && accepts_gzip(headers) && !(by_get && headers.contains_key(header::COOKIE));
     match prepared.operation {
         OperationType::Subscription => {
             Err(NotRead(Unread::NeedsSocket, "subscriptions are served at /graphql/ws (graphql-transport-ws)".to_owned()))
         }
-        OperationType::Mutation if by_get => Err(NotRead(Unread::NotAQuery, "mutations are sent by POST".to_owned())),
-        _ => Ok(write(state.graphql.execute(with_data(prepared, state, caller)).await, media)),
+        OperationType::Mutation if safe => Err(NotRead(Unread::NotAQuery, "mutations are sent by POST".to_owned())),
+        _ => Ok(write(state.graphql.execute(with_data(prepared, state, caller)).await, media, pack).await),
     }
 }
 
@@ -109,10 +119,17 @@ fn with_data(prepared: Prepared, state: &AppState, caller: Caller) -> Prepared {
     prepared.with(data)
 }
 
-fn write(mut answer: Answer, media: Media) -> Response {
+async fn write(mut answer: Answer, media: Media, pack: bool) -> Response {
     let (status, _) = status::of_outcome(answer.outcome, media);
     let fields = std::mem::take(&mut answer.headers);
-    let mut response = respond(status, media, &answer);
+    let mut response = match serde_json::to_vec(&answer) {
+        Ok(body) if pack && body.len() >= WORTHWHILE => match packed(body).await {
+            Some(body) => ([(header::CONTENT_ENCODING, "gzip")], respond(status, media, Ok(body))).into_response(),
+            None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        },
+        body => respond(status, media, body),
+    };
+    response.headers_mut().append(header::VARY, HeaderValue::from_static("accept-encoding"));
     response.headers_mut().extend(fields);
     if let Some(seconds) = retry_after(&answer) {
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
@@ -133,12 +150,16 @@ fn retry_after(answer: &Answer) -> Option<u64> {
 fn not_read(NotRead(unread, message): NotRead, media: Media, version: Version) -> Response {
     let (status, code) = status::of_unread(unread);
     let mut response = refusal(status, coded(message, code), media);
+    if unread == Unread::ContentType || unread == Unread::Method {
+        // RFC 10008 section 3.
+        response.headers_mut().insert(ACCEPT_QUERY, HeaderValue::from_static("application/json"));
+    }
     if unread.leaves_the_body() && version < Version::HTTP_2 {
         // The connection ends with the unread body: a client that did not hear so would send its next request into it.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     let allow = match unread {
-        Unread::Method => "GET, POST",
+        Unread::Method => "GET, POST, QUERY",
         Unread::NotAQuery => "POST",
         _ => return response,
     };
@@ -154,12 +175,12 @@ fn away(error: &DomainError, media: Media) -> Response {
 }
 
 fn refusal(status: StatusCode, error: ServerError, media: Media) -> Response {
-    respond(status, media, &Answer::refused(error))
+    respond(status, media, serde_json::to_vec(&Answer::refused(error)))
 }
 
-fn respond(status: StatusCode, media: Media, answer: &Answer) -> Response {
+fn respond(status: StatusCode, media: Media, body: serde_json::Result<Vec<u8>>) -> Response {
     let fields = [(header::CONTENT_TYPE, media.content_type()), (header::CACHE_CONTROL, "no-store")];
-    match serde_json::to_vec(answer) {
+    match body {
         Ok(body) => (status, fields, body).into_response(),
         Err(error) => {
             tracing::error!(%error, "an answer could not be written");

@@ -82,7 +82,12 @@ pub fn from_query_string(text: &str) -> Result<Parameters, NotRead> {
 }
 
 pub fn from_object(mut parameters: Map<String, Value>) -> Result<Parameters, NotRead> {
+    let persisted = parameters.get("extensions").is_some_and(|extensions| extensions.get("persistedQuery").is_some());
     let query = match parameters.remove("query") {
+        // The words that Apollo's clients look for.
+        None | Some(Value::Null) if persisted => {
+            return Err(NotRead(Unread::PersistedQuery, "PersistedQueryNotSupported".to_owned()));
+        }
         Some(Value::String(query)) => query,
         Some(_) => return Err(wrong("query must be a string")),
         None => return Err(wrong("query is missing")),

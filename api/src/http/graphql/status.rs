@@ -8,6 +8,9 @@ use crate::{
     graphql::engine::Outcome,
 };
 
+/// As Apollo's clients know it.
+const PERSISTED_QUERY_NOT_SUPPORTED: &str = "PERSISTED_QUERY_NOT_SUPPORTED";
+
 /// What an answer is written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Media {
@@ -33,9 +36,11 @@ pub enum Unread {
     Parameters,
     /// A cookie with an `Origin` that may not use the API.
     ForeignOrigin,
-    /// Neither GET nor POST.
+    /// Only the hash of a query: none are kept here, and a client sends the query itself when it hears so.
+    PersistedQuery,
+    /// Neither GET, POST nor QUERY.
     Method,
-    /// A mutation or a subscription by GET.
+    /// A mutation by GET or QUERY.
     NotAQuery,
     /// A subscription by POST.
     NeedsSocket,
@@ -49,7 +54,7 @@ impl Unread {
     pub fn leaves_the_body(self) -> bool {
         match self {
             Self::ForeignOrigin | Self::Method | Self::NothingAcceptable | Self::ContentType | Self::TooLarge => true,
-            Self::Parameters | Self::NotAQuery | Self::NeedsSocket => false,
+            Self::Parameters | Self::PersistedQuery | Self::NotAQuery | Self::NeedsSocket => false,
         }
     }
 }
@@ -57,6 +62,8 @@ impl Unread {
 pub fn of_unread(unread: Unread) -> (StatusCode, &'static str) {
     match unread {
         Unread::Parameters | Unread::NeedsSocket => (StatusCode::BAD_REQUEST, BAD_USER_INPUT),
+        // As Apollo's servers answer: some of its clients look into no other.
+        Unread::PersistedQuery => (StatusCode::OK, PERSISTED_QUERY_NOT_SUPPORTED),
         Unread::ForeignOrigin => (StatusCode::FORBIDDEN, FORBIDDEN),
         Unread::Method | Unread::NotAQuery => (StatusCode::METHOD_NOT_ALLOWED, BAD_USER_INPUT),
         Unread::NothingAcceptable => (StatusCode::NOT_ACCEPTABLE, BAD_USER_INPUT),
@@ -85,6 +92,7 @@ mod tests {
         let mut table = String::new();
         for unread in [
             Unread::Parameters,
+            Unread::PersistedQuery,
             Unread::ForeignOrigin,
             Unread::Method,
             Unread::NotAQuery,
@@ -102,6 +110,7 @@ mod tests {
         }
         insta::assert_snapshot!(table, @r"
         Parameters 400 BAD_USER_INPUT
+        PersistedQuery 200 PERSISTED_QUERY_NOT_SUPPORTED
         ForeignOrigin 403 FORBIDDEN
         Method 405 BAD_USER_INPUT
         NotAQuery 405 BAD_USER_INPUT

@@ -26,7 +26,14 @@ fn now() -> DateTime<Utc> {
 fn product(product: ProductId) -> Product {
     let upstream = || {
         let (url, timeout) = ("http://upstream.test/".parse().ok(), std::time::Duration::from_secs(1));
-        Some(Upstream { backend: Backend::Upstream, url, headers: Box::default(), timeout, log_sink: LogSink::Database })
+        Some(Upstream {
+            backend: Backend::Upstream,
+            url,
+            headers: Box::default(),
+            timeout,
+            log_sink: LogSink::Database,
+            origins: Default::default(),
+        })
     };
     let mut routes = Routes::default();
     let needs: Arc<[Box<str>]> = ["book".into()].into();
@@ -36,6 +43,7 @@ fn product(product: ProductId) -> Product {
     Product {
         id: product,
         base_path: "ship".into(),
+        encoded_slashes: false,
         callable: true,
         tiers: Box::default(),
         upstreams: [upstream(), upstream()],

@@ -12,7 +12,7 @@ use crate::{
     keyring::sha256,
     rules::{
         credential::{self, Lookup},
-        jose::{Algorithm, Jws, Typ},
+        jose::{Algorithm, Jws, Shown, Typ},
         key_source::KeySource,
         limits::Limits,
         method::{Method, Methods},
@@ -118,6 +118,7 @@ impl<V: View> Decision<'_, V> {
         let nothing = || refuse(Check::Route, DenialReason::RouteNotFound);
         let product = self.view.product(read.base).filter(|product| product.callable).ok_or_else(nothing)?;
         known.product = Some(product.clone());
+        read.fit(product.encoded_slashes).map_err(ambiguous)?;
         let method = Method::parse(self.call.method);
         let mut found = [Found::Nothing; 2];
         for environment in Environment::ALL {
@@ -369,10 +370,14 @@ impl<V: View> Decision<'_, V> {
         if client.subscription.is_none() {
             return Ok(Proven::default());
         }
-        let mut names = [token.azp, token.client_id, token.sub].into_iter().flatten().map(sha256);
-        let known = names.find_map(|hash| Some((holder(client, profile, AuthMethod::Oidc, &hash)?, hash)));
+        let names = [("azp", token.azp), ("client_id", token.client_id), ("sub", token.sub)];
+        let mut hashes = names.iter().filter_map(|(_, name)| *name).map(sha256);
+        let known = hashes.find_map(|hash| Some((holder(client, profile, AuthMethod::Oidc, &hash)?, hash)));
         let (at, hash) = known.ok_or_else(|| {
-            let say = "no credential of the client names the token's azp, client_id or sub as its subject: make one that does";
+            let told = names.iter().filter_map(|(claim, name)| Some(format!("{claim} ({})", Shown::of((*name)?))));
+            let told: Vec<_> = told.collect();
+            let told = if told.is_empty() { "azp, client_id or sub, of which it has none".to_owned() } else { told.join(", ") };
+            let say = format!("no credential of the client names the token's {told} as its subject: make one that does");
             refuse(Check::Credential, DenialReason::CredentialInvalid).about(say)
         })?;
         self.by_hash(client, profile, Some(at), &hash)

@@ -67,11 +67,13 @@ impl View for World {
     fn product(&self, base_path: &str) -> Option<Arc<Product>> {
         (base_path == "pay").then(|| {
             let p = &self.product;
-            let upstream =
-                |u: &Option<Upstream>| u.as_ref().map(|u| Upstream { url: u.url.clone(), headers: Box::default(), ..*u });
+            let upstream = |u: &Option<Upstream>| {
+                u.as_ref().map(|u| Upstream { url: u.url.clone(), headers: Box::default(), origins: u.origins.clone(), ..*u })
+            };
             Arc::new(Product {
                 id: p.id,
                 base_path: p.base_path.clone(),
+                encoded_slashes: p.encoded_slashes,
                 callable: p.callable,
                 tiers: p.tiers.clone(),
                 upstreams: [upstream(&p.upstreams[0]), upstream(&p.upstreams[1])],
@@ -185,6 +187,7 @@ impl World {
                 headers: Box::default(),
                 timeout: std::time::Duration::from_secs(1),
                 log_sink: LogSink::Database,
+                origins: Default::default(),
             })
         };
         let (live, token) = credential(1, AuthMethod::Token, Environment::Production, 0);
@@ -218,6 +221,7 @@ impl World {
             product: Product {
                 id: id(10),
                 base_path: "pay".into(),
+                encoded_slashes: false,
                 callable: true,
                 tiers: Box::default(),
                 upstreams: [upstream(), upstream()],

@@ -15,7 +15,7 @@ use super::{
 use crate::rules::{
     credential::{self, state},
     jose::{
-        BadToken, Jws,
+        BadToken, Jws, Shown,
         access_token::{self, AccessToken},
         outside_token::{self, OutsideToken},
         signed_jwt,
@@ -182,7 +182,8 @@ pub(super) fn prove_outside_token<'j>(
     let source = KeySource::Issuer(outside.issuer.as_str().into());
     if jws.claimed_issuer() != Some(&outside.issuer) {
         // Whoever has signed it, asking this issuer for keys would not help.
-        let say = format!("the profile takes tokens whose iss is {}", outside.issuer);
+        let found = jws.claimed_issuer().map_or_else(|| "missing".to_owned(), |issuer| Shown::of(issuer).to_string());
+        let say = format!("iss is {found}; the profile takes tokens whose iss is {}", outside.issuer);
         return Err((None, (DenialReason::CredentialInvalid, say.into())));
     }
     let Some(keys) = view.outside_keys(&source, call.now) else {
@@ -191,7 +192,7 @@ pub(super) fn prove_outside_token<'j>(
     };
     let expected = outside_token::Expected { issuer: &outside.issuer, audience: Some(&outside.audience) };
     let token = outside_token::check(jws, &keys, expected, call.now).map_err(|error| {
-        let wants = matches!(error, BadToken::NoKeyFits(_)).then_some(source);
+        let wants = error.may_be_of_new_key().then_some(source);
         (wants, bad(&error))
     })?;
     bound_to(token.cnf.certificate, call).map_err(|refused| (None, refused))?;

@@ -58,6 +58,18 @@ pub enum BadToken {
     IdMissing,
 }
 
+impl BadToken {
+    /// Whether keys that are read anew could change it: a signer may put a new key, of another kind even, under a name that it
+    /// had used for another.
+    pub fn may_be_of_new_key(&self) -> bool {
+        match self {
+            Self::NoKeyFits(_) | Self::SignatureWrong => true,
+            Self::AlgorithmNotAllowed { accepted, .. } => !accepted.is_empty(),
+            _ => false,
+        }
+    }
+}
+
 /// A text as it may be repeated: the beginning of a long one, in printable ASCII without double quotes and backslashes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shown(String);

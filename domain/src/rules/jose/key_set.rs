@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use serde_json::{Value, json};
 
 use super::{jwk, public_key::PublicKey};
@@ -28,6 +29,42 @@ pub enum BadKeySet {
     NotJson,
     #[error("the key set is not a JWKS: it must be an object with keys, a list")]
     NotASet,
+}
+
+/// A published key as the standard would have it: members that are null are left out, a number is a name too, and what is in
+/// base64 has the alphabet of URLs, no padding and, in a number, no zero bytes in front. `None`: no key at all.
+pub fn plain_jwk(published: &Value) -> Option<Value> {
+    let members = published.as_object()?.iter().filter(|(_, value)| !value.is_null());
+    let plain = members.map(|(name, value)| {
+        let value = match (name.as_str(), value) {
+            ("n" | "e", Value::String(text)) => Value::String(without_zeros(&url_alphabet(text))),
+            ("x" | "y", Value::String(text)) => Value::String(url_alphabet(text)),
+            ("kid", Value::Number(number)) => Value::String(number.to_string()),
+            ("key_ops", Value::String(_)) => Value::Array(vec![value.clone()]),
+            _ => value.clone(),
+        };
+        (name.clone(), value)
+    });
+    Some(Value::Object(plain.collect()))
+}
+
+fn url_alphabet(text: &str) -> String {
+    let plain = |c: char| match c {
+        '+' => '-',
+        '/' => '_',
+        other => other,
+    };
+    text.trim().trim_end_matches('=').chars().map(plain).collect()
+}
+
+fn without_zeros(number: &str) -> String {
+    match BASE64.decode(number) {
+        Ok(bytes) if bytes.first() == Some(&0) => {
+            let first = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len());
+            BASE64.encode(&bytes[first..])
+        }
+        _ => number.to_owned(),
+    }
 }
 
 impl KeySet {
@@ -75,16 +112,26 @@ impl KeySet {
         if text.len() > MAX_PUBLISHED_BYTES {
             return Err(BadKeySet::TooLarge(text.len()));
         }
-        let set: Value = serde_json::from_str(text).map_err(|_| BadKeySet::NotJson)?;
+        let set: Value = serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|_| BadKeySet::NotJson)?;
         let keys = set.get("keys").and_then(Value::as_array).ok_or(BadKeySet::NotASet)?;
-        Ok(keys.iter().take(MAX_PUBLISHED).filter_map(|jwk| jwk::read(jwk).ok()).collect())
+        let usable = keys.iter().filter_map(|jwk| jwk::read(&plain_jwk(jwk)?).ok());
+        Ok(usable.take(MAX_PUBLISHED).collect())
     }
 
-    /// The keys that a token may have been signed with. One that names a key was signed with a key of that name or with none
-    /// of these: a key without `kid` goes by its thumbprint, and is no match for whatever name a token has. For one that names
-    /// none, all are tried.
+    /// The keys that a token may have been signed with. One that names a key was signed with a key of that name: a key without
+    /// `kid` goes by its thumbprint, and where no key has the name, by any, for some signers name their keys in tokens alone.
+    /// For a token that names none, all are tried.
     pub fn candidates<'k>(&'k self, kid: Option<&'k str>) -> impl Iterator<Item = &'k PublicKey> {
-        self.0.iter().filter(move |key| kid.is_none_or(|kid| key.name() == kid))
+        let named = kid.is_some_and(|kid| self.0.iter().any(|key| key.name() == kid));
+        self.0.iter().filter(move |key| match kid {
+            None => true,
+            Some(kid) if named => key.name() == kid,
+            Some(_) => !key.has_kid(),
+        })
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     pub fn keys(&self) -> &[PublicKey] {

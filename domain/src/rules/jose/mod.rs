@@ -23,7 +23,7 @@ pub use self::{
     fault::{BadToken, Shown},
     header::{Algorithm, Typ},
     jws::Jws,
-    key_set::{BadKeySet, KeySet, MAX_PUBLISHED_BYTES},
+    key_set::{BadKeySet, KeySet, MAX_PUBLISHED_BYTES, plain_jwk},
     public_key::PublicKey,
     signing_key::{BadSigningKey, CannotSign, SigningKey},
 };

@@ -494,3 +494,18 @@ fn texts_survive_yaml() {
         assert_eq!(back["x-nasty"].get(key), Some(value), "{key:?}\n{yaml}");
     }
 }
+
+#[test]
+fn query_is_a_method_of_documents_since_3_2() {
+    let document = |openapi: &str| {
+        let query = json!({ "operationId": "search", "responses": { "200": { "description": "" } } });
+        json!({ "openapi": openapi, "info": { "title": "t", "version": "1" }, "paths": { "/s": { "query": query } } }).to_string()
+    };
+    let imported = read(&document("3.2.0")).unwrap_or_else(|faults| panic!("{faults:?}"));
+    let [operation] = imported.operations.as_slice() else { panic!("{:?}", imported.operations) };
+    assert_eq!((operation.method.as_str(), operation.path.as_str()), ("QUERY", "/s"));
+    let indexed = Document::index(imported.json).unwrap_or_else(|error| panic!("{error}"));
+    let operation = indexed.operation("/s", "QUERY", usize::MAX, &Patience::endless());
+    assert!(operation.is_ok_and(|operation| operation["operationId"] == "search"));
+    assert!(told(&document("3.1.0")).contains("is no method"));
+}

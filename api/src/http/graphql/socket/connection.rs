@@ -231,7 +231,7 @@ impl<H: Host> Connection<H> {
         Ok(Outgoing::ConnectionAck.text())
     }
 
-    fn subscribe(&mut self, id: String, parameters: Parameters) -> Result<Option<Message>, Closed> {
+    fn subscribe(&mut self, id: String, parameters: Result<Parameters, ServerError>) -> Result<Option<Message>, Closed> {
         if !self.acknowledged {
             return Err(Closed::Unauthorized);
         }
@@ -242,6 +242,10 @@ impl<H: Host> Connection<H> {
             let error = Refusal::too_many_operations(MAX_OPERATIONS).into();
             return Ok(Some(Outgoing::Error { id: &id, payload: &[error] }.text()));
         }
+        let parameters = match parameters {
+            Ok(parameters) => parameters,
+            Err(error) => return Ok(Some(Outgoing::Error { id: &id, payload: &[error] }.text())),
+        };
         self.count += 1;
         while self.tasks.try_join_next().is_some() {}
         let tell = Tell { id: id.clone(), count: self.count, events: self.events.clone() };

@@ -1,19 +1,33 @@
 //! The protocol's messages and the codes that it closes with (graphql-transport-ws).
 
+use async_graphql::ServerError;
 use axum::extract::ws::{CloseFrame, Message};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::graphql::engine::{Answer, Parameters};
-use crate::http::graphql::parameters;
+use crate::graphql::engine::{Answer, Parameters, coded};
+use crate::http::graphql::{
+    parameters::{self, NotRead},
+    status::{self, Unread},
+};
 
 /// What a client sends.
 pub enum Incoming {
-    Init { authorization: Option<String> },
-    Ping { payload: Option<Value> },
+    Init {
+        authorization: Option<String>,
+    },
+    Ping {
+        payload: Option<Value>,
+    },
     Pong,
-    Subscribe { id: String, parameters: Parameters },
-    Complete { id: String },
+    /// An error is for the operation alone.
+    Subscribe {
+        id: String,
+        parameters: Result<Parameters, ServerError>,
+    },
+    Complete {
+        id: String,
+    },
 }
 
 /// What we send.
@@ -32,7 +46,7 @@ pub enum Outgoing<'a> {
     },
     Error {
         id: &'a str,
-        payload: &'a [async_graphql::ServerError],
+        payload: &'a [ServerError],
     },
     Complete {
         id: &'a str,
@@ -107,7 +121,11 @@ pub fn parse(text: &str) -> Result<Incoming, Closed> {
         Some("subscribe") => {
             let id = id(&message)?;
             let Some(Value::Object(payload)) = payload else { return Err(bad("a subscribe message has a payload")) };
-            let parameters = parameters::from_object(payload).map_err(|refused| Closed::BadMessage(refused.1))?;
+            let parameters = match parameters::from_object(payload) {
+                Ok(parameters) => Ok(parameters),
+                Err(NotRead(unread @ Unread::PersistedQuery, message)) => Err(coded(message, status::of_unread(unread).1)),
+                Err(NotRead(_, message)) => return Err(Closed::BadMessage(message)),
+            };
             Ok(Incoming::Subscribe { id, parameters })
         }
         _ => Err(bad("the type of a message is one of the protocol graphql-transport-ws")),
@@ -125,9 +143,17 @@ fn authorization(payload: Option<Value>) -> Result<Option<String>, Closed> {
         Some(Value::Object(payload)) => payload,
         Some(_) => return Err(Closed::BadMessage("the payload of connection_init is an object".to_owned())),
     };
-    match payload.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization")).map(|(_, value)| value) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(Closed::BadMessage("authorization is a string such as Bearer …".to_owned())),
+    // Some clients send what would be the headers of a request.
+    let headers = named(&payload, "headers").and_then(Value::as_object);
+    match (named(&payload, "authorization"), headers.and_then(|headers| named(headers, "authorization"))) {
+        (Some(one), Some(other)) if one != other => Err(Closed::BadMessage("authorization is given twice".to_owned())),
+        (Some(Value::String(text)), _) | (None, Some(Value::String(text))) => Ok(Some(text.clone())),
+        (None, None) => Ok(None),
+        _ => Err(Closed::BadMessage("authorization is a string such as Bearer …".to_owned())),
     }
+}
+
+/// A member that is given, whatever the case of its name.
+fn named<'a>(object: &'a Map<String, Value>, wanted: &str) -> Option<&'a Value> {
+    object.iter().find(|(name, value)| name.eq_ignore_ascii_case(wanted) && !value.is_null()).map(|(_, value)| value)
 }

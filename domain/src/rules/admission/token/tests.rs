@@ -15,7 +15,7 @@ use crate::{
     rules::{
         admission::tests::{World, credential, now},
         certificate::{Certificate, Shown},
-        jose::{SigningKey, Typ, access_token::AccessToken, signed_jwt},
+        jose::{KeySet, SigningKey, Typ, access_token::AccessToken, signed_jwt},
         key_source::KeySource,
         view::{Moment, Outside, Proof},
     },
@@ -204,7 +204,19 @@ fn an_outside_token_is_taken_for_the_client_that_has_its_subject() {
     assert_eq!(wants(&world), None);
     world.bearer = Some(outside_token(&other(), |claims| claims["iss"] = json!("https://other.example")));
     assert_eq!(wants(&world), None);
+    // The name of its key is another key's among those that are known: it may have changed.
     world.bearer = Some(outside_token(&key, |_| {}));
+    let mut renamed = other().public_jwk();
+    renamed["kid"] = key.public_jwk()["kid"].clone();
+    let known = KeySet::published(&json!({ "keys": [renamed] }).to_string()).expect("a set");
+    world.outside_keys.insert(KeySource::Issuer("https://login.example".into()), known);
+    assert_eq!(wants(&world), issuer);
+    // A set whose keys have no names is tried whatever name a token has.
+    let mut nameless = key.public_jwk();
+    nameless.as_object_mut().expect("a key").remove("kid");
+    let known = KeySet::published(&json!({ "keys": [other().public_jwk(), nameless] }).to_string()).expect("a set");
+    world.outside_keys.insert(KeySource::Issuer("https://login.example".into()), known);
+    assert!(world.outcome().starts_with("admitted"), "{}", world.outcome());
     world.outside_keys.clear();
     assert_eq!(wants(&world), issuer);
     // A client made by hand has the audience to itself.
