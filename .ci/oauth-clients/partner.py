@@ -1,4 +1,6 @@
-"""Offers an API on a mock, has a partner subscribe to it, and prints what the partner's clients need as JSON."""
+"""Offers an API on a mock, has a partner subscribe to it, and prints what the partner's clients need as JSON.
+
+By a secret and by keys that are given; with PUBLISHED, also by keys that are published, by a certificate and by an outside issuer."""
 import json, os, pathlib, sys, time
 
 import requests
@@ -65,19 +67,18 @@ key_path, plan = offered("OAUTH2_PRIVATE_KEY_JWT")
 profile = sandbox(team, plan)
 keys = [Jwk.generate(alg=alg).with_kid_thumbprint() for alg in ("RS256", "PS256", "ES256", "EdDSA")]
 public = JwkSet(keys=[key.public_jwk() for key in keys]).to_json()
-pathlib.Path(os.environ["PUBLISHED_IN"], "keys.json").write_text(public)
-given = credential(profile, jwks=json.loads(public))["id"]
-published = credential(profile, jwksUrl=f"{os.environ['PUBLISHED']}/keys.json")["id"]
-
-certificate_path, plan = offered("MTLS")
-certificate = credential(sandbox(team, plan), certificatePem=pathlib.Path(os.environ["CALLER_CERT"]).read_text())["id"]
-
-outside_path, plan = offered("OIDC", issuer=os.environ["ISSUER"], audience="urn:portico:ship")
-outside = credential(sandbox(team, plan), subject="acme-program")["clientId"]
-time.sleep(1)
-print(json.dumps({
+needed = {
     "secret": {"path": secret_path, "client": issued["clientId"], "secret": issued["secret"]},
-    "keys": {"path": key_path, "given": given, "published": published, "keys": [json.loads(key.to_json()) for key in keys]},
-    "certificate": {"path": certificate_path, "client": certificate},
-    "outside": {"path": outside_path, "client": outside},
-}))
+    "keys": {"path": key_path, "given": credential(profile, jwks=json.loads(public))["id"],
+             "keys": [json.loads(key.to_json()) for key in keys]},
+}
+if "PUBLISHED" in os.environ:
+    pathlib.Path(os.environ["PUBLISHED_IN"], "keys.json").write_text(public)
+    needed["keys"]["published"] = credential(profile, jwksUrl=f"{os.environ['PUBLISHED']}/keys.json")["id"]
+    path, plan = offered("MTLS")
+    certificate = credential(sandbox(team, plan), certificatePem=pathlib.Path(os.environ["CALLER_CERT"]).read_text())["id"]
+    needed["certificate"] = {"path": path, "client": certificate}
+    path, plan = offered("OIDC", issuer=os.environ["ISSUER"], audience="urn:portico:ship")
+    needed["outside"] = {"path": path, "client": credential(sandbox(team, plan), subject="acme-program")["clientId"]}
+time.sleep(1)
+print(json.dumps(needed))

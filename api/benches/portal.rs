@@ -1,5 +1,5 @@
 //! How long the portal's lists take with many partners, beside the same with few, in one run: `cargo bench -p api --bench portal`.
-//! Takes the number of teams as its argument, 10,000 unless given; each has five subscriptions, and there is a request in the queue
+//! Takes the number of teams as its argument, 10,000 unless given, and the requests for each list, 400 unless given. Each team has five subscriptions, and there is a request in the queue
 //! for every second team. On SQLite, or on PostgreSQL where `PORTICO_TEST_DATABASE_URL` names a server: there each instance makes
 //! a database of its own, and leaves it.
 
@@ -30,8 +30,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 const FEW: usize = 10;
-/// Requests for each list, by so many clients at a time.
+/// Requests for each list.
 const ROUNDS: usize = 400;
+/// Clients that ask at a time.
 const AT_ONCE: usize = 4;
 
 /// What a list is called here, and its query.
@@ -76,9 +77,10 @@ const OWN: (&str, &str) = (
 
 #[tokio::main]
 async fn main() -> Outcome {
-    let teams = std::env::args().skip(1).find_map(|arg| arg.parse().ok()).unwrap_or(10_000);
-    let few = measure(FEW).await?;
-    let many = measure(teams).await?;
+    let mut given = std::env::args().skip(1).filter_map(|arg| arg.parse().ok());
+    let (teams, rounds) = (given.next().unwrap_or(10_000), given.next().unwrap_or(ROUNDS));
+    let few = measure(FEW, rounds).await?;
+    let many = measure(teams, rounds).await?;
     println!("{:<38} {:>18}   {:>18}", "milliseconds: p50, p99", format!("{FEW} teams"), format!("{teams} teams"));
     for ((name, few), (_, many)) in few.iter().zip(&many) {
         println!("{name:<38} {:>8.1} {:>9.1}   {:>8.1} {:>9.1}", few.0, few.1, many.0, many.1);
@@ -90,7 +92,7 @@ async fn main() -> Outcome {
 
 type Times = Vec<(&'static str, (f64, f64))>;
 
-async fn measure(teams: usize) -> Outcome<Times> {
+async fn measure(teams: usize, rounds: usize) -> Outcome<Times> {
     let data = tempfile::tempdir()?;
     let config = Config {
         data_dir: data.path().to_owned(),
@@ -111,7 +113,7 @@ async fn measure(teams: usize) -> Outcome<Times> {
     let url = format!("{}/graphql", app.site.base_url);
     let mut times = Vec::new();
     for ((name, query), token) in LISTS.iter().map(|list| (list, &staff_token)).chain([(&OWN, &own_token)]) {
-        times.push((*name, list(&url, token, query).await?));
+        times.push((*name, list(&url, token, query, rounds).await?));
     }
     app.stop().await;
     Ok(times)
@@ -123,7 +125,7 @@ async fn token(app: &App, email: &str) -> Outcome<String> {
 }
 
 /// The median and the 99th percentile, in milliseconds.
-async fn list(url: &str, token: &str, query: &str) -> Outcome<(f64, f64)> {
+async fn list(url: &str, token: &str, query: &str, rounds: usize) -> Outcome<(f64, f64)> {
     let http = reqwest::Client::new();
     let ask = async || -> Result<Duration, String> {
         let begun = Instant::now();
@@ -135,7 +137,7 @@ async fn list(url: &str, token: &str, query: &str) -> Outcome<(f64, f64)> {
     ask().await?;
     let client = async || -> Result<Vec<Duration>, String> {
         let mut times = Vec::new();
-        for _ in 0..ROUNDS / AT_ONCE {
+        for _ in 0..rounds.div_ceil(AT_ONCE) {
             times.push(ask().await?);
         }
         Ok(times)

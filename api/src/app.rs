@@ -1,5 +1,6 @@
 //! Puts the parts together: what `serve`, `demo` and the tests share.
 
+mod addresses;
 mod error;
 pub mod files;
 pub mod high_water;
@@ -14,11 +15,12 @@ use domain::{
     Domain,
     env::Env,
     limits::Keeper,
+    listening,
     oauth::AuthorizationServer,
     ops::{signing_keys, staff},
+    processes,
     rules::outgoing::Reach,
     snapshot::Live,
-    updates,
 };
 use jobs::{
     Mailer,
@@ -29,19 +31,20 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_util::sync::CancellationToken;
 
+pub use addresses::Addresses;
 pub use error::{StartError, reason};
 use high_water::HighWaterFile;
-use secure::Secure;
-use staff_sso::staff_sso;
+pub use secure::Secure;
+pub use staff_sso::staff_sso;
 
 use crate::{
     auth::strangers::Strangers,
     config::Config,
     dns,
     explorer::Explorer,
-    gateway::{self, Gateway},
+    gateway::{self, Gateway, LinesTo},
     graphql,
-    http::{self, exposition::Exposition, metrics::Metrics, origin::Origins},
+    http::{self, exposition::Exposition, health::Health, metrics::Metrics, origin::Origins},
     identity::OpenIdConnect,
     listen, outgoing, output,
     site::Site,
@@ -57,6 +60,18 @@ pub enum Role {
     Worker,
 }
 
+impl Role {
+    /// As `--role` takes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Api => "api",
+            Self::Gateway => "gateway",
+            Self::Worker => "worker",
+        }
+    }
+}
+
 /// What differs between `serve`, `demo` and the tests.
 pub struct Parts {
     pub api: bool,
@@ -64,12 +79,20 @@ pub struct Parts {
     pub worker: bool,
     /// `None`: as the settings say.
     pub delivery: Option<Delivery>,
+    /// The gateway's lines of calls.
+    pub lines_to: LinesTo,
 }
 
 impl Parts {
     pub fn of(role: Role) -> Self {
         let has = |part| role == Role::All || role == part;
-        Self { api: has(Role::Api), gateway: has(Role::Gateway), worker: has(Role::Worker), delivery: None }
+        Self {
+            api: has(Role::Api),
+            gateway: has(Role::Gateway),
+            worker: has(Role::Worker),
+            delivery: None,
+            lines_to: LinesTo::Stdout,
+        }
     }
 }
 
@@ -78,6 +101,8 @@ pub struct App {
     pub domain: Domain,
     /// Where the API listens, if this process serves it.
     pub api: Option<SocketAddr>,
+    /// Where a process that only works says how it is.
+    pub health: Option<SocketAddr>,
     pub site: Arc<Site>,
     pub mailer: Mailer,
     pub gateway: Option<Gateway>,
@@ -87,6 +112,8 @@ pub struct App {
     /// Where counters are read, where they have a listener of their own.
     pub metrics: Option<SocketAddr>,
     counters: Option<JoinHandle<()>>,
+    /// What lists this process among those that serve.
+    listed: Option<JoinHandle<()>>,
     stop: CancellationToken,
 }
 
@@ -117,8 +144,10 @@ impl App {
             staff::ensure_owner(&domain, email).await?;
         }
         let secure = Secure::load(&config, authorities)?;
-        let listener = if parts.api { Some(bind(config.listen, "PORTICO_LISTEN")?) } else { None };
-        let api = listener.as_ref().map(TcpListener::local_addr).transpose()?;
+        let works_alone = parts.worker && !parts.api && !parts.gateway;
+        let listener = if parts.api || works_alone { Some(bind(config.listen, "PORTICO_LISTEN")?) } else { None };
+        let listens = listener.as_ref().map(TcpListener::local_addr).transpose()?;
+        let (api, health) = if works_alone { (None, listens) } else { (listens, None) };
         let base_url = url(config.base_url.as_ref(), api.unwrap_or(config.listen));
         signing_keys::keep(&domain).await?;
         let stop = CancellationToken::new();
@@ -133,7 +162,7 @@ impl App {
             keep_high_water(&domain, high_water, &stop);
         }
         let (gateway, keeper) = match live.as_ref().filter(|_| parts.gateway) {
-            Some(live) => start_gateway(&domain, live.clone(), &config, (&base_url, &secure))?.into_parts(),
+            Some(live) => start_gateway(&domain, live.clone(), &config, (&base_url, &secure), &parts.lines_to)?.into_parts(),
             None => (None, None),
         };
         let gateway_address = gateway.as_ref().map_or(config.gateway_listen, Gateway::address);
@@ -150,6 +179,10 @@ impl App {
         });
         let mailer = Mailer::new(mail_settings(&config, &site, parts.delivery, &secure.authorities))?;
         let worker = parts.worker.then(|| jobs::start(domain.clone(), &mailer, &jobs::Settings::default()));
+        let queue = worker.as_ref().map(|worker| {
+            let pulse = worker.pulse();
+            Arc::new(move || pulse.is_served()) as http::health::IsServed
+        });
         let config = Arc::new(config);
         let calls = gateway.as_ref().map(|gateway| Arc::clone(gateway.counts()));
         let exposition = Exposition { domain: domain.clone(), metrics: Arc::clone(&metrics), calls };
@@ -158,8 +191,15 @@ impl App {
             Some(live) => Some(explorer(&domain, live, &site, (gateway.as_ref(), &secure))?),
             None => None,
         };
-        let serving = listener.zip(explorer).map(|(listener, explorer)| {
+        let serving = listener.map(|listener| {
+            let health = Health { domain: domain.clone(), queue };
+            let (limits, unread) = (limits(&config), (domain.env.clone(), http::unread::answer as fn(_) -> _));
+            let Some(explorer) = explorer else {
+                let router = http::health::of_a_worker(http::health::Worker { health, exposition, config });
+                return tokio::spawn(listen::serve_router(listener, router, unread, limits, stop.clone()));
+            };
             let state = http::AppState {
+                health,
                 graphql: graphql::engine(config.introspection),
                 origins: Origins::new(&site.base_url, &config.allowed_origins),
                 sockets: Arc::default(),
@@ -172,18 +212,19 @@ impl App {
                 config,
                 site: Arc::clone(&site),
             };
-            let (limits, unread) = (limits(&state.config), (domain.env.clone(), http::unread::answer as fn(_) -> _));
             let serving = listen::serve_router(listener, http::router(state), unread, limits, stop.clone());
             tokio::spawn(serving)
         });
-        Ok(Self { domain, api, site, mailer, gateway, keeper, worker, serving, metrics: metrics_at, counters, stop })
+        let metrics = metrics_at;
+        let listed = None;
+        Ok(Self { domain, api, health, site, mailer, gateway, keeper, worker, serving, metrics, counters, listed, stop })
     }
 
     /// What the process says on stdout once it can be reached: port 0 picks one.
     pub fn listening(&self) -> String {
         let mut line = "listening".to_owned();
         let gateway = self.gateway.as_ref().map(Gateway::address);
-        for (name, address) in [("api", self.api), ("gateway", gateway), ("metrics", self.metrics)] {
+        for (name, address) in [("api", self.api), ("gateway", gateway), ("worker", self.health), ("metrics", self.metrics)] {
             if let Some(address) = address {
                 line += &format!(" {name}={address}");
             }
@@ -195,7 +236,7 @@ impl App {
     pub async fn stop(self) {
         self.stop.cancel();
         let api = async {
-            for serving in self.serving.into_iter().chain(self.counters) {
+            for serving in self.serving.into_iter().chain(self.counters).chain(self.listed) {
                 let _ = serving.await;
             }
         };
@@ -246,7 +287,7 @@ fn keep_current(domain: &Domain, parts: &Parts, secure: &Secure, stop: &Cancella
     }
     if parts.api {
         let (domain, stop) = (domain.clone(), stop.clone());
-        tokio::spawn(async move { stop.run_until_cancelled(updates::listen(&domain.db, &domain.updates)).await });
+        tokio::spawn(async move { stop.run_until_cancelled(listening::for_updates(&domain)).await });
     }
 }
 
@@ -272,7 +313,13 @@ impl Running {
     }
 }
 
-fn start_gateway(domain: &Domain, live: Live, config: &Config, (issuer, secure): (&str, &Secure)) -> Result<Running, StartError> {
+fn start_gateway(
+    domain: &Domain,
+    live: Live,
+    config: &Config,
+    (issuer, secure): (&str, &Secure),
+    lines_to: &LinesTo,
+) -> Result<Running, StartError> {
     let refused = |source| StartError::Listen { addr: config.gateway_listen, setting: "PORTICO_GATEWAY_LISTEN", source };
     if config.gateway_listen.port() != 0 {
         // The gateway's threads share their port, which the kernel would let another process of ours share too.
@@ -288,6 +335,7 @@ fn start_gateway(domain: &Domain, live: Live, config: &Config, (issuer, secure):
         tls: secure.served.clone(),
         client_authority: secure.authority.clone(),
         upstream_authorities: secure.authorities.clone(),
+        lines_to: lines_to.clone(),
         ..gateway::Settings::new(config.gateway_listen)
     };
     let gateway = gateway::start(domain.clone(), live, Arc::clone(&keeper), settings).map_err(refused)?;
@@ -353,8 +401,11 @@ pub fn serve_until_signal(config: Config, role: Role) -> Result<(), StartError> 
     runtime()?.block_on(async {
         let mut stop = Signals::listen()?;
         let uses_smtp = config.smtp_url.is_some();
-        let app = App::start_with(config, Env::system(), Parts::of(role)).await?;
+        let settings = config.clone();
+        let mut app = App::start_with(config, Env::system(), Parts::of(role)).await?;
         output::stdout().say(app.listening());
+        let addresses = Addresses::new(&settings, role, (&app.site.base_url, &app.site.gateway_url));
+        announce(&mut app, addresses).await;
         if uses_smtp {
             tokio::spawn(warn_of_mail(app.mailer.clone()));
         }
@@ -366,6 +417,17 @@ pub fn serve_until_signal(config: Config, role: Role) -> Result<(), StartError> 
         }
         Ok(())
     })
+}
+
+/// Warns of addresses that cannot be right, and lists this process among those that serve.
+async fn announce(app: &mut App, addresses: Addresses) {
+    let others = processes::alive(&app.domain.db, &app.domain.env).await.unwrap_or_default();
+    let wrong = [addresses.unusable(), addresses.differences(&others)].concat();
+    if !wrong.is_empty() {
+        tracing::warn!("{}", wrong.join("; "));
+    }
+    let (domain, stop) = (app.domain.clone(), app.stop.clone());
+    app.listed = Some(tokio::spawn(async move { processes::keep(&domain, &addresses.process, stop.cancelled()).await }));
 }
 
 /// Of each thread, in bytes: without optimisation, what waits inside of each other takes more than the usual 2 MiB.

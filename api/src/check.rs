@@ -2,14 +2,20 @@
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
-use domain::{Domain, env::Env, keyring::Keyring, ops::portal};
+use domain::{
+    Domain,
+    env::Env,
+    keyring::Keyring,
+    ops::portal,
+    processes::{self, Process},
+};
 use jobs::Mailer;
 use sea_orm::DatabaseConnection;
 use secrecy::ExposeSecret;
 use url::Url;
 
 use crate::{
-    app::{StartError, files, high_water::HighWaterFile, mail_settings, reason, storage},
+    app::{Addresses, Role, Secure, StartError, files, high_water::HighWaterFile, mail_settings, reason, staff_sso, storage},
     config::Config,
     site::Site,
     tls,
@@ -24,7 +30,7 @@ pub struct Finding {
 
 pub async fn run(config: &Config) -> Vec<Finding> {
     let keys = keys(config);
-    let mut history = None;
+    let (mut history, mut open) = (None, None);
     let (database, migrations, key) = match database(config).await {
         Ok(None) => {
             let later = |what: &str| Ok(format!("{what} made on the first start"));
@@ -42,10 +48,14 @@ pub async fn run(config: &Config) -> Vec<Finding> {
                 Ok((None, said)) => Ok(said),
                 Err(wrong) => Err(wrong),
             };
-            (Ok(said), migrations(&db).await, key)
+            let migrations = migrations(&db).await;
+            open = Some(db);
+            (Ok(said), migrations, key)
         }
         Err(wrong) => (Err(wrong), Err("unknown while the database is away".to_owned()), keys.map(|(_, said)| said)),
     };
+    let (addresses, processes) = addresses(config, open.as_ref()).await;
+    let gateway_scheme = if config.gateway_tls_cert.is_some() { "https" } else { "http" };
     let history = history.map(|said| Finding { part: "history", said });
     let mut findings = vec![
         Finding { part: "data directory", said: data_directory(&config.data_dir) },
@@ -54,12 +64,20 @@ pub async fn run(config: &Config) -> Vec<Finding> {
         Finding { part: "secret key", said: key },
         Finding { part: "certificate authorities", said: authorities(config) },
         Finding { part: "mail", said: mail(config).await },
-        Finding { part: "API listener", said: listener(config.listen, "PORTICO_LISTEN", "/healthz").await },
+        Finding { part: "addresses", said: addresses },
+        Finding { part: "processes", said: processes },
+        Finding { part: "gateway's TLS", said: gateway_tls(config) },
+        Finding { part: "staff's sign-in", said: staff_sign_in(config) },
+        Finding { part: "API listener", said: listener(config.listen, "PORTICO_LISTEN", ("http", "/healthz")).await },
         Finding {
             part: "gateway listener",
-            said: listener(config.gateway_listen, "PORTICO_GATEWAY_LISTEN", "/_portico/healthz").await,
+            said: listener(config.gateway_listen, "PORTICO_GATEWAY_LISTEN", (gateway_scheme, "/_portico/healthz")).await,
         },
     ];
+    if let Some(at) = config.metrics_listen {
+        findings
+            .push(Finding { part: "metrics listener", said: listener(at, "PORTICO_METRICS_LISTEN", ("http", "/metrics")).await });
+    }
     findings.extend(history);
     findings
 }
@@ -174,15 +192,55 @@ async fn mail(config: &Config) -> Result<String, String> {
     Ok(format!("{said}; from {}", config.mail_from))
 }
 
+/// Whether people and programs can open the addresses, and whether every process that serves was given the same.
+async fn addresses(config: &Config, db: Option<&DatabaseConnection>) -> (Result<String, String>, Result<String, String>) {
+    let secure = match Secure::load(config, Vec::new()) {
+        Ok(secure) => secure,
+        Err(error) => return (Err(error.to_string()), Err("unknown while the gateway's TLS is wrong".to_owned())),
+    };
+    let addresses = Addresses::expected(config, Role::All, &secure);
+    let Process { base_url, portal_url, gateway_url, .. } = &addresses.process;
+    let said = format!("portal {base_url}, its pages {portal_url}, gateway {gateway_url}");
+    let said = none_or(addresses.unusable(), || said);
+    let others = match db {
+        // A database without tables has none.
+        Some(db) => processes::alive(db, &Env::system()).await.unwrap_or_default(),
+        None => Vec::new(),
+    };
+    let serving = || match others.len() {
+        0 => "none serves now".to_owned(),
+        1 => "one serves, with the same addresses".to_owned(),
+        several => format!("{several} serve, with the same addresses"),
+    };
+    (said, none_or(addresses.differences(&others), serving))
+}
+
+fn none_or(wrong: Vec<String>, said: impl FnOnce() -> String) -> Result<String, String> {
+    if wrong.is_empty() { Ok(said()) } else { Err(wrong.join("; ")) }
+}
+
+fn gateway_tls(config: &Config) -> Result<String, String> {
+    let secure = Secure::load(config, Vec::new()).map_err(|error| error.to_string())?;
+    Ok(if secure.served.is_some() { "from PORTICO_GATEWAY_TLS_CERT" } else { "none: plain text" }.to_owned())
+}
+
+fn staff_sign_in(config: &Config) -> Result<String, String> {
+    match staff_sso(config).map_err(|error| error.to_string())? {
+        Some(sso) => Ok(format!("by {}", sso.issuer)),
+        None => Ok("by mail".to_owned()),
+    }
+}
+
 /// Free, or ours already.
-async fn listener(addr: SocketAddr, setting: &'static str, health: &str) -> Result<String, String> {
+async fn listener(addr: SocketAddr, setting: &'static str, (scheme, health): (&str, &str)) -> Result<String, String> {
     let source = match std::net::TcpListener::bind(addr) {
         Ok(_) => return Ok(format!("{addr} is free")),
         Err(source) => source,
     };
-    let http = reqwest::Client::builder().timeout(Duration::from_secs(2)).build();
+    // Whether anybody answers there, by whichever certificate.
+    let http = reqwest::Client::builder().timeout(Duration::from_secs(2)).danger_accept_invalid_certs(true).build();
     let answers = match http {
-        Ok(http) => http.get(format!("http://{addr}{health}")).send().await.is_ok_and(|answer| answer.status().is_success()),
+        Ok(http) => http.get(format!("{scheme}://{addr}{health}")).send().await.is_ok_and(|answer| answer.status().is_success()),
         Err(_) => false,
     };
     if answers { Ok(format!("{addr} is served already")) } else { Err(StartError::Listen { addr, setting, source }.to_string()) }

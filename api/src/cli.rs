@@ -119,7 +119,7 @@ pub fn run(cli: Cli) -> ExitCode {
         // The reader has heard enough, as `head` has: what a shell says of a program that SIGPIPE ends.
         Err(StartError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(141),
         Err(error) => {
-            output::stderr().say(format_args!("portico: {error}"));
+            logging::fatal(Config::log_format_alone(), &error);
             ExitCode::FAILURE
         }
     };
@@ -140,12 +140,8 @@ fn execute(command: Command) -> Result<ExitCode, StartError> {
 }
 
 fn execute_configured(command: Command) -> Result<ExitCode, StartError> {
-    let loaded = Config::load()?;
-    logging::start(&loaded.config);
-    for name in &loaded.unknown {
-        tracing::warn!("{name} is no setting and is not looked at");
-    }
-    let config = loaded.config;
+    let config = Config::load()?;
+    logging::start(&config);
     match command {
         Command::Serve { role } => app::serve_until_signal(config, role)?,
         Command::Check { accept_restore } => return app::runtime()?.block_on(say_check(&config, accept_restore)),

@@ -11,7 +11,8 @@ use url::Url;
 
 use crate::listen::Limits;
 
-pub use read::{ConfigError, FILE, Loaded};
+pub use read::{ConfigError, FILE};
+pub use table::is_everywhere;
 
 /// What a process runs with.
 #[derive(Debug, Clone)]
@@ -129,13 +130,21 @@ impl Default for Config {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+fn environment(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
 impl Config {
     /// What the process was started with: its environment, and [`FILE`] where it was started.
-    pub fn load() -> Result<Loaded, ConfigError> {
-        #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-        let environment = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+    pub fn load() -> Result<Self, ConfigError> {
         let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
         read::load(environment, names, read::file()?.as_deref())
+    }
+
+    /// The log's format where another setting may be wrong: text unless it can be read and says JSON.
+    pub fn log_format_alone() -> LogFormat {
+        read::log_format(environment, read::file().ok().flatten().as_deref())
     }
 
     pub fn uses_postgres(&self) -> bool {

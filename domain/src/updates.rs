@@ -4,19 +4,17 @@
 use std::str::FromStr;
 
 use entities::id::{NotificationId, QueueItemId, SubscriptionId, UserId};
-use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, Statement, sqlx::postgres::PgListener};
-use tokio::{sync::broadcast, time::sleep};
+use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, Statement};
+use tokio::sync::broadcast;
 use uuid::Uuid;
 
 /// The channel that PostgreSQL's processes tell each other on.
-const CHANNEL: &str = "portico_updates";
+pub(crate) const CHANNEL: &str = "portico_updates";
 /// Updates that a watcher may be behind before it has to read anew.
 const BEHIND: usize = 16_384;
 const BEHIND_PERSONS: usize = 256;
 /// Updates of one message: PostgreSQL takes 8,000 bytes, and one has 66 at most.
 const TOGETHER: usize = 100;
-/// After which a lost connection is tried again.
-const AGAIN: std::time::Duration = std::time::Duration::from_secs(2);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Update {
@@ -85,7 +83,7 @@ impl Updates {
         Ok(())
     }
 
-    fn heard(&self, message: &str) {
+    pub(crate) fn heard(&self, message: &str) {
         let mut words = message.split(' ');
         if words.next().is_some_and(|process| process != self.process.to_string()) {
             self.say(&words.filter_map(Update::read).collect::<Vec<_>>());
@@ -131,38 +129,6 @@ impl Update {
         let subscription = SubscriptionId::from_str(word).map(Self::Subscription);
         let item = || QueueItemId::from_str(word).map(Self::QueueItem);
         subscription.or_else(|_| item()).or_else(|_| UserId::from_str(word).map(Self::Person)).ok()
-    }
-}
-
-/// Passes on what other processes say, for as long as it is polled; on SQLite there is nothing to listen to.
-pub async fn listen(db: &DatabaseConnection, updates: &Updates) {
-    if db.get_database_backend() != DatabaseBackend::Postgres {
-        return;
-    }
-    let mut listened = false;
-    loop {
-        let listening = async {
-            let mut listener = PgListener::connect_with(db.get_postgres_connection_pool()).await?;
-            listener.listen(CHANNEL).await?;
-            if std::mem::replace(&mut listened, true) {
-                updates.say(&[Update::Missed]);
-            }
-            loop {
-                match listener.try_recv().await? {
-                    Some(message) => updates.heard(message.payload()),
-                    // The connection was lost, and is back.
-                    None => updates.say(&[Update::Missed]),
-                }
-            }
-        };
-        let lost: Result<(), sea_orm::sqlx::Error> = listening.await;
-        if let Err(error) = lost {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "what other processes change is not heard until the database is back"
-            );
-        }
-        sleep(AGAIN).await;
     }
 }
 

@@ -1,6 +1,6 @@
 //! Hints between parts of one process: "look now". Losing one costs a poll interval, never a result.
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OnceCell};
 
 #[derive(Debug, Default)]
 pub struct Wake {
@@ -10,6 +10,8 @@ pub struct Wake {
     pub gateway: Notify,
     /// A gateway of this process told what it follows.
     pub followed: Notify,
+    /// Whether the database passes hints on between processes; asked once.
+    pub(crate) relayed: OnceCell<bool>,
 }
 
 /// The channel that PostgreSQL's processes tell each other of new jobs on.

@@ -142,6 +142,7 @@ typed_id! {
     PolicyId "policy"
     PortalId "portal"
     ProductEnvironmentId "prodenv"
+    ProcessId "process"
     ProductId "prod"
     ProfileId "prof"
     QueueItemId "queue"

@@ -31,6 +31,7 @@ pub mod plan;
 pub mod plan_environment;
 pub mod policy;
 pub mod portal;
+pub mod process;
 pub mod product;
 pub mod product_category;
 pub mod product_environment;

@@ -31,6 +31,8 @@ use fixture::Fixture;
 
 const ROUNDS: usize = 3;
 const DRAINED: usize = 20_000;
+/// Jobs of one transaction.
+const TOGETHER: usize = 500;
 const SINGLE: usize = 300;
 
 #[derive(Serialize, Deserialize)]
@@ -56,10 +58,12 @@ fn main() {
         return;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
-    runtime.block_on(compare());
+    // A number: so many jobs are drained.
+    let drained = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(DRAINED);
+    runtime.block_on(compare(drained.next_multiple_of(TOGETHER)));
 }
 
-async fn compare() {
+async fn compare(drained: usize) {
     let server = std::env::var("PORTICO_TEST_DATABASE_URL").ok();
     let node = std::env::var("GRAPHILE_WORKER_DIR").ok();
     let mut table: Vec<(&str, Vec<Figures>)> = vec![("Portico, SQLite", Vec::new())];
@@ -74,15 +78,15 @@ async fn compare() {
     for _ in 0..ROUNDS {
         for (name, rounds) in &mut table {
             rounds.push(match (*name, &server) {
-                ("Portico, SQLite", _) => portico(Fixture::on_sqlite().await, false).await,
-                ("Portico, PostgreSQL", _) => portico(Fixture::in_real_time().await, false).await,
-                ("graphile-worker", Some(server)) => graphile_worker(server, "plain").await,
-                ("graphile-worker, local queue of 500", Some(server)) => graphile_worker(server, "batched").await,
-                _ => portico(Fixture::in_real_time().await, true).await,
+                ("Portico, SQLite", _) => portico(Fixture::on_sqlite().await, drained, false).await,
+                ("Portico, PostgreSQL", _) => portico(Fixture::in_real_time().await, drained, false).await,
+                ("graphile-worker", Some(server)) => graphile_worker(server, drained, "plain").await,
+                ("graphile-worker, local queue of 500", Some(server)) => graphile_worker(server, drained, "batched").await,
+                _ => portico(Fixture::in_real_time().await, drained, true).await,
             });
         }
     }
-    println!("{ROUNDS} rounds, {DRAINED} no-op jobs drained and {SINGLE} started one by one in each, 64 at a time");
+    println!("{ROUNDS} rounds, {drained} no-op jobs drained and {SINGLE} started one by one in each, 64 at a time");
     println!(
         "{:50} {:>12} {:>12} {:>10} {:>10} {:>10} {:>10}",
         "", "enqueued/s", "drained/s", "start p50", "p99", "wake p50", "p99"
@@ -103,33 +107,33 @@ fn percentiles<const N: usize>(mut of: Vec<f64>, at: [f64; N]) -> [f64; N] {
     at.map(|part| of[((of.len() - 1) as f64 * part).round() as usize])
 }
 
-async fn portico(fixture: Fixture, from_outside: bool) -> Figures {
+async fn portico(fixture: Fixture, drained: usize, from_outside: bool) -> Figures {
     let domain = &fixture.domain;
     let start = Instant::now();
-    for _ in 0..DRAINED / 500 {
+    for _ in 0..drained / TOGETHER {
         let tx = Tx::begin(domain).await.expect("begin");
-        for _ in 0..500 {
+        for _ in 0..TOGETHER {
             tx.enqueue(Noop).await.expect("enqueue");
         }
         tx.commit_unaudited(Unaudited::Queue).await.expect("commit");
     }
-    let enqueued = DRAINED as f64 / start.elapsed().as_secs_f64();
+    let enqueued = drained as f64 / start.elapsed().as_secs_f64();
 
     let ran = Arc::new(AtomicUsize::new(0));
     let (begun, mut begins) = mpsc::unbounded_channel();
     let counted = ran.clone();
     let handlers = Handlers::default().on(Duration::from_secs(60), move |_, Noop| {
-        if counted.fetch_add(1, Ordering::Relaxed) >= DRAINED {
+        if counted.fetch_add(1, Ordering::Relaxed) >= drained {
             let _ = begun.send(Instant::now());
         }
         async { Ok(Success::Done) }
     });
     let start = Instant::now();
     let worker = start_with(domain.clone(), handlers, &Settings { schedule: false, ..Settings::default() });
-    while ran.load(Ordering::Relaxed) < DRAINED || outbox_job::Entity::find().count(&domain.db).await.expect("count") > 0 {
+    while ran.load(Ordering::Relaxed) < drained || outbox_job::Entity::find().count(&domain.db).await.expect("count") > 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    let per_second = DRAINED as f64 / start.elapsed().as_secs_f64();
+    let per_second = drained as f64 / start.elapsed().as_secs_f64();
 
     let (mut starts, mut wakes) = (Vec::new(), Vec::new());
     // Another process shares the database and nothing else.
@@ -160,7 +164,7 @@ async fn start_one(domain: &Domain, begins: &mut mpsc::UnboundedReceiver<Instant
     (since(asked), since(enqueued))
 }
 
-async fn graphile_worker(server: &str, mode: &str) -> Figures {
+async fn graphile_worker(server: &str, drained: usize, mode: &str) -> Figures {
     let name = "portico_bench_graphile_worker";
     let db = Database::connect(server).await.expect("the server");
     db.execute_unprepared(&format!("drop database if exists {name} with (force)")).await.expect("dropped");
@@ -168,7 +172,7 @@ async fn graphile_worker(server: &str, mode: &str) -> Figures {
     let (base, _) = server.rsplit_once('/').expect("postgres://…/database");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/graphile_worker.mjs");
     let mut node = Command::new("node");
-    node.args([script, &DRAINED.to_string(), &SINGLE.to_string(), mode]).env("DATABASE_URL", format!("{base}/{name}"));
+    node.args([script, &drained.to_string(), &SINGLE.to_string(), mode]).env("DATABASE_URL", format!("{base}/{name}"));
     let output = tokio::task::spawn_blocking(move || node.output()).await.expect("joined").expect("node runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     db.execute_unprepared(&format!("drop database {name} with (force)")).await.expect("dropped");

@@ -14,4 +14,4 @@ pub mod table;
 pub use handlers::Handlers;
 pub use mail::Mailer;
 pub use outcome::{Failure, Outcome, Success};
-pub use runner::{JobsHandle, Settings, start, start_with};
+pub use runner::{JobsHandle, Pulse, Settings, start, start_with};

@@ -17,10 +17,10 @@ use apalis_core::{
     task::{Task, task_id::RandomId},
     worker::context::WorkerContext,
 };
-use domain::{Domain, queue, wake::JOBS_CHANNEL};
+use domain::{Domain, listening, queue, wake::JOBS_CHANNEL};
 use entities::outbox_job;
 use futures_util::{FutureExt, future::BoxFuture};
-use sea_orm::{DatabaseBackend, sqlx::postgres::PgListener};
+use sea_orm::DatabaseBackend;
 use tokio::sync::{mpsc, watch};
 use tower::layer::util::Identity;
 
@@ -157,6 +157,7 @@ impl Claimer {
     /// Whether there may be more.
     async fn claim(&self, wanted: usize) -> domain::Result<bool> {
         let claims = queue::claim(&self.shift.domain, wanted as u64, self.shift.lease).await?;
+        self.shift.looked();
         for dead in &claims.dead {
             tracing::error!(job.id = %dead.id, job.kind = dead.kind, attempts = dead.attempts, "a job is dead: its workers stopped before it was done");
         }
@@ -180,11 +181,9 @@ pub(crate) async fn listen(domain: Domain, mut stop: watch::Receiver<bool>) {
     if domain.db.get_database_backend() != DatabaseBackend::Postgres {
         return;
     }
-    let pool = domain.db.get_postgres_connection_pool();
     loop {
         let listening = async {
-            let mut listener = PgListener::connect_with(pool).await?;
-            listener.listen(JOBS_CHANNEL).await?;
+            let Some(mut listener) = listening::to(&domain, JOBS_CHANNEL).await? else { return Ok(()) };
             loop {
                 listener.recv().await?;
                 domain.wake.jobs.notify_waiters();
@@ -194,12 +193,8 @@ pub(crate) async fn listen(domain: Domain, mut stop: watch::Receiver<bool>) {
             () = stopped(&mut stop) => return,
             lost = listening => lost,
         };
-        if let Err(error) = lost {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "not listening for jobs: polling until the database is back"
-            );
-        }
+        let Err(error) = lost else { return };
+        tracing::warn!(error = &error as &dyn std::error::Error, "not listening for jobs: polling until the database is back");
         tokio::select! {
             () = stopped(&mut stop) => return,
             () = tokio::time::sleep(LONGEST_WAIT) => {}

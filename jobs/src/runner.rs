@@ -48,6 +48,7 @@ pub struct JobsHandle {
     monitor: JoinHandle<()>,
     settler: JoinHandle<()>,
     shift: Arc<Shift>,
+    slots: usize,
 }
 
 /// Starts to work off the queue.
@@ -67,11 +68,29 @@ pub fn start_with(domain: Domain, handlers: Handlers, settings: &Settings) -> Jo
     if settings.schedule {
         tokio::spawn(schedule::run(domain, stopping.clone()));
     }
-    let monitor = tokio::spawn(work(Work { shift: shift.clone(), ended }, settings.slots.max(1), settings.drain, stopping));
-    JobsHandle { stop, keep, monitor, settler, shift }
+    let slots = settings.slots.max(1);
+    let monitor = tokio::spawn(work(Work { shift: shift.clone(), ended }, slots, settings.drain, stopping));
+    JobsHandle { stop, keep, monitor, settler, shift, slots }
+}
+
+/// Tells whether the worker serves the queue.
+#[derive(Clone)]
+pub struct Pulse {
+    shift: Arc<Shift>,
+    slots: usize,
+}
+
+impl Pulse {
+    pub fn is_served(&self) -> bool {
+        self.shift.is_served(self.slots)
+    }
 }
 
 impl JobsHandle {
+    pub fn pulse(&self) -> Pulse {
+        Pulse { shift: self.shift.clone(), slots: self.slots }
+    }
+
     /// Stops claiming, gives back what was not begun, waits for what runs, and ends what takes longer than the drain.
     pub async fn stop(self) {
         self.stop.send_replace(true);

@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use chrono::TimeDelta;
@@ -30,6 +30,8 @@ use crate::{
 const BATCH: usize = 512;
 /// Between two tries to write a settlement while the database is away.
 const AGAIN: Duration = Duration::from_millis(500);
+/// After this without a look the queue counts as not served: looks come once a second.
+const SILENT: Duration = Duration::from_secs(15);
 /// How often expired leases, of whichever process, are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
 
@@ -39,6 +41,8 @@ pub(crate) struct Shift {
     pub handlers: Handlers,
     pub lease: TimeDelta,
     held: Mutex<HashMap<JobId, Held>>,
+    /// When the queue was last looked at with success.
+    looked: Mutex<Option<Instant>>,
     running: AtomicUsize,
     ended: AtomicUsize,
     /// A run ended.
@@ -64,6 +68,7 @@ impl Shift {
             handlers,
             lease,
             held: Mutex::default(),
+            looked: Mutex::default(),
             running: AtomicUsize::new(0),
             ended: AtomicUsize::new(0),
             room: Notify::new(),
@@ -81,6 +86,17 @@ impl Shift {
         }
         let _running = Running::start(self);
         run.outcome().await
+    }
+
+    /// The queue was looked at: the database answered.
+    pub fn looked(&self) {
+        *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Whether the queue was looked at lately, or all slots are at work.
+    pub fn is_served(&self, slots: usize) -> bool {
+        let looked = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        looked.is_some_and(|at| at.elapsed() < SILENT) || self.running() >= slots
     }
 
     /// How many run now.

@@ -28,6 +28,7 @@ mod m0024_storage;
 mod m0025_paths_and_ends;
 mod m0026_quota_heirs;
 mod m0027_allowed_origins;
+mod m0028_processes;
 mod shape;
 
 pub struct Migrator;
@@ -56,6 +57,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0025_paths_and_ends::Migration),
             Box::new(m0026_quota_heirs::Migration),
             Box::new(m0027_allowed_origins::Migration),
+            Box::new(m0028_processes::Migration),
         ];
         all.into_iter().map(|migration| Box::new(Whole(migration)) as Box<dyn MigrationTrait>).collect()
     }

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
@@ -11,6 +11,7 @@ use std::{
 use api::{
     app::{App, Parts, Role},
     config::Config,
+    gateway::LinesTo,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
@@ -65,6 +66,8 @@ pub struct TestApp {
     pub clock: Arc<TestClock>,
     pub http: reqwest::Client,
     sent: SentMails,
+    /// What its gateway says of calls.
+    lines: Arc<Mutex<Vec<u8>>>,
     home: Home,
 }
 
@@ -110,7 +113,9 @@ impl TestApp {
         let clock = Arc::new(TestClock(AtomicI64::new(1_767_603_600_000_000)));
         let env = Env::new(clock.clone(), Arc::new(Seeded(AtomicU64::new(1))));
         let sent = SentMails::default();
-        let parts = Parts { gateway, worker: false, delivery: Some(Delivery::Memory(sent.clone())), ..Parts::of(Role::All) };
+        let lines = Arc::<Mutex<Vec<u8>>>::default();
+        let (delivery, lines_to) = (Some(Delivery::Memory(sent.clone())), LinesTo::Memory(lines.clone()));
+        let parts = Parts { gateway, worker: false, delivery, lines_to, ..Parts::of(Role::All) };
         let app = App::start_with(config, env, parts).await.expect("the instance starts");
         // Days pass in a moment here: nobody is signed out by it, but where a test sets the limit.
         let row = portal::ActiveModel { id: Set(1), session_idle_hours: Set(None), ..Default::default() };
@@ -120,13 +125,18 @@ impl TestApp {
             .timeout(Duration::from_secs(20))
             .build()
             .expect("a client");
-        Self { app, clock, http, sent, home }
+        Self { app, clock, http, sent, lines, home }
     }
 
     /// Ends the instance; where it kept what it had, which nobody else asks any more.
     pub async fn stop(self) -> Home {
         self.app.stop().await;
         self.home
+    }
+
+    /// What the gateway has said of calls so far: a line of JSON for each.
+    pub fn lines_of_calls(&self) -> String {
+        String::from_utf8_lossy(&self.lines.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
     }
 
     pub fn home(&self) -> &Home {

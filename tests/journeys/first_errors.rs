@@ -7,7 +7,7 @@ use crate::{
     instance::{Instance, Settings},
 };
 
-fn sqlite(data: &std::path::Path) -> Settings {
+pub fn sqlite(data: &std::path::Path) -> Settings {
     if data.is_dir() {
         // Else it is closed to others, and that is told.
         fs::set_permissions(data, fs::Permissions::from_mode(0o700)).expect("permissions");
@@ -17,7 +17,7 @@ fn sqlite(data: &std::path::Path) -> Settings {
     settings
 }
 
-fn with(settings: &Settings, pairs: &[(&str, &str)]) -> Settings {
+pub fn with(settings: &Settings, pairs: &[(&str, &str)]) -> Settings {
     let mut settings = settings.clone();
     settings.0.retain(|(name, _)| pairs.iter().all(|(changed, _)| changed != name));
     settings.0.extend(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
@@ -48,9 +48,61 @@ fn a_wrong_setting_or_file() {
     );
     let said = refused(&with(&settings, &[("PORTICO_CA_FILE", "/no/such/file.pem")]));
     assert!(said.starts_with("portico: PORTICO_CA_FILE: /no/such/file.pem cannot be read: "), "{said}");
+    assert_eq!(
+        refused(&with(&settings, &[("PORTICO_LISTN", "127.0.0.1:0")])),
+        "portico: PORTICO_LISTN is no setting: did you mean PORTICO_LISTEN?"
+    );
     fs::write(data.path().join("portico.toml"), "listen = \"127.0.0.1:0\"\nlisen = 1\n").expect("a file");
     let said = settings.at(data.path()).run(&["serve"]);
     assert!(String::from_utf8_lossy(&said.stderr).starts_with("portico: portico.toml has lisen, which is no setting"));
+}
+
+#[test]
+fn a_program_that_reads_json_hears_of_the_end_in_json() {
+    let data = tempfile::tempdir().expect("a temporary directory");
+    let json = with(&sqlite(data.path()), &[("PORTICO_LOG_FORMAT", "json"), ("PORTICO_LOG", "off")]);
+    fs::write(data.path().join("secret.key"), "short").expect("a file");
+    fs::set_permissions(data.path().join("secret.key"), fs::Permissions::from_mode(0o600)).expect("permissions");
+    for (settings, said) in [
+        (with(&json, &[("PORTICO_LISTEN", "80")]), "PORTICO_LISTEN is \"80\": it takes"),
+        (with(&json, &[("PORTICO_LISTN", "x")]), "PORTICO_LISTN is no setting"),
+        (json, "the key file"),
+    ] {
+        let Output { status, stderr, .. } = settings.run(&["serve"]);
+        let line = String::from_utf8(stderr).expect("text");
+        let read: serde_json::Value = serde_json::from_str(&line).expect("one line of JSON");
+        assert!(!status.success() && read["level"] == "ERROR" && read["timestamp"].is_string(), "{line}");
+        assert!(read["message"].as_str().is_some_and(|message| message.starts_with(said)), "{line}");
+    }
+}
+
+#[test]
+fn a_data_directory_of_any_name_keeps_what_it_has() {
+    let data = tempfile::tempdir().expect("a temporary directory");
+    for name in ["a%20b", "a?b", "a#b", "a b", "ä"] {
+        let place = data.path().join(name);
+        let settings = sqlite(&place);
+        assert_eq!(settings.print(&["staff", "add", "ada@example.com", "OWNER"]), "ada@example.com is OWNER");
+        assert!(place.join("portico.db").is_file(), "{name}");
+        settings.print(&["token", "ada@example.com"]);
+    }
+    let beside: Vec<_> = fs::read_dir(data.path()).expect("a directory").collect();
+    assert_eq!(beside.len(), 5, "{beside:?}");
+}
+
+#[test]
+fn a_first_start_says_one_line_and_a_second_none() {
+    let data = tempfile::tempdir().expect("a temporary directory");
+    let settings = with(&sqlite(data.path()), &[("PORTICO_LOG", "info")]);
+    let said = |_| {
+        let Output { status, stderr, .. } = settings.run(&["jobs"]);
+        let said = String::from_utf8(stderr).expect("text");
+        assert!(status.success(), "{said}");
+        said
+    };
+    let first = said(());
+    assert!(first.lines().count() == 1 && first.contains("the database is up to date"), "{first}");
+    assert_eq!(said(()), "");
 }
 
 #[test]

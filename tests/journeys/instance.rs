@@ -27,7 +27,7 @@ impl Settings {
         Self(settings, None)
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_portico"));
         command.args(arguments).env_clear().envs(self.0.iter().cloned());
         if let Some(directory) = &self.1 {
@@ -43,7 +43,8 @@ impl Settings {
 
     /// Runs a command and kills it, where it has not ended by then.
     pub fn kill_after(&self, arguments: &[&str], moment: Duration) {
-        let mut child = self.command(arguments).stdout(Stdio::null()).spawn().expect("the binary starts");
+        let mut child = self.command(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+        keep(child.stderr.take().expect("its log"));
         std::thread::sleep(moment);
         child.kill().expect("a process to kill");
         child.wait().expect("its end");
@@ -76,23 +77,43 @@ impl Settings {
     }
 }
 
+/// Reads a log for as long as there is one, and gives it to the test that runs, which shows it where it fails.
+pub fn keep(log: ChildStderr) {
+    std::thread::spawn(move || BufReader::new(log).lines().map_while(Result::ok).for_each(|line| eprintln!("{line}")));
+}
+
 /// A serving process; killed when dropped.
 pub struct Instance {
     child: Child,
+    /// Empty where the process has none.
     pub api: String,
     pub gateway: String,
+    /// Where a process that only works says how it is.
+    pub worker: String,
+    pub metrics: String,
 }
 
 impl Instance {
-    /// Waits for the line that says where it listens.
+    /// Everything in one process. Waits for the line that says where it listens.
     pub fn serve(settings: &Settings) -> Self {
-        Self::serve_logging(settings, Stdio::inherit())
+        Self::serve_as(settings, "all")
+    }
+
+    /// The parts of a role.
+    pub fn serve_as(settings: &Settings, role: &str) -> Self {
+        let mut command = settings.command(&["serve", "--role", role]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+        keep(child.stderr.take().expect("its log"));
+        Self::started(child)
     }
 
     /// With its log going there.
     pub fn serve_logging(settings: &Settings, log: impl Into<Stdio>) -> Self {
         let mut command = settings.command(&["serve"]);
-        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().expect("the binary starts");
+        Self::started(command.stdout(Stdio::piped()).stderr(log).spawn().expect("the binary starts"))
+    }
+
+    fn started(mut child: Child) -> Self {
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         let line = lines
             .by_ref()
@@ -102,10 +123,10 @@ impl Instance {
         // Keep reading, or a full pipe would stop the process.
         std::thread::spawn(move || lines.for_each(drop));
         let place = |name: &str| {
-            let address = line.split(' ').find_map(|word| word.strip_prefix(name)).expect("an address");
-            format!("http://{address}")
+            let address = line.split(' ').find_map(|word| word.strip_prefix(name));
+            address.map(|address| format!("http://{address}")).unwrap_or_default()
         };
-        Self { api: place("api="), gateway: place("gateway="), child }
+        Self { api: place("api="), gateway: place("gateway="), worker: place("worker="), metrics: place("metrics="), child }
     }
 
     /// No signal that it could answer: what is in flight is cut in the middle.

@@ -120,6 +120,9 @@ async fn a_partner_goes_from_its_invitation_to_production() {
     step();
     status("/ship/shipments", key, 200).await;
     app.reaches(&dev, &team, "FIRST_SANDBOX_CALL").await;
+    while !app.lines_of_calls().contains(r#""path":"/ship/shipments","status":200"#) {
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
     step();
     status("/ship/shipments", key, 200).await;
     let held = app.subscribed(&dev, &team, &live).await;

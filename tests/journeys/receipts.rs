@@ -108,7 +108,7 @@ async fn a_gateway_that_hears_of_nothing_refuses_calls_where_it_is_to_fail_close
     let rename = async |from: &str, to: &str| {
         db.execute_unprepared(&format!("alter table {from} rename to {to}")).await.expect("another name");
     };
-    let health = format!("http://{}/_portico/healthz", app.app.gateway.as_ref().expect("a gateway").address());
+    let health = format!("http://{}/_portico/readyz", app.app.gateway.as_ref().expect("a gateway").address());
     let health = async || app.http.get(&health).send().await.expect("an answer").status().as_u16();
     stale(true).await;
     app.answers([&held.secret], [200]).await;

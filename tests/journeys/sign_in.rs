@@ -119,6 +119,25 @@ async fn a_person_signs_in_from_their_mailbox() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_first_page_leads_to_the_sign_in_and_from_there_to_the_explorer() {
+    let app = TestApp::start().await;
+    let dev = app.person("dev@acme.example", None).await;
+    let leads = async |app: &TestApp, who: Option<&Person>| {
+        let mut asked = app.http.get(app.url("/"));
+        if let Some(person) = who {
+            asked = asked.header("cookie", format!("portico_session={}", person.session));
+        }
+        let answer = asked.send().await.expect("an answer");
+        (answer.status().as_u16(), header(&answer, "location"))
+    };
+    assert_eq!(leads(&app, None).await, (303, "/auth/sign-in".to_owned()));
+    assert_eq!(leads(&app, Some(&dev)).await, (303, "/graphql".to_owned()));
+    let plain = TestApp::start_with(|config| config.graphiql = false).await;
+    let dev = plain.person("dev@acme.example", None).await;
+    assert_eq!(leads(&plain, Some(&dev)).await, (303, "/auth/signed-in".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_frontend_signs_a_person_in_over_graphql() {
     let app = TestApp::start_with(|config| config.base_url = Some("https://portal.example".parse().unwrap())).await;
     let ada = app.person("ada@acme.example", None).await;

@@ -48,7 +48,11 @@ pub async fn open(config: &Config, env: Env) -> Result<Domain, StartError> {
 pub async fn up_to_date(config: &Config) -> Result<DatabaseConnection, StartError> {
     let _alone = migration::alone(&config.data_dir.join("migrate.lock")).map_err(StartError::Migration)?;
     let db = connect(config, true).await.map_err(StartError::Database)?;
+    let applied = migration::pending(&db).await.map_err(StartError::Migration)?.len();
     migration::up(&db).await.map_err(StartError::Migration)?;
+    if applied > 0 {
+        tracing::info!(migrations.applied = applied, "the database is up to date");
+    }
     Ok(db)
 }
 
@@ -65,17 +69,22 @@ pub async fn connect(config: &Config, create: bool) -> Result<DatabaseConnection
     if let Some(file) = database_file(config).filter(|_| create) {
         files::make(&file).map_err(|error| DbErr::Custom(format!("{} cannot be made ({error})", file.display())))?;
     }
-    let url = match &config.database_url {
-        Some(url) => url.expose_secret().to_owned(),
-        None => format!("sqlite://{}", sqlite_file(config).display()),
-    };
+    // A path is no URL: it may hold what there has a meaning of its own.
+    let own_file = config.database_url.is_none().then(|| sqlite_file(config));
+    let url = config.database_url.as_ref().map_or("sqlite://portico.db", ExposeSecret::expose_secret);
     let mut options = ConnectOptions::new(url);
     options
         .sqlx_logging(false)
         .max_connections(CONNECTIONS)
         .acquire_timeout(config.database_wait)
         .connect_timeout(Duration::from_secs(5));
+    // PostgreSQL tells floats in full by itself, and poolers know no such setting.
+    options.map_sqlx_postgres_opts(|postgres| postgres.extra_float_digits(None));
     options.map_sqlx_sqlite_opts(move |sqlite| {
+        let sqlite = match &own_file {
+            Some(path) => sqlite.filename(path),
+            None => sqlite,
+        };
         sqlite
             .create_if_missing(create)
             .journal_mode(SqliteJournalMode::Wal)

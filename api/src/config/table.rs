@@ -10,7 +10,7 @@ use http::HeaderName;
 use ipnet::IpNet;
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
-use url::Url;
+use url::{Host, Url};
 
 use super::{Config, LogFormat};
 
@@ -54,13 +54,13 @@ pub const SETTINGS: [Setting; 35] = [
     }),
     open(
         "BASE_URL",
-        "a URL without a path that starts with https:// or http://, such as https://portal.example.com",
+        "a URL without a path, of a host that others reach (0.0.0.0 is none), such as https://portal.example.com",
         |c, text| {
             c.base_url = Some(web_url(text).filter(|url| url.path() == "/")?);
             Some(())
         },
     ),
-    open("GATEWAY_URL", "a URL that starts with https:// or http://, such as https://api.example.com", |c, text| {
+    open("GATEWAY_URL", "a URL of a host that others reach (0.0.0.0 is none), such as https://api.example.com", |c, text| {
         c.gateway_url = Some(web_url(text)?);
         Some(())
     }),
@@ -86,7 +86,7 @@ pub const SETTINGS: [Setting; 35] = [
         c.mail_from = if bare.is_ascii() { text.to_owned() } else { text.replace(bare.trim(), &address) };
         Some(())
     }),
-    open("PORTAL_URL", "a URL that starts with https:// or http://, such as https://portal.example.com", |c, text| {
+    open("PORTAL_URL", "a URL of a host that others reach (0.0.0.0 is none), such as https://portal.example.com", |c, text| {
         c.portal_url = Some(web_url(text)?);
         Some(())
     }),
@@ -249,7 +249,16 @@ fn address(text: &str) -> Option<SocketAddr> {
 
 fn web_url(text: &str) -> Option<Url> {
     let url = Url::parse(&text::web_url("", text).ok()?).ok()?;
-    (url.query().is_none() && url.fragment().is_none()).then_some(url)
+    (url.query().is_none() && url.fragment().is_none() && !is_everywhere(&url)).then_some(url)
+}
+
+/// Whether the host is what one listens on to be reached by every address, which nobody can open.
+pub fn is_everywhere(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_unspecified(),
+        Some(Host::Ipv6(ip)) => ip.is_unspecified(),
+        Some(Host::Domain(_)) | None => false,
+    }
 }
 
 fn switch(text: &str) -> Option<bool> {

@@ -1,16 +1,23 @@
 //! `portico demo`: the whole partner journey on a throw-away instance, over real HTTP.
 
+mod doors;
 mod journey;
 mod person;
 mod report;
 mod review;
 mod upstream;
 
-use std::{net::TcpListener, path::Path, process::ExitCode, time::Duration};
+use std::{
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    process::ExitCode,
+    time::Duration,
+};
 
 use domain::env::Env;
 use jobs::mail::Delivery;
 use reqwest::{Client, redirect::Policy};
+use url::Url;
 
 use self::{
     journey::{Access, Places},
@@ -72,7 +79,7 @@ async fn walk(report: &Report, places: &Places, mails: &Path, once: bool) -> Res
         return Err("the gateway answered otherwise than it should".into());
     }
     report.title(&format!("Done in {}.", report.total()));
-    if once { Ok(()) } else { addresses(report, places, mails, (&owner, &developer), &access).await }
+    if once { Ok(()) } else { addresses(report, places, mails, (owner, developer), &access).await }
 }
 
 /// What to open next.
@@ -80,12 +87,14 @@ async fn addresses(
     report: &Report,
     places: &Places,
     mails: &Path,
-    (owner, developer): (&Person, &Person),
+    (owner, developer): (Person, Person),
     access: &Access,
 ) -> Result<(), Failure> {
+    let port = Url::parse(&places.portal)?.port().ok_or("the portal has a port of its own")?;
+    let [as_owner, as_developer] = doors::open(owner, developer, port).await?;
     report.line("\nIt goes on serving. Open, or paste into another terminal:\n");
-    report.line(&format!("  Explorer, as the provider   {}", owner.link_to("/graphql").await?));
-    report.line(&format!("  Explorer, as the partner    {}", developer.link_to("/graphql").await?));
+    report.line(&format!("  the portal, as the provider {as_owner}"));
+    report.line(&format!("  the portal, as the partner  {as_developer}"));
     report.line(&format!(
         "  a call through the gateway  curl -i {}/shipping/shipments -H 'X-API-Key: {}'",
         places.gateway, access.key
@@ -95,13 +104,22 @@ async fn addresses(
     Ok(())
 }
 
+/// This address, or one with a port that nothing uses.
+fn free(address: SocketAddr) -> SocketAddr {
+    let any = SocketAddr::new(address.ip(), 0);
+    let bound = TcpListener::bind(address).or_else(|_| TcpListener::bind(any));
+    bound.and_then(|listener| listener.local_addr()).unwrap_or(any)
+}
+
 fn config(data: &Path) -> Config {
     let defaults = Config::default();
-    let free = |address| if TcpListener::bind(address).is_ok() { address } else { ([127, 0, 0, 1], 0).into() };
+    let listen = free(defaults.listen);
     Config {
         data_dir: data.to_owned(),
-        listen: free(defaults.listen),
+        listen,
         gateway_listen: free(defaults.gateway_listen),
+        // The partner's browser comes by another name of this machine.
+        allowed_origins: vec![format!("http://localhost:{}", listen.port())],
         admin_email: Some(OWNER.to_owned()),
         ..defaults
     }

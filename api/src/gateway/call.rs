@@ -38,6 +38,7 @@ use crate::{
 };
 
 const HEALTH: &str = "/healthz";
+const READY: &str = "/readyz";
 /// Characters of what a refusal was about: a caller chooses how long a pointer into its body is.
 const MOST_ABOUT: usize = 300;
 
@@ -61,8 +62,8 @@ pub async fn answer(
     );
     let unclear = came::unclear(&wire, &request);
     if let Some(ours) = request.uri().path().strip_prefix(OURS) {
-        if ours == HEALTH && matches!(*request.method(), Method::GET | Method::HEAD) && unclear.is_none() {
-            return Ok(health(&core, came));
+        if matches!(ours, HEALTH | READY) && matches!(*request.method(), Method::GET | Method::HEAD) && unclear.is_none() {
+            return Ok(health(&core, came, ours == READY));
         }
         if authorize::is_asked(ours) {
             // In a box: most calls need no room for it.
@@ -105,8 +106,9 @@ pub async fn answer(
     Ok(response)
 }
 
-fn health(core: &Core, came: Came) -> Response<Answer> {
-    let (id, current) = (request_id::header(came.id), came.when.is_current(core));
+/// A process that lives is healthy; ready, it knows what is allowed, and no later than the portal asks.
+fn health(core: &Core, came: Came, ready: bool) -> Response<Answer> {
+    let (id, current) = (request_id::header(came.id), !ready || came.when.is_current(core));
     let mut response = Response::new(Answer::text(if current { "ok\n" } else { "stale\n" }, came.unnoted()));
     if !current {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;

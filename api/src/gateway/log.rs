@@ -51,6 +51,30 @@ impl Default for LogLimits {
     }
 }
 
+/// Where lines of calls go.
+#[derive(Debug, Clone)]
+pub enum LinesTo {
+    /// Standard output.
+    Stdout,
+    /// Kept in memory, for tests.
+    Memory(Arc<Mutex<Vec<u8>>>),
+}
+
+impl LinesTo {
+    fn write(&self, lines: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Stdout => {
+                let mut out = io::stdout().lock();
+                out.write_all(lines).and_then(|()| out.flush())
+            }
+            Self::Memory(kept) => {
+                kept.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(lines);
+                Ok(())
+            }
+        }
+    }
+}
+
 /// Batches of lines that may wait for standard output.
 const OUTPUT_WAITING: usize = 64;
 
@@ -141,11 +165,11 @@ pub struct Counts {
 }
 
 impl Log {
-    pub fn new(limits: &LogLimits) -> io::Result<Self> {
+    pub fn new(limits: &LogLimits, lines_to: LinesTo) -> io::Result<Self> {
         let counts = Arc::<Counts>::default();
         Ok(Self {
             waiting: Mutex::default(),
-            output: output(Arc::clone(&counts))?,
+            output: output(Arc::clone(&counts), lines_to)?,
             most: limits.waiting,
             batch: limits.batch,
             full: Notify::new(),
@@ -266,12 +290,11 @@ impl Writer {
 
 /// A thread for standard output, where a pipe that nobody reads may block. What cannot be written is lost; what comes when there
 /// is room again, or a reader, is not.
-fn output(counts: Arc<Counts>) -> io::Result<mpsc::SyncSender<Lines>> {
+fn output(counts: Arc<Counts>, to: LinesTo) -> io::Result<mpsc::SyncSender<Lines>> {
     let (sender, batches) = mpsc::sync_channel::<Lines>(OUTPUT_WAITING);
     let run = move || {
         for Lines { text, count, written: _written } in batches {
-            let mut out = io::stdout().lock();
-            if out.write_all(&text).and_then(|()| out.flush()).is_err() {
+            if to.write(&text).is_err() {
                 counts.log_dropped.fetch_add(count as u64, Relaxed);
             }
         }

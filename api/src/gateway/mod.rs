@@ -84,7 +84,7 @@ use crate::{
 };
 
 pub use self::{
-    log::{Counts, LogLimits},
+    log::{Counts, LinesTo, LogLimits},
     unread::answer as refuse_unread,
     upstream::UpstreamLimits,
 };
@@ -102,6 +102,7 @@ pub struct Settings {
     pub limits: Limits,
     pub upstream: UpstreamLimits,
     pub log: LogLimits,
+    pub lines_to: LinesTo,
     /// After how long without a byte from either side a tunnel ends.
     pub tunnel_idle: Duration,
     /// Whose `X-Forwarded-*` is believed.
@@ -130,6 +131,7 @@ impl Settings {
             limits: Limits::default(),
             upstream: UpstreamLimits::default(),
             log: LogLimits::default(),
+            lines_to: LinesTo::Stdout,
             tunnel_idle: Duration::from_secs(300),
             trusted_proxies: Vec::new(),
             client_cert_header: None,
@@ -217,7 +219,7 @@ pub fn start(ctx: Domain, live: Live, keeper: Arc<Keeper>, mut settings: Setting
     for _ in 1..settings.threads.get() {
         sockets.push(listen::bind(address, true)?);
     }
-    let log = Arc::new(Log::new(&settings.log)?);
+    let log = Arc::new(Log::new(&settings.log, settings.lines_to.clone())?);
     let means = Means {
         tls: TlsConnector::from(Arc::new(tls::client(&settings.upstream_authorities).map_err(io::Error::other)?)),
         names: settings.names.clone(),

@@ -10,7 +10,7 @@ use axum::{
     routing::get,
 };
 use domain::{Domain, keyring::sha256, queue, rules::credential::matches};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     AppState,
@@ -32,7 +32,7 @@ pub struct Exposition {
 }
 
 impl Exposition {
-    async fn answer(&self) -> Response {
+    pub async fn answer(&self) -> Response {
         let mut text = self.metrics.text();
         if let Some(counts) = &self.calls {
             metrics::gateway(&mut text, counts);
@@ -55,11 +55,16 @@ impl Exposition {
 
 /// On the API listener: for who brings the token of the settings; for others there is nothing here.
 pub async fn for_token(State(state): State<AppState>, headers: HeaderMap) -> Response {
+    match brings(state.config.metrics_token.as_ref(), &headers) {
+        true => state.exposition.answer().await,
+        false => nothing().await.into_response(),
+    }
+}
+
+/// Whether the request brings the token of the settings; never, where they have none.
+pub fn brings(token: Option<&SecretString>, headers: &HeaderMap) -> bool {
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let given = auth::bearer(given).map(sha256);
-    let wanted = state.config.metrics_token.as_ref().map(|token| sha256(token.expose_secret()));
-    match wanted.zip(given) {
-        Some((wanted, given)) if matches(&wanted, &given) => state.exposition.answer().await,
-        _ => nothing().await.into_response(),
-    }
+    let wanted = token.map(|token| sha256(token.expose_secret()));
+    wanted.zip(given).is_some_and(|(wanted, given)| matches(&wanted, &given))
 }

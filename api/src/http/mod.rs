@@ -7,7 +7,7 @@ mod explorer;
 pub mod exposition;
 pub mod graphql;
 mod guard;
-mod health;
+pub mod health;
 mod leaks;
 pub mod metrics;
 mod oauth2;
@@ -28,7 +28,7 @@ use axum::{
 use domain::Domain;
 use tokio_util::sync::CancellationToken;
 
-use self::{exposition::Exposition, graphql::socket::places::Sockets, metrics::Metrics, origin::Origins};
+use self::{exposition::Exposition, graphql::socket::places::Sockets, health::Health, metrics::Metrics, origin::Origins};
 use crate::{
     auth::strangers::Strangers,
     config::Config,
@@ -41,6 +41,7 @@ use crate::{
 #[derive(Clone)]
 pub struct AppState {
     pub domain: Domain,
+    pub health: Health,
     pub config: Arc<Config>,
     pub site: Arc<Site>,
     pub graphql: Engine<PorticoSchema>,

@@ -18,7 +18,7 @@ use entities::{
 };
 use sea_orm::{
     AccessMode, ColumnTrait, ConnectionTrait, DatabaseBackend, EntityTrait, IsolationLevel, QueryFilter, QueryOrder, QuerySelect,
-    TransactionTrait, sqlx::postgres::PgListener,
+    TransactionTrait,
 };
 use tokio::time::{sleep, timeout};
 
@@ -34,7 +34,7 @@ use super::{
     signing,
 };
 use crate::{
-    Domain, DomainError, Result,
+    Domain, DomainError, Result, listening,
     rules::view::{Client, Credential},
     wake::GATEWAY_CHANNEL,
 };
@@ -221,9 +221,11 @@ async fn follow(mut refresher: Refresher, mut node: Option<Node>, shared: Weak<S
 /// Passes other processes' hints on. Without it they are found by polling.
 async fn listen(ctx: Domain, shared: Weak<Shared>) {
     while shared.strong_count() > 0 {
-        if let Ok(mut listener) = PgListener::connect_with(ctx.db.get_postgres_connection_pool()).await
-            && listener.listen(GATEWAY_CHANNEL).await.is_ok()
-        {
+        let listener = listening::to(&ctx, GATEWAY_CHANNEL).await;
+        if matches!(listener, Ok(None)) {
+            return;
+        }
+        if let Ok(Some(mut listener)) = listener {
             while shared.strong_count() > 0 {
                 match timeout(Duration::from_secs(1), listener.recv()).await {
                     Ok(Ok(_)) => ctx.wake.gateway.notify_waiters(),

@@ -1,10 +1,9 @@
 //! What processes on one PostgreSQL tell each other.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use domain::updates::{self, Update, Updates};
+use domain::{listening, updates::Update};
 use sea_orm::{ConnectionTrait, Statement};
-use uuid::Uuid;
 
 use crate::fixture::Fixture;
 
@@ -12,11 +11,10 @@ use crate::fixture::Fixture;
 async fn who_lost_the_database_for_a_moment_is_told_that_something_was_missed() {
     let Some(fixture) = Fixture::postgres().await else { return };
     let db = fixture.ctx.db.clone();
-    let updates = Arc::new(Updates::new(Uuid::nil()));
-    let mut watcher = updates.watch();
+    let mut watcher = fixture.ctx.updates.watch();
     let listening = tokio::spawn({
-        let (db, updates) = (db.clone(), updates.clone());
-        async move { updates::listen(&db, &updates).await }
+        let ctx = fixture.ctx.clone();
+        async move { listening::for_updates(&ctx).await }
     });
     let statement = |sql: &str| Statement::from_string(db.get_database_backend(), sql);
     let of_listeners = "from pg_stat_activity where datname = current_database() and query like 'LISTEN%'";

@@ -32,6 +32,7 @@ const FORM_LIMIT: usize = 16 * 1024;
 
 pub fn routes(state: AppState) -> Router<AppState> {
     Router::new()
+        .route("/", get(session::home))
         .route("/auth/page.css", get(style))
         .route("/auth/magic-link", get(magic_link::show).post(magic_link::redeem))
         .route("/auth/invitation", get(invitation::show).post(invitation::accept))

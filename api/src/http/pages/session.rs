@@ -32,6 +32,17 @@ pub struct Request {
     pub redirect_to: Option<String>,
 }
 
+/// `/`: on to where a visitor goes next.
+pub async fn home(State(state): State<AppState>, visit: Visit) -> Response {
+    let to = match (&visit.caller.signed_in, &visit.caller.unproven) {
+        (Some(_), _) if state.config.graphiql => "/graphql".to_owned(),
+        (Some(_), _) => SIGNED_IN.to_owned(),
+        (None, Some(_)) => before("/"),
+        (None, None) => "/auth/sign-in".to_owned(),
+    };
+    visit.look.redirect(&to, None)
+}
+
 pub async fn form(Visit { look, .. }: Visit, Query(request): Query<Request>) -> Response {
     let ask = Ask { redirect_to: request.redirect_to, ..Ask::default() };
     look.page(StatusCode::OK, &asking(ask))
