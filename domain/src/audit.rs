@@ -86,6 +86,7 @@ actions! {
     ProductEnvironmentSet "product.environment_set"
     ProductAssigned "product.assigned"
     ProductUnassigned "product.unassigned"
+    AssignmentScopesSet "product.assignment_scopes_set"
     SpecPublished "spec.published"
     SpecStatusSet "spec.status_set"
     EndpointStatusSet "endpoint.status_set"

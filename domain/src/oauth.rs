@@ -116,7 +116,8 @@ impl AuthorizationServer {
             tracing::debug!(client.id = %caller.client.id, reason = ?refusal, "no token for a client that may not call");
             return Err(unproven(basic));
         }
-        let held: Vec<&str> = caller.scopes().collect();
+        let all = caller.granted(self.snapshot());
+        let held: Vec<&str> = caller.scopes(&all).collect();
         let asked = scopes(form)?;
         let scope = granted(asked.as_deref(), &held)?.join(" ");
         let token = self.signed(&caller, &scope, now)?;
@@ -275,9 +276,10 @@ impl AuthorizationServer {
         let read = self.read(&jws, now)?;
         let caller = admission::token_caller(self.snapshot(), &read, now.into())?;
         admission::may_call(self.snapshot(), &caller, now).ok()?;
+        let granted = caller.granted(self.snapshot());
         let mut told = json!({
             "active": true,
-            "scope": caller.scopes_by(read.scope).collect::<Vec<_>>().join(" "),
+            "scope": caller.scopes_by(&granted, read.scope).collect::<Vec<_>>().join(" "),
             "client_id": read.client_id,
             "token_type": "Bearer",
             "exp": read.expires_at.timestamp(),

@@ -2,7 +2,10 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::id::{AssignmentId, ClientId, ProductId, SubscriptionId, TeamId, TierId, UserId};
+use crate::{
+    columns::Strings,
+    id::{AssignmentId, ClientId, ProductId, SubscriptionId, TeamId, TierId, UserId},
+};
 
 #[derive(Debug, Clone, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "assignments")]
@@ -16,6 +19,8 @@ pub struct Model {
     pub subscription_id: Option<SubscriptionId>,
     pub since: DateTimeUtc,
     pub assigned_by: Option<UserId>,
+    /// What it gives of the product's scopes where no subscription does; `None`: all of them.
+    pub scopes: Option<Strings>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

@@ -29,6 +29,7 @@ mod m0025_paths_and_ends;
 mod m0026_quota_heirs;
 mod m0027_allowed_origins;
 mod m0028_processes;
+mod m0029_assignment_scopes;
 mod shape;
 
 pub struct Migrator;
@@ -58,6 +59,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0026_quota_heirs::Migration),
             Box::new(m0027_allowed_origins::Migration),
             Box::new(m0028_processes::Migration),
+            Box::new(m0029_assignment_scopes::Migration),
         ];
         all.into_iter().map(|migration| Box::new(Whole(migration)) as Box<dyn MigrationTrait>).collect()
     }

@@ -84,7 +84,8 @@ impl Question {
     async fn staff(&self, field: &str, input: Value) {
         let input_type = match field {
             "suspendSubscription" | "reinstateSubscription" => "DecideSubscriptionInput",
-            "assignProduct" | "unassignProduct" => "AssignProductInput",
+            "assignProduct" => "AssignProductInput",
+            "unassignProduct" => "UnassignProductInput",
             "updateClient" => "UpdateClientInput",
             "updateProfile" => "UpdateProfileInput",
             _ => "SetProductStatusInput",

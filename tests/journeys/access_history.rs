@@ -77,7 +77,7 @@ async fn staff_are_told_what_a_partner_could_do_on_a_date() {
     moment(&app).await;
     app.mutate(who, "updateClient", json!({ "clientId": held.client, "enabled": false }), "__typename").await;
     app.mutate(Some(&ann), "removeMember", json!({ "teamId": acme, "userId": reader.id.to_string() }), "__typename").await;
-    app.mutate_as(who, "unassignProduct", "AssignProductInput", json!({ "productId": other, "teamId": acme }), "__typename")
+    app.mutate_as(who, "unassignProduct", "UnassignProductInput", json!({ "productId": other, "teamId": acme }), "__typename")
         .await;
     app.mutate(Some(&ann), "cancelSubscription", json!({ "subscriptionId": held.id }), "__typename").await;
     moment(&app).await;

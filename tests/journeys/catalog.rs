@@ -148,6 +148,7 @@ async fn subscription(app: &TestApp, partner: &Partner, product: &str, status: S
         subscription_id: Some(id),
         since: now,
         assigned_by: None,
+        scopes: None,
     };
     insert(app, row).await;
 }
@@ -255,7 +256,7 @@ async fn what_may_not_be_seen_is_absent_everywhere() {
     ");
 
     let input = json!({ "productId": all[6].1, "tierId": acme.tier.to_string() });
-    app.mutate_as(Some(&editor), "unassignProduct", "AssignProductInput", input, "product { id }").await;
+    app.mutate_as(Some(&editor), "unassignProduct", "UnassignProductInput", input, "product { id }").await;
     assert_eq!(sight(&app, Some(&ada), "by-tier", &all[6].1).await, "-");
 }
 
@@ -424,7 +425,7 @@ async fn only_editors_change_the_catalog() {
             json!({ "productId": id, "environment": "SANDBOX", "backend": "UPSTREAM" }),
         ),
         ("assignProduct", "AssignProductInput", json!({ "productId": id, "teamId": "team_x" })),
-        ("unassignProduct", "AssignProductInput", json!({ "productId": id, "teamId": "team_x" })),
+        ("unassignProduct", "UnassignProductInput", json!({ "productId": id, "teamId": "team_x" })),
         ("publishSpec", "PublishSpecInput", json!({ "productId": id, "document": "x", "publishEndpoints": true })),
         ("setSpecStatus", "SetSpecStatusInput", json!({ "specId": spec, "status": "RETIRED" })),
         ("setEndpointStatus", "SetEndpointStatusInput", json!({ "endpointId": endpoint, "status": "DRAFT" })),

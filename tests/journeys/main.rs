@@ -5,6 +5,7 @@ mod access_history;
 mod answers;
 mod app;
 mod architecture;
+mod assignment_scopes;
 mod audit;
 mod authorities;
 mod browsers;

@@ -183,7 +183,7 @@ async fn cancelling_twice_at_once_ends_it_once() {
     let assigned = json!({ "productId": product, "teamId": team });
     app.mutate(Some(&editor), "assignProduct", assigned.clone(), "product { id }").await;
     let held = app.subscribed(&dev, &team, &plan).await;
-    app.mutate_as(Some(&editor), "unassignProduct", "AssignProductInput", assigned, "product { id }").await;
+    app.mutate_as(Some(&editor), "unassignProduct", "UnassignProductInput", assigned, "product { id }").await;
     let visible = async || app.data(Some(&dev), "{ product(slug: \"ship\") { slug } }", json!({})).await["product"].clone();
     assert!(visible().await.is_object(), "by the subscription");
     let input = json!({ "subscriptionId": held.id, "reason": "We moved" });

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use domain::rules::{
-    denial::{self, Entry},
+    denial::{self, Entry, Lack},
     limits::{Left, Standing},
     method::Methods,
     mock::Violation,
@@ -47,7 +47,7 @@ impl<'a> Refusal<'a> {
 
     /// The answer without its request id.
     pub fn answer(&self, id: RequestId) -> Response<String> {
-        let entry = denial::entry(self.reason);
+        let entry = denial::told(self.reason, self.about);
         let mut response = Response::new(problem(entry, self.about, self.violations, id));
         *response.status_mut() = self.status();
         self.say_more(entry, response.headers_mut());
@@ -72,7 +72,8 @@ impl<'a> Refusal<'a> {
             }
             _ => {}
         }
-        if let (DenialReason::ScopeMissing, Some(scope)) = (self.reason, self.about) {
+        if let (DenialReason::ScopeMissing, Some(about)) = (self.reason, self.about) {
+            let (scope, _) = Lack::read(about);
             put(headers, WWW_AUTHENTICATE, &format!(r#"Bearer realm="portico", error="insufficient_scope", scope="{scope}""#));
         }
         if self.close {

@@ -3,7 +3,10 @@
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
 
-use domain::rules::{admission::Admitted, view::Client};
+use domain::rules::{
+    admission::Admitted,
+    view::{Client, Scopes},
+};
 use entities::{
     enums::Environment,
     id::{CredentialId, CredentialSecretId, ProfileId},
@@ -39,33 +42,52 @@ type Key = (ProfileId, Option<CredentialId>, Option<CredentialSecretId>);
 struct Identity {
     /// A client is replaced as a whole when anything of it changes.
     of: Arc<Client>,
-    /// By what the access token was issued for; `None`: the call came without one.
-    told: Vec<(Option<Box<str>>, Rc<Headers>)>,
+    told: Vec<Told>,
+}
+
+/// What depends on the token and on the product.
+struct Told {
+    /// What the access token was issued for; `None`: the call came without one.
+    part: Option<Box<str>>,
+    granted: Scopes,
+    headers: Rc<Headers>,
+}
+
+impl Told {
+    fn of(admitted: &Admitted) -> Self {
+        let (part, granted) = (admitted.token_scope().map(Into::into), admitted.granted().clone());
+        Self { part, granted, headers: Rc::new(headers(admitted)) }
+    }
+
+    fn fits(&self, admitted: &Admitted) -> bool {
+        let granted = admitted.granted();
+        self.part.as_deref() == admitted.token_scope() && (Arc::ptr_eq(&self.granted, granted) || self.granted == *granted)
+    }
 }
 
 impl Vouched {
     pub fn headers(&self, admitted: &Admitted) -> Rc<Headers> {
         let key = (admitted.profile().id, admitted.credential().map(|credential| credential.id), admitted.secret());
-        let part = admitted.token_scope();
         let mut kept = self.0.borrow_mut();
         let known = kept.get_mut(&key).filter(|identity| Arc::ptr_eq(&identity.of, &admitted.client));
         if let Some(Identity { told, .. }) = known {
-            if let Some((_, headers)) = told.iter().find(|(of, _)| of.as_deref() == part) {
-                return headers.clone();
+            if let Some(told) = told.iter().find(|told| told.fits(admitted)) {
+                return told.headers.clone();
             }
             if told.len() >= MOST_PARTS {
                 told.clear();
             }
-            let headers = Rc::new(headers(admitted));
-            told.push((part.map(Into::into), headers.clone()));
+            let new = Told::of(admitted);
+            let headers = new.headers.clone();
+            told.push(new);
             return headers;
         }
         if kept.len() >= MOST {
             kept.clear();
         }
-        let headers = Rc::new(headers(admitted));
-        let told = vec![(part.map(Into::into), headers.clone())];
-        kept.insert(key, Identity { of: admitted.client.clone(), told });
+        let told = Told::of(admitted);
+        let headers = told.headers.clone();
+        kept.insert(key, Identity { of: admitted.client.clone(), told: vec![told] });
         headers
     }
 }

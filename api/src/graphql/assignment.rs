@@ -8,7 +8,10 @@ use entities::assignment;
 use crate::graphql::{
     client::Client,
     connection::HasCursor,
-    loaders::found,
+    loaders::{
+        found,
+        lists::{GrantsOf, one},
+    },
     payload::payload,
     product::{Product, ProductPayload},
     request::{RequestContext, id_of, id_referred_to},
@@ -61,6 +64,13 @@ impl Assignment {
             None => Ok(None),
         }
     }
+    /// What it gives of the product's scopes; null: all of them. By a subscription: what that was granted. One given by hand gives
+    /// none to the client of a subscription to the same product.
+    async fn scopes(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Vec<String>>> {
+        let Some(id) = self.0.subscription_id else { return Ok(self.0.scopes.as_ref().map(|scopes| scopes.0.clone())) };
+        let grants = one(ctx, GrantsOf(id)).await?.unwrap_or_default();
+        Ok(Some(grants.into_iter().map(|grant| grant.scope).collect()))
+    }
     async fn since(&self) -> DateTime<Utc> {
         self.0.since
     }
@@ -82,16 +92,22 @@ pub struct AssignProductInput {
     tier_id: Option<ID>,
     team_id: Option<ID>,
     client_id: Option<ID>,
+    /// A part of the scopes that the product's operations ask for; left out: all of them. Assigning again changes them. On the
+    /// product of a client's own subscription the plan's grants count alone.
+    scopes: Option<Vec<String>>,
 }
 
-impl AssignProductInput {
-    fn target(&self) -> Target {
-        Target {
-            tier: self.tier_id.as_ref().map(id_referred_to),
-            team: self.team_id.as_ref().map(id_referred_to),
-            client: self.client_id.as_ref().map(id_referred_to),
-        }
-    }
+/// A product, and exactly one of tier, team and client.
+#[derive(InputObject)]
+pub struct UnassignProductInput {
+    product_id: ID,
+    tier_id: Option<ID>,
+    team_id: Option<ID>,
+    client_id: Option<ID>,
+}
+
+fn target(tier: Option<&ID>, team: Option<&ID>, client: Option<&ID>) -> Target {
+    Target { tier: tier.map(id_referred_to), team: team.map(id_referred_to), client: client.map(id_referred_to) }
 }
 
 #[derive(Default)]
@@ -107,7 +123,8 @@ impl AssignmentMutation {
     ) -> async_graphql::Result<Option<ProductPayload>> {
         let done = async {
             let id = id_of(&input.product_id, "product")?;
-            assignments::assign(ctx.op(), ctx.actor(), id, input.target()).await
+            let to = target(input.tier_id.as_ref(), input.team_id.as_ref(), input.client_id.as_ref());
+            assignments::assign(ctx.op(), ctx.actor(), id, to, input.scopes).await
         };
         payload(done.await.map(Product::from))
     }
@@ -116,11 +133,12 @@ impl AssignmentMutation {
     async fn unassign_product(
         &self,
         ctx: &Context<'_>,
-        input: AssignProductInput,
+        input: UnassignProductInput,
     ) -> async_graphql::Result<Option<ProductPayload>> {
         let done = async {
             let id = id_of(&input.product_id, "product")?;
-            assignments::unassign(ctx.op(), ctx.actor(), id, input.target()).await
+            let from = target(input.tier_id.as_ref(), input.team_id.as_ref(), input.client_id.as_ref());
+            assignments::unassign(ctx.op(), ctx.actor(), id, from).await
         };
         payload(done.await.map(Product::from))
     }

@@ -60,7 +60,7 @@ impl Credential {
     async fn name(&self) -> Option<&str> {
         self.0.name.as_deref()
     }
-    /// A part of the subscription's grants, where one was asked for; null: all of them, also later ones.
+    /// A part of the client's scopes, where one was asked for; null: all of them, also later ones.
     async fn scopes(&self) -> Option<&[String]> {
         self.0.scopes.as_deref()
     }
@@ -173,7 +173,7 @@ impl IssuedSecret {
 pub struct CreateCredentialInput {
     profile_id: ID,
     name: Option<String>,
-    /// A part of the subscription's grants; left out: all of them, also later ones.
+    /// A part of the client's scopes; left out: all of them, also later ones.
     scopes: Option<Vec<String>>,
     /// Of kinds that are proven by your own keys: the public ones, as a JWKS.
     jwks: Option<Json<serde_json::Value>>,

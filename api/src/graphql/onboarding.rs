@@ -31,6 +31,9 @@ pub struct OnboardPartnerInput {
     plan_id: Option<ID>,
     /// Assigned to the client.
     product_ids: Option<Vec<ID>>,
+    /// A part of the scopes that the operations of these products ask for; left out: all of them. On the product of the plan, its
+    /// grants count alone.
+    scopes: Option<Vec<String>>,
     policy_id: Option<ID>,
     profile: Option<PartnerProfileInput>,
     /// To those invited, in their mail.
@@ -113,6 +116,7 @@ async fn onboard(ctx: &Context<'_>, input: OnboardPartnerInput) -> domain::Resul
         emails: input.emails.into_iter().map(|email| email.0).collect(),
         plan: input.plan_id.as_ref().map(id_referred_to),
         products: products.iter().map(id_referred_to).collect(),
+        scopes: input.scopes,
         policy: input.policy_id.as_ref().map(id_referred_to),
         profile: input.profile.map(draft),
         message: input.message,

@@ -97,7 +97,8 @@ async fn calls_are_logged_with_whose_they_were() {
     let used = credential::Entity::find_by_id(c.key_id).one(&front.ctx.db).await.unwrap().unwrap();
     assert!(used.last_used_at.is_some());
     let refused = front.logged(&front.call("GET /pay/admin", "").await).await;
-    assert_eq!((refused.denial, refused.denial_detail.as_deref()), (Some(DenialReason::ScopeMissing), Some("admin")));
+    let about = "admin, which the subscription was not granted";
+    assert_eq!((refused.denial, refused.denial_detail.as_deref()), (Some(DenialReason::ScopeMissing), Some(about)));
     let stranger = front.logged(&front.ask("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n").await).await;
     assert_eq!((stranger.denial, stranger.team_id), (Some(DenialReason::RouteNotFound), None));
 }

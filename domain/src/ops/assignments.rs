@@ -1,18 +1,23 @@
 //! Products given to tiers, teams and clients by hand, and taken back.
 
+use std::collections::BTreeSet;
+
 use entities::{
-    assignment::{Column, Entity, Model},
+    assignment::{ActiveModel, Column, Entity, Model},
     client,
+    columns::Strings,
     id::{ClientId, ProductId, TeamId, TierId},
     product, team, tier,
 };
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, Select};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, Select};
 
 use super::products::{changed, load};
 use crate::{
     Actor, Domain, DomainError, ProblemCode, Result, Tx,
     access::require_staff,
     audit::{Action, Audit},
+    error::Problems,
+    read::assignments::scopes_of,
     rules::policy::StaffRight,
     tx::{Touch, retrying},
 };
@@ -99,16 +104,38 @@ impl Recipient {
     }
 }
 
-/// Gives a product to a tier, a team (all its clients) or a client.
-pub async fn assign(ctx: &Domain, actor: &Actor, product: ProductId, to: Target) -> Result<product::Model> {
+/// Gives a product to a tier, a team (all its clients) or a client. `scopes`: a part of what its operations ask for, for clients
+/// that no subscription gives it; `None`: all. Given again, the scopes are those of the last time.
+pub async fn assign(
+    ctx: &Domain,
+    actor: &Actor,
+    product: ProductId,
+    to: Target,
+    scopes: Option<Vec<String>>,
+) -> Result<product::Model> {
     require_staff(actor, StaffRight::Edit)?;
     retrying(async || {
         let tx = Tx::begin(ctx).await?;
         let product = load(tx.db(), product).await?;
         let to = to.recipient()?;
         let team = to.team(tx.db()).await?;
-        if to.assigned(product.id).filter(Column::SubscriptionId.is_null()).one(tx.db()).await?.is_some() {
-            return Err(DomainError::refused(ProblemCode::AlreadyDone, to.path(), "the product is assigned there already"));
+        let scopes = match &scopes {
+            Some(named) => Some(part(tx.db(), product.id, named).await?),
+            None => None,
+        };
+        let id = product.id;
+        let entry = |action| to.noted(Audit::of(actor, action, id)).team(team);
+        if let Some(before) = to.assigned(product.id).filter(Column::SubscriptionId.is_null()).one(tx.db()).await? {
+            if before.scopes == scopes {
+                let say = "the product is assigned there already, with these scopes";
+                return Err(DomainError::refused(ProblemCode::AlreadyDone, to.path(), say));
+            }
+            let row = ActiveModel { id: Set(before.id), scopes: Set(scopes.clone()), ..Default::default() };
+            Entity::update(row).exec(tx.db()).await?;
+            to.touch(&tx);
+            let product = changed(&tx, product).await?;
+            tx.commit(entry(Action::AssignmentScopesSet).change("scopes", before.scopes, scopes)).await?;
+            return Ok(product);
         }
         let mut row = Model {
             id: ctx.env.id(),
@@ -119,6 +146,7 @@ pub async fn assign(ctx: &Domain, actor: &Actor, product: ProductId, to: Target)
             subscription_id: None,
             since: tx.now(),
             assigned_by: actor.user_id(),
+            scopes: scopes.clone(),
         };
         match to {
             Recipient::Tier(id) => row.tier_id = Some(id),
@@ -128,10 +156,27 @@ pub async fn assign(ctx: &Domain, actor: &Actor, product: ProductId, to: Target)
         Entity::insert(row.into_active_model()).exec_without_returning(tx.db()).await?;
         to.touch(&tx);
         let product = changed(&tx, product).await?;
-        tx.commit(to.noted(Audit::of(actor, Action::ProductAssigned, product.id)).team(team)).await?;
+        tx.commit(entry(Action::ProductAssigned).set("scopes", scopes)).await?;
         Ok(product)
     })
     .await
+}
+
+/// The scopes that are named, in order and each once, of those that the product's operations ask for.
+async fn part(db: &impl ConnectionTrait, product: ProductId, named: &[String]) -> Result<Strings> {
+    let known = scopes_of(db, [product]).await?.remove(&product).unwrap_or_default();
+    let mut problems = Problems::default();
+    for (i, scope) in named.iter().enumerate().filter(|(_, scope)| !known.contains(*scope)) {
+        let there = if known.is_empty() { "they ask for none".to_owned() } else { listed(&known) };
+        let say = format!("{scope} is no scope that the product's operations ask for: {there}");
+        problems.add(ProblemCode::Invalid, &format!("scopes.{i}"), say);
+    }
+    problems.into_result()?;
+    Ok(Strings(named.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect()))
+}
+
+fn listed(scopes: &BTreeSet<String>) -> String {
+    scopes.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// Takes back what was given by hand; what a subscription gave ends with the subscription.

@@ -1,5 +1,7 @@
 //! Credentials: made for a profile, shown once, revoked.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use entities::{
     client,
@@ -29,7 +31,7 @@ use crate::{
     access::{require_member, require_somebody},
     audit::{Action, Audit},
     error::Problems,
-    read::{lanes::standing, scopes::counts_in},
+    read::{assignments::scopes_by_hand, lanes::standing, scopes::counts_in},
     rules::{
         credential::{self, RANDOM_BYTES, SecretKind},
         expiry,
@@ -45,7 +47,7 @@ use crate::{
 pub struct CreateCredential {
     pub profile: ProfileId,
     pub name: Option<String>,
-    /// A part of the subscription's grants; `None`: all of them, also later ones.
+    /// A part of the client's grants; `None`: all of them, also later ones.
     pub scopes: Option<Vec<String>>,
     /// `None`: at the end of the plan's lifetime, where it has one.
     pub expires_at: Option<DateTime<Utc>>,
@@ -281,11 +283,13 @@ fn list(grants: &[String]) -> String {
     if grants.is_empty() { "none are".to_owned() } else { grants.join(", ") }
 }
 
-/// The scopes that a subscription holds in the profile's environment. A client made by hand holds none.
+/// The scopes that a client holds in the profile's environment: by its subscription, and by what was assigned to it.
 async fn grants(db: &impl ConnectionTrait, held: Option<&Held>, profile: &profile::Model) -> Result<Vec<String>> {
-    let Some((held, plan)) = held else { return Ok(Vec::new()) };
+    let by_hand = scopes_by_hand(db, profile.client_id).await?;
+    let Some((held, plan)) = held else { return Ok(by_hand.into_iter().collect()) };
     let rows = scope_grant::Entity::find().filter(scope_grant::Column::SubscriptionId.eq(held.id)).all(db).await?;
-    Ok(rows.into_iter().map(|row| row.scope).filter(|scope| counts_in(plan, scope, profile.environment)).collect())
+    let granted = rows.into_iter().map(|row| row.scope).filter(|scope| counts_in(plan, scope, profile.environment));
+    Ok(granted.chain(by_hand).collect::<BTreeSet<_>>().into_iter().collect())
 }
 
 async fn room_for_one(tx: &Tx<'_>, profile: ProfileId) -> Result<()> {

@@ -4,7 +4,7 @@ mod check;
 
 use entities::{
     assignment, client,
-    columns::Answers,
+    columns::{Answers, Strings},
     enums::{InvitationStatus, TeamStatus},
     id::{AssignmentId, ClientId, PlanId, PolicyId, ProductId, TeamId, TierId},
     invitation, subscription, team, user,
@@ -42,6 +42,8 @@ pub struct OnboardPartner {
     pub emails: Vec<String>,
     pub plan: Option<PlanId>,
     pub products: Vec<ProductId>,
+    /// A part of the products' scopes; `None`: all.
+    pub scopes: Option<Vec<String>>,
     pub policy: Option<PolicyId>,
     pub profile: Option<ProfileDraft>,
     /// To those invited, in their mail.
@@ -120,7 +122,8 @@ async fn onboard_once(ctx: &Domain, actor: &Actor, cmd: &OnboardPartner) -> Resu
     entry = entry
         .set("client", client.id)
         .set("clientName", &client.name)
-        .set("products", &checked.products)
+        .set("products", checked.products.iter().map(|(product, _)| product).collect::<Vec<_>>())
+        .set("scopes", &cmd.scopes)
         .set("policy", client.policy_id)
         .set("emails", &checked.emails)
         .set("invitations", invitations.iter().map(|i| i.id).collect::<Vec<_>>());
@@ -161,8 +164,8 @@ async fn finish(tx: &Tx<'_>, client: client::Model, checked: &Checked, policy: O
     tx.update::<client::Entity>(row, client::Column::Version, version).await
 }
 
-async fn assign(tx: &Tx<'_>, actor: &Actor, client: ClientId, products: &[ProductId]) -> Result<()> {
-    for product in products {
+async fn assign(tx: &Tx<'_>, actor: &Actor, client: ClientId, products: &[(ProductId, Option<Strings>)]) -> Result<()> {
+    for (product, scopes) in products {
         let row = assignment::Model {
             id: tx.ctx().env.id::<AssignmentId>(),
             product_id: *product,
@@ -172,6 +175,7 @@ async fn assign(tx: &Tx<'_>, actor: &Actor, client: ClientId, products: &[Produc
             subscription_id: None,
             since: tx.now(),
             assigned_by: actor.user_id(),
+            scopes: scopes.clone(),
         };
         tx.insert(row).await?;
     }

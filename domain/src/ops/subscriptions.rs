@@ -337,6 +337,7 @@ pub(crate) async fn insert(tx: &Tx<'_>, team: &team::Model, plan: &plan::Model, 
         subscription_id: Some(row.id),
         since: tx.now(),
         assigned_by: owner,
+        scopes: None,
     })
     .await?;
     Ok(Inserted { subscription: row, client, profiles })

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use entities::{
     client, endpoint,
     enums::{EndpointStatus, Environment, SpecStatus},
-    id::{ClientId, CredentialId, ProfileId, SpecVersionId},
+    id::{ClientId, CredentialId, ProductId, ProfileId, SpecVersionId},
     plan, product, profile, scope_grant, spec_version, subscription,
 };
 use sea_orm::{
@@ -13,7 +13,7 @@ use sea_orm::{
     sea_query::{Asterisk, Query, UnionType},
 };
 
-use super::{clients::products_of, scopes::counts_in};
+use super::{assignments::by_hand, clients::products_of, scopes::counts_in};
 use crate::{
     Domain, Result,
     rules::sample_request::{self, Facts},
@@ -65,7 +65,8 @@ pub async fn targets(ctx: &Domain, ids: &[ProfileId]) -> Result<HashMap<ProfileI
         of_product.into_iter().find(|spec| spec.served_by.contains(&profile.environment)).map(|spec| spec.id)
     };
     let endpoints = endpoints(ctx, profiles.iter().filter_map(spec).collect()).await?;
-    let scopes = scopes(ctx, &clients).await?;
+    let to = profiles.iter().filter_map(|profile| Some((profile.client_id, first(profile)?.id))).collect();
+    let scopes = scopes(ctx, &to).await?;
     let target = |profile: &profile::Model| Target {
         base_path: first(profile).map(|product| product.base_path.clone()),
         endpoint: spec(profile).and_then(|spec| {
@@ -90,23 +91,37 @@ fn pick<'a>(
     Some((best.method.clone(), best.path.clone()))
 }
 
-/// What the subscriptions of these clients were granted, in each of the environments that their plans name for it. A client that
-/// was made by hand has none.
-async fn scopes(ctx: &Domain, clients: &[ClientId]) -> Result<HashMap<(ClientId, Environment), HashSet<String>>> {
-    let own = client::Entity::find().filter(client::Column::Id.is_in(clients.iter().map(|id| id.0))).all(&ctx.db).await?;
+/// What each of these clients holds of a product's scopes: what its subscription to that product was granted, in the environments
+/// that the plan names for it, or else what assignments by hand name; none: all of them.
+async fn scopes(ctx: &Domain, to: &HashMap<ClientId, ProductId>) -> Result<HashMap<(ClientId, Environment), HashSet<String>>> {
+    let own = client::Entity::find().filter(client::Column::Id.is_in(to.keys().map(|id| id.0))).all(&ctx.db).await?;
     let ids: Vec<_> = own.iter().filter_map(|client| client.subscription_id).map(|id| id.0).collect();
     let held = subscription::Entity::find().filter(subscription::Column::Id.is_in(ids.clone())).all(&ctx.db).await?;
     let plans = plan::Entity::find().filter(plan::Column::Id.is_in(held.iter().map(|held| held.plan_id.0))).all(&ctx.db).await?;
     let grants = scope_grant::Entity::find().filter(scope_grant::Column::SubscriptionId.is_in(ids)).all(&ctx.db).await?;
     let mut scopes = HashMap::new();
-    for client in &own {
-        let Some(held) = held.iter().find(|held| Some(held.id) == client.subscription_id) else { continue };
+    let mut others = Vec::new();
+    for client in own {
+        let product = to.get(&client.id);
+        let subscribed = held.iter().find(|held| Some(held.id) == client.subscription_id && Some(&held.product_id) == product);
+        let Some(held) = subscribed else {
+            others.push(client);
+            continue;
+        };
         let Some(plan) = plans.iter().find(|plan| plan.id == held.plan_id) else { continue };
         for environment in Environment::ALL {
             let here = grants.iter().filter(|grant| grant.subscription_id == held.id).map(|grant| grant.scope.clone());
             let here = here.filter(|scope| counts_in(plan, scope, environment));
             scopes.insert((client.id, environment), here.collect());
         }
+    }
+    if others.is_empty() {
+        return Ok(scopes);
+    }
+    for ((client, product), named) in by_hand(&ctx.db, &others).await? {
+        let Some(named) = named.filter(|_| to.get(&client) == Some(&product)) else { continue };
+        let named: HashSet<String> = named.into_iter().collect();
+        scopes.extend(Environment::ALL.map(|environment| ((client, environment), named.clone())));
     }
     Ok(scopes)
 }

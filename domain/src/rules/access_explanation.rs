@@ -237,7 +237,7 @@ fn kind(kind: AuthMethod) -> &'static str {
 fn sentences(against: &[Obstacle]) -> String {
     let tell = |obstacle: &Obstacle| match (obstacle.reason, obstacle.about.as_deref()) {
         (DenialReason::CredentialInvalid, Some(about)) => format!("{about}."),
-        (reason, about) => denial::entry(reason).detail(about),
+        (reason, about) => denial::told(reason, about).detail(about),
     };
     against.iter().map(tell).collect::<Vec<_>>().join(" ")
 }

@@ -2,6 +2,7 @@
 //! Pure, and on the path of every call: an admitted one copies nothing but a few counted references.
 
 mod checks;
+mod granted;
 pub mod standing;
 mod token;
 
@@ -13,8 +14,11 @@ use entities::{
     id::CredentialSecretId,
 };
 
-use self::checks::{Decision, Holds, Refusal, held};
-pub use self::token::{Caller, may_call, token_caller};
+use self::checks::{Decision, Holds, Refusal, held, lack};
+pub use self::{
+    granted::granted_in_all,
+    token::{Caller, may_call, token_caller},
+};
 use super::{
     certificate::Shown,
     jose::access_token::Expected,
@@ -22,7 +26,7 @@ use super::{
     limits::Limits,
     method::Methods,
     routes::Endpoint,
-    view::{Client, Credential, Moment, Product, Profile, Upstream, View},
+    view::{Client, Credential, Moment, Product, Profile, Scopes, Upstream, View},
 };
 
 /// What is known of a call before anything is looked up. Header values are as they came; the caller of [`admit`] has made sure
@@ -98,6 +102,8 @@ pub struct Admitted {
     profile: usize,
     credential: Option<usize>,
     secret: Option<CredentialSecretId>,
+    /// What the client was granted of the product.
+    granted: Scopes,
     /// The part of the held scopes that an access token was issued for.
     token_scope: Option<Box<str>>,
     endpoint: u32,
@@ -167,6 +173,11 @@ impl Admitted {
         self.token_scope.as_deref()
     }
 
+    /// What the client was granted of the product.
+    pub fn granted(&self) -> &Scopes {
+        &self.granted
+    }
+
     /// When what let the call in ends by itself: its subscription, its credential, or the secret that was presented. A token's
     /// own end is not known here.
     pub fn ends_at(&self) -> Moment {
@@ -187,8 +198,17 @@ impl Admitted {
 
     /// The scopes that the call may use.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
-        let (environment, secret, token_scope) = (self.environment, self.secret, self.token_scope.as_deref());
-        held(&self.client, Holds { environment, credential: self.credential(), secret, token_scope })
+        held(&self.client, self.holds())
+    }
+
+    /// What a refusal is about for a scope that the call may not use.
+    pub fn lacks(&self, scope: &str) -> String {
+        lack(&self.client, self.product.id, self.holds(), scope).about(scope)
+    }
+
+    fn holds(&self) -> Holds<'_> {
+        let (secret, token_scope) = (self.secret, self.token_scope.as_deref());
+        Holds { granted: &self.granted, credential: self.credential(), secret, token_scope }
     }
 }
 

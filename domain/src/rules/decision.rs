@@ -110,7 +110,7 @@ pub fn explain(row: &request_log::Model) -> Explanation {
         let passed = check < failed;
         Checked { check, passed, detail: row.denial_detail.clone().filter(|_| !passed) }
     });
-    let entry = denial::entry(reason);
+    let entry = denial::told(reason, row.denial_detail.as_deref());
     let explanation = match &row.denial_detail {
         Some(about) => format!("{} ({about}).", entry.explanation),
         None => format!("{}.", entry.explanation),

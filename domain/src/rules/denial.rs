@@ -1,6 +1,10 @@
 //! Everything a gateway can refuse a call for: status, what happened, what would fix it, and who can.
 
+mod lack;
+
 use entities::enums::DenialReason;
+
+pub use self::lack::Lack;
 
 /// Who can put a refused call right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,7 +49,7 @@ macro_rules! denials {
         pub const ALL: &[DenialReason] = &[$(DenialReason::$reason),*];
 
         /// What a refusal for this reason says.
-        pub fn entry(reason: DenialReason) -> &'static Entry {
+        pub const fn entry(reason: DenialReason) -> &'static Entry {
             match reason {
                 $(DenialReason::$reason => &Entry {
                     code: $code,
@@ -117,7 +121,8 @@ denials! {
         "Use the newer secret, or make a new credential in the portal."
     ScopeMissing "SCOPE_MISSING" 403 TeamAdmin "Scope missing"
         "The credential does not hold a scope that this endpoint requires"
-        "Have the scope granted to the subscription, or use a credential that is not restricted to others."
+        "Somebody with full access to the team's credentials can ask for it in the portal (requestScopes) where the plan offers \
+         it; what no plan offers, the provider alone can give."
     RateLimited "RATE_LIMITED" 429 NobodyWait "Too many requests"
         "The rate limit is reached"
         "Wait as long as Retry-After says, and spread the calls out."
@@ -145,6 +150,14 @@ denials! {
     LoopDetected "LOOP_DETECTED" 508 Provider "Loop detected"
         "The call was on its way back to this gateway"
         "The provider has to give the product the address of the API itself."
+}
+
+/// What a refusal says that is about this. Who can give a scope depends on why it is not held.
+pub fn told(reason: DenialReason, about: Option<&str>) -> &'static Entry {
+    match (reason, about.and_then(|about| Lack::read(about).1)) {
+        (DenialReason::ScopeMissing, Some(lack)) => lack.entry(),
+        _ => entry(reason),
+    }
 }
 
 #[cfg(test)]

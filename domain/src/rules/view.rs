@@ -28,6 +28,8 @@ pub trait View {
     fn token_keys(&self) -> KeySet;
     /// Keys that are published outside, as far as they are known now.
     fn outside_keys(&self, source: &KeySource, now: DateTime<Utc>) -> Option<KeySet>;
+    /// All there are; no call asks for them.
+    fn products(&self) -> Vec<Arc<Product>>;
     /// `None` for a team without a tier and assignments of its own.
     fn team(&self, id: TeamId) -> Option<Arc<Team>>;
     /// `None` where the policy is disabled or gone.
@@ -50,8 +52,10 @@ pub struct Product {
     pub encoded_slashes: bool,
     /// Published or deprecated: others are not there for callers.
     pub callable: bool,
-    /// The tiers it is assigned to.
-    pub tiers: Box<[TierId]>,
+    /// The tiers it is assigned to, and the scopes that each is given; `None`: all.
+    pub tiers: Box<[(TierId, Option<Scopes>)]>,
+    /// All that its operations ask for.
+    pub scopes: Scopes,
     /// By [`place`]; `None` where the product has no such environment.
     pub upstreams: [Option<Upstream>; 2],
     /// By [`place`]; the same `Arc` where both serve the same versions.
@@ -110,7 +114,7 @@ pub struct Client {
     /// `None` for one that staff made by hand.
     pub subscription: Option<Subscription>,
     /// What it is assigned itself, by hand or by a subscription.
-    pub products: Box<[ProductId]>,
+    pub products: Box<[Assigned]>,
     /// The scopes that its subscription was granted, of which each environment has those that the plan names it for: by [`place`].
     pub grants: [Scopes; 2],
     pub profiles: Box<[Profile]>,
@@ -206,7 +210,21 @@ pub enum Proof {
 pub struct Team {
     pub tier: Option<TierId>,
     /// Assigned to the team itself.
-    pub products: Box<[ProductId]>,
+    pub products: Box<[Assigned]>,
+}
+
+/// A product that is given, and by hand all of its scopes or a part.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Assigned {
+    pub product: ProductId,
+    /// `None`: all. On the product of a client's own subscription the plan's grants count alone.
+    pub scopes: Option<Scopes>,
+}
+
+impl Assigned {
+    pub fn whole(product: ProductId) -> Self {
+        Self { product, scopes: None }
+    }
 }
 
 impl Moment {

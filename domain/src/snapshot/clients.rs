@@ -8,10 +8,7 @@ use entities::{
     columns::{PlanScopes, Strings},
     credential, credential_secret,
     enums::{AuthMethod, Environment, LeakedKeyAction},
-    id::{
-        ClientId, CredentialId, CredentialSecretId, PlanId, PolicyId, ProductId, ProfileId, SubscriptionId, TeamId, TierId,
-        TokenId,
-    },
+    id::{ClientId, CredentialId, CredentialSecretId, PlanId, PolicyId, ProfileId, SubscriptionId, TeamId, TierId, TokenId},
     leak, plan, profile, revoked_token, scope_grant, subscription, team,
 };
 use sea_orm::{
@@ -27,7 +24,7 @@ use crate::{
         jose::KeySet,
         key_source::KeySource,
         method::Methods,
-        view::{Allowlist, Client, Credential, Moment, Outside, Profile, Proof, Scopes, Secret, Subscription, Team},
+        view::{Allowlist, Assigned, Client, Credential, Moment, Outside, Profile, Proof, Scopes, Secret, Subscription, Team},
     },
 };
 
@@ -58,7 +55,7 @@ pub(super) struct Parts {
     pub secrets: Vec<(CredentialId, Secret)>,
     pub grants: Vec<(SubscriptionId, String)>,
     pub elsewhere: Vec<(PlanId, (Environment, String))>,
-    pub assignments: Vec<(ClientId, ProductId)>,
+    pub assignments: Vec<(ClientId, Assigned)>,
     pub proofs: Vec<(CredentialSecretId, Proof)>,
     pub revoked_tokens: Vec<(ClientId, TokenId)>,
     pub narrowed: Vec<(ClientId, (CredentialSecretId, Vec<String>))>,
@@ -151,7 +148,7 @@ impl Parts {
             team: row.team,
             enabled: row.enabled,
             policy: row.policy,
-            products: group(&self.assignments, &id).iter().map(|(_, product)| *product).collect(),
+            products: group(&self.assignments, &id).iter().map(|(_, assigned)| assigned.clone()).collect(),
             grants: self.grants_of(subscribed, subscription.map(|held| held.plan), shared),
             subscription,
             profiles,
@@ -399,12 +396,19 @@ pub(super) async fn elsewhere(
 pub(super) async fn assignments(
     db: &impl ConnectionTrait,
     which: Which<'_, ClientId>,
-) -> Result<Vec<(ClientId, ProductId)>, DbErr> {
+) -> Result<Vec<(ClientId, Assigned)>, DbErr> {
     use assignment::Column as A;
-    let mut reading = Reading::of(db).ids([A::ClientId, A::ProductId]);
+    let mut reading = Reading::of(db).ids([A::ClientId, A::ProductId]).texts([A::Scopes]);
     reading.select.from(assignment::Entity).and_where(Expr::col(A::ClientId).is_not_null());
     which.limit(&mut reading.select, A::ClientId);
-    rows::all(db, reading, A::Id, |row| Some((row.take()?, row.take()?))).await
+    let mut shared = Interner::default();
+    rows::all(db, reading, A::Id, |row| Some((row.take()?, assigned(row, &mut shared)?))).await
+}
+
+fn assigned(row: &mut Columns<'_>, shared: &mut Interner) -> Option<Assigned> {
+    let product = row.take()?;
+    let scopes = row.take::<Option<Strings>>()?.map(|scopes| shared.scopes(scopes.0));
+    Some(Assigned { product, scopes })
 }
 
 /// What teams hold; those that hold nothing and have no tier are left out.
@@ -414,10 +418,11 @@ pub(super) async fn teams(db: &impl ConnectionTrait, which: Which<'_, TeamId>) -
     tiers.select.from(team::Entity).and_where(Expr::col(team::Column::TierId).is_not_null());
     which.limit(&mut tiers.select, team::Column::Id);
     let mut tiers = rows::all(db, tiers, team::Column::Id, |row| Some((row.take::<TeamId>()?, row.take::<TierId>()?))).await?;
-    let mut assigned = Reading::of(db).ids([A::TeamId, A::ProductId]);
-    assigned.select.from(assignment::Entity).and_where(Expr::col(A::TeamId).is_not_null());
-    which.limit(&mut assigned.select, A::TeamId);
-    let mut assigned = rows::all(db, assigned, A::Id, |row| Some((row.take::<TeamId>()?, row.take::<ProductId>()?))).await?;
+    let mut reading = Reading::of(db).ids([A::TeamId, A::ProductId]).texts([A::Scopes]);
+    reading.select.from(assignment::Entity).and_where(Expr::col(A::TeamId).is_not_null());
+    which.limit(&mut reading.select, A::TeamId);
+    let mut shared = Interner::default();
+    let mut assigned = rows::all(db, reading, A::Id, |row| Some((row.take::<TeamId>()?, assigned(row, &mut shared)?))).await?;
     tiers.sort_unstable();
     assigned.sort_unstable();
     let mut ids: Vec<TeamId> = tiers.iter().map(|(id, _)| *id).chain(assigned.iter().map(|(id, _)| *id)).collect();
@@ -425,7 +430,7 @@ pub(super) async fn teams(db: &impl ConnectionTrait, which: Which<'_, TeamId>) -
     ids.dedup();
     let team = |id: TeamId| {
         let tier = group(&tiers, &id).first().map(|(_, tier)| *tier);
-        (id, Arc::new(Team { tier, products: group(&assigned, &id).iter().map(|(_, product)| *product).collect() }))
+        (id, Arc::new(Team { tier, products: group(&assigned, &id).iter().map(|(_, assigned)| assigned.clone()).collect() }))
     };
     Ok(ids.into_iter().map(team).collect())
 }

@@ -130,6 +130,10 @@ impl View for Snapshot {
         self.key_sets.get(source, now)
     }
 
+    fn products(&self) -> Vec<Arc<Product>> {
+        self.catalog.load().products.values().cloned().collect()
+    }
+
     fn team(&self, id: TeamId) -> Option<Arc<Team>> {
         self.teams.get(&id)
     }

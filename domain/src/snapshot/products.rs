@@ -1,10 +1,14 @@
 //! Products with their environments and endpoints, and the limits of plans and policies.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use entities::{
     assignment,
-    columns::HeaderContent,
+    columns::{HeaderContent, Strings},
     endpoint,
     enums::{Backend, EndpointStatus, Environment, ProductStatus, SpecStatus},
     id::{EndpointId, PlanId, PolicyId, ProductId, SpecVersionId, TierId},
@@ -61,16 +65,21 @@ pub(super) async fn products(
         |row| row.product_id,
     );
     let mut specs = grouped(specs(db, which).await?, |row| row.product_id);
-    let mut tiers = grouped(tiers(db, which).await?, |(product, _)| *product);
+    let mut tiers = grouped(tiers(db, which).await?, |(product, ..)| *product);
     let mut endpoints = endpoints(db, which, shared).await?;
-    let products = rows.into_iter().map(|(id, base_path, encoded_slashes, status)| Product {
-        id,
-        base_path: base_path.into(),
-        encoded_slashes,
-        callable: matches!(status, ProductStatus::Published | ProductStatus::Deprecated),
-        tiers: tiers.remove(&id).unwrap_or_default().into_iter().map(|(_, tier)| tier).collect(),
-        upstreams: upstreams(keys, environments.remove(&id).unwrap_or_default()),
-        routes: routes(&specs.remove(&id).unwrap_or_default(), &mut endpoints),
+    let products = rows.into_iter().map(|(id, base_path, encoded_slashes, status)| {
+        let routes = routes(&specs.remove(&id).unwrap_or_default(), &mut endpoints);
+        let tiers = tiers.remove(&id).unwrap_or_default().into_iter();
+        Product {
+            id,
+            base_path: base_path.into(),
+            encoded_slashes,
+            callable: matches!(status, ProductStatus::Published | ProductStatus::Deprecated),
+            tiers: tiers.map(|(_, tier, scopes)| (tier, scopes.map(|scopes| shared.scopes(scopes.0)))).collect(),
+            scopes: all_scopes(&routes),
+            upstreams: upstreams(keys, environments.remove(&id).unwrap_or_default()),
+            routes,
+        }
     });
     Ok(products.collect())
 }
@@ -95,11 +104,14 @@ async fn specs(db: &impl ConnectionTrait, which: Which<'_, ProductId>) -> Result
     Ok(specs)
 }
 
-async fn tiers(db: &impl ConnectionTrait, which: Which<'_, ProductId>) -> Result<Vec<(ProductId, TierId)>, DbErr> {
+async fn tiers(
+    db: &impl ConnectionTrait,
+    which: Which<'_, ProductId>,
+) -> Result<Vec<(ProductId, TierId, Option<Strings>)>, DbErr> {
     limited(which, assignment::Column::ProductId, assignment::Entity::find())
         .filter(assignment::Column::TierId.is_not_null())
         .select_only()
-        .columns([assignment::Column::ProductId, assignment::Column::TierId])
+        .columns([assignment::Column::ProductId, assignment::Column::TierId, assignment::Column::Scopes])
         .into_tuple()
         .all(db)
         .await
@@ -126,6 +138,13 @@ async fn endpoints(
         by_spec.entry(spec).or_default().push(EndpointRow { method, template, published, id, scopes });
     }
     Ok(by_spec)
+}
+
+/// What the endpoints that are served ask for.
+fn all_scopes(routes: &[Arc<Routes>; 2]) -> Scopes {
+    let endpoints = routes.iter().flat_map(|routes| routes.endpoints());
+    let scopes = endpoints.flat_map(|(_, endpoint)| endpoint.scopes.iter().flat_map(|set| set.iter().cloned()));
+    scopes.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// One trie for both environments where they serve the same versions.

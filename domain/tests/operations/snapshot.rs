@@ -221,6 +221,7 @@ async fn follow_assignments(ctx: &Domain, live: &Live, seeded: &Seeded) {
         subscription_id: None,
         since: ctx.now(),
         assigned_by: None,
+        scopes: None,
     };
     for (row, touch) in [
         (to(Some(seeded.client), None, None), Touch::Client(seeded.client)),

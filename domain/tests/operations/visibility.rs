@@ -181,6 +181,7 @@ impl World {
             subscription_id: None,
             since: start(),
             assigned_by: None,
+            scopes: None,
         };
         insert(f, row).await;
     }
@@ -251,6 +252,7 @@ impl World {
                 subscription_id: Some(id),
                 since: start(),
                 assigned_by: None,
+                scopes: None,
             };
             insert(f, row).await;
         }

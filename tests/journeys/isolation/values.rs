@@ -73,8 +73,13 @@ fn named(name: &str) -> Option<Value> {
 }
 
 /// Optional fields without which an input says nothing.
-const ALWAYS: &[&str] =
-    &["AssignProductInput.teamId", "DecideSubmissionInput.notes", "OnboardPartnerInput.teamId", "RequestScopesInput.reason"];
+const ALWAYS: &[&str] = &[
+    "AssignProductInput.teamId",
+    "DecideSubmissionInput.notes",
+    "OnboardPartnerInput.teamId",
+    "RequestScopesInput.reason",
+    "UnassignProductInput.teamId",
+];
 
 /// A value that is no id, by place, name or type.
 pub fn plain(place: &str, name: &str, ty: &str) -> Option<Value> {

@@ -142,7 +142,7 @@ fn taken_away(then: &Admitted, now: &Admitted) -> Option<Ended> {
     }
     // The upstream was told of them, and goes on with that for as long as the call is open.
     let lost = then.scopes().find(|scope| !now.scopes().any(|held| held == *scope))?;
-    Some(Ended::of(DenialReason::ScopeMissing, lost.to_owned()))
+    Some(Ended::of(DenialReason::ScopeMissing, now.lacks(lost)))
 }
 
 /// When a call has to be judged again though nothing changes.

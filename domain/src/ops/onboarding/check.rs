@@ -1,6 +1,9 @@
 //! All that is wrong with a recipe, at once, by field.
 
+use std::collections::BTreeSet;
+
 use entities::{
+    columns::Strings,
     enums::ProductStatus,
     id::{ProductId, TierId},
     plan, product, team, tier,
@@ -17,6 +20,7 @@ use crate::{
         profiles::{self, CheckedProfile},
         subscriptions,
     },
+    read::assignments::scopes_of,
     rules::text,
 };
 
@@ -30,8 +34,8 @@ pub(super) struct Checked {
     pub emails: Vec<String>,
     pub message: Option<String>,
     pub plan: Option<plan::Model>,
-    /// Each once.
-    pub products: Vec<ProductId>,
+    /// Each once, with the part of its scopes that is given; `None`: all.
+    pub products: Vec<(ProductId, Option<Strings>)>,
     pub profile: Option<CheckedProfile>,
 }
 
@@ -53,6 +57,7 @@ pub(super) async fn check(tx: &Tx<'_>, cmd: &OnboardPartner) -> Result<Checked> 
     let profile = cmd.profile.as_ref().map(|draft| profiles::check(&mut problems, "profile", draft, tx.ctx()));
     let plan = plan(tx, &mut problems, cmd, partner.as_ref()).await?;
     let products = products(tx, &mut problems, &cmd.products).await?;
+    let products = with_scopes(tx, &mut problems, products, cmd.scopes.as_deref()).await?;
     let own_name = match &partner {
         Some(Partner::New(name)) => name.clone(),
         Some(Partner::Known(team)) => team.name.clone(),
@@ -133,6 +138,30 @@ async fn products(tx: &Tx<'_>, problems: &mut Problems, given: &[ProductId]) -> 
         }
     }
     Ok(products)
+}
+
+/// Of the scopes that are named, each product gives those that its operations ask for.
+async fn with_scopes(
+    tx: &Tx<'_>,
+    problems: &mut Problems,
+    products: Vec<ProductId>,
+    named: Option<&[String]>,
+) -> Result<Vec<(ProductId, Option<Strings>)>> {
+    let Some(named) = named else { return Ok(products.into_iter().map(|product| (product, None)).collect()) };
+    if products.is_empty() {
+        problems.add(ProblemCode::Invalid, "scopes", "scopes go with productIds: those of a plan are in the plan");
+    }
+    let known = scopes_of(tx.db(), products.iter().copied()).await?;
+    for (i, scope) in named.iter().enumerate().filter(|(_, scope)| !known.values().any(|known| known.contains(*scope))) {
+        let say = format!("{scope} is no scope that operations of these products ask for");
+        problems.add(ProblemCode::Invalid, &format!("scopes.{i}"), say);
+    }
+    let part = |product: ProductId| {
+        let known = known.get(&product);
+        let part: BTreeSet<String> = named.iter().filter(|scope| known.is_some_and(|k| k.contains(*scope))).cloned().collect();
+        (product, Some(Strings(part.into_iter().collect())))
+    };
+    Ok(products.into_iter().map(part).collect())
 }
 
 fn emails(problems: &mut Problems, given: &[String]) -> Vec<String> {

@@ -46,6 +46,7 @@ fn product(product: ProductId) -> Product {
         encoded_slashes: false,
         callable: true,
         tiers: Box::default(),
+        scopes: ["book".into()].into(),
         upstreams: [upstream(), upstream()],
         routes: [routes.clone(), routes],
     }

@@ -4,21 +4,22 @@ use std::{borrow::Cow, sync::Arc};
 
 use entities::{
     enums::{AuthMethod, DenialReason, Environment, PipelinePhase, SubscriptionStatus},
-    id::{ClientId, CredentialSecretId},
+    id::{ClientId, CredentialSecretId, ProductId},
 };
 
-use super::{Admitted, Call, Check, Known, token};
+use super::{Admitted, Call, Check, Known, granted::granted, token};
 use crate::{
     keyring::sha256,
     rules::{
         credential::{self, Lookup},
+        denial::Lack,
         jose::{Algorithm, Jws, Shown, Typ},
         key_source::KeySource,
         limits::Limits,
         method::{Method, Methods},
         path,
         routes::{Endpoint, Found},
-        view::{Allowlist, Client, Credential, Moment, Product, Profile, Scopes, View, place},
+        view::{Allowlist, Assigned, Client, Credential, Moment, Product, Profile, Scopes, View, place},
     },
 };
 
@@ -105,10 +106,24 @@ impl<V: View> Decision<'_, V> {
         known.credential = credential;
         let route = product.routes(environment).endpoint(endpoint);
         let holder = credential.map(|at| &client.credentials[at]);
-        let holds = Holds { environment, credential: holder, secret, token_scope: token_scope.as_deref() };
-        route.map_or(Ok(()), |endpoint| in_scope(endpoint, &client, holds))?;
+        let granted = granted(self.view, &client, &product, environment);
+        let holds = Holds { granted: &granted, credential: holder, secret, token_scope: token_scope.as_deref() };
+        route.map_or(Ok(()), |endpoint| in_scope(endpoint, &client, product.id, holds))?;
         let limits = self.limits(&client, profile);
-        Ok(Admitted { environment, limits, rest_at, profile: at, credential, secret, token_scope, endpoint, product, client })
+        let profile = at;
+        Ok(Admitted {
+            environment,
+            limits,
+            rest_at,
+            profile,
+            credential,
+            secret,
+            granted,
+            token_scope,
+            endpoint,
+            product,
+            client,
+        })
     }
 
     /// Step 1. Which environment will serve the call is not known yet: it has to be an endpoint of one of them.
@@ -276,10 +291,11 @@ impl<V: View> Decision<'_, V> {
 
     /// Step 5.
     pub(super) fn holds(&self, client: &Client, product: &Product) -> Result<(), Refusal> {
-        let by_client = || client.subscription.is_some_and(|s| s.product == product.id) || client.products.contains(&product.id);
+        let by_client = || subscribed(client, product.id) || gives(&client.products, product.id);
         let by_team = || {
             self.view.team(client.team).is_some_and(|team| {
-                team.products.contains(&product.id) || team.tier.is_some_and(|tier| product.tiers.contains(&tier))
+                gives(&team.products, product.id)
+                    || team.tier.is_some_and(|tier| product.tiers.iter().any(|(assigned, _)| *assigned == tier))
             })
         };
         if by_client() || by_team() { Ok(()) } else { Err(refuse(Check::Product, DenialReason::ProductNotAssigned)) }
@@ -456,10 +472,36 @@ pub(super) fn allowed(profile: &Profile, method: Option<Method>) -> Result<(), R
     if method.is_some_and(|method| profile.methods.allows(method)) { Ok(()) } else { Err(refused()) }
 }
 
+fn gives(assigned: &[Assigned], product: ProductId) -> bool {
+    assigned.iter().any(|assigned| assigned.product == product)
+}
+
 /// Step 9.
-pub(super) fn in_scope(endpoint: &Endpoint, client: &Client, holds: Holds<'_>) -> Result<(), Refusal> {
-    let missing = |scope: &str| Err(refuse(Check::Scopes, DenialReason::ScopeMissing).about(scope.to_owned()));
+pub(super) fn in_scope(endpoint: &Endpoint, client: &Client, product: ProductId, holds: Holds<'_>) -> Result<(), Refusal> {
+    let missing = |scope: &str| {
+        let about = lack(client, product, holds, scope).about(scope);
+        Err(refuse(Check::Scopes, DenialReason::ScopeMissing).about(about))
+    };
     missing_scope(endpoint, client, holds).map_or(Ok(()), missing)
+}
+
+/// Why a scope is not held: of several reasons, the one that has to be put right first.
+pub(super) fn lack(client: &Client, product: ProductId, holds: Holds<'_>, scope: &str) -> Lack {
+    let Holds { granted, credential, secret, token_scope: _ } = holds;
+    let without = |holds: Holds<'_>| !held(client, holds).any(|held| held == scope);
+    let grant = Holds { granted, credential: None, secret: None, token_scope: None };
+    if without(grant) {
+        return if subscribed(client, product) { Lack::Grant } else { Lack::Assignment };
+    }
+    if without(Holds { credential, ..grant }) {
+        return Lack::Credential;
+    }
+    if without(Holds { credential, secret, ..grant }) { Lack::Secret } else { Lack::Token }
+}
+
+/// Whether the client's own subscription is to the product.
+pub(super) fn subscribed(client: &Client, product: ProductId) -> bool {
+    client.subscription.is_some_and(|held| held.product == product)
 }
 
 fn profile_named(client: &Client, named: &str) -> Option<usize> {
@@ -507,25 +549,26 @@ fn takes_certificates(client: &Client) -> bool {
     client.profiles.iter().any(|profile| profile.auth_method == AuthMethod::Mtls)
 }
 
-/// Where a caller calls, and by what it proved itself: a credential, its secret, and an access token's part of the scopes.
+/// What a caller's client was granted, and by what it proved itself: a credential, its secret, and an access token's part of the
+/// scopes.
 #[derive(Clone, Copy)]
 pub(super) struct Holds<'a> {
-    pub environment: Environment,
+    pub granted: &'a Scopes,
     pub credential: Option<&'a Credential>,
     pub secret: Option<CredentialSecretId>,
     pub token_scope: Option<&'a str>,
 }
 
-/// The environment's grants, of which the credential may name a part, a secret that was found in public has a part, and the access
+/// The grants, of which the credential may name a part, a secret that was found in public has a part, and the access
 /// token a part of that.
 pub(super) fn held<'a>(client: &'a Client, holds: Holds<'a>) -> impl Iterator<Item = &'a str> {
-    let Holds { environment, credential, secret, token_scope } = holds;
+    let Holds { granted, credential, secret, token_scope } = holds;
     let part = credential.and_then(|c| c.scopes.as_ref());
     let in_credential = move |scope: &&str| part.is_none_or(|part| part.iter().any(|s| **s == **scope));
     let left = secret.and_then(|id| client.narrowed.iter().find(|(narrowed, _)| *narrowed == id)).map(|(_, scopes)| scopes);
     let in_secret = move |scope: &&str| left.is_none_or(|left| left.iter().any(|s| **s == **scope));
     let in_token = move |scope: &&str| token_scope.is_none_or(|text| text.split(' ').any(|s| s == *scope));
-    client.grants[place(environment)].iter().map(AsRef::as_ref).filter(in_credential).filter(in_secret).filter(in_token)
+    granted.iter().map(AsRef::as_ref).filter(in_credential).filter(in_secret).filter(in_token)
 }
 
 /// The scope to name where no alternative is held in full: the first that the nearest alternative lacks.

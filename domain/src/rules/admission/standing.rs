@@ -12,6 +12,7 @@ use entities::{
 use super::{
     Call,
     checks::{Decision, Holds, Refusal, allowed, enabled, in_scope, usable},
+    granted::granted,
 };
 use crate::rules::{
     credential::{self, Lookup},
@@ -85,6 +86,10 @@ impl View for Standing {
 
     fn outside_keys(&self, _: &KeySource, _: DateTime<Utc>) -> Option<KeySet> {
         None
+    }
+
+    fn products(&self) -> Vec<Arc<Product>> {
+        vec![self.product.clone()]
     }
 
     fn team(&self, _: TeamId) -> Option<Arc<Team>> {
@@ -181,7 +186,8 @@ impl Standing {
                 if live.is_empty() {
                     against.push(Obstacle { reason: DenialReason::CredentialExpired, about: None });
                 }
-                let nobody = Holds { environment: lane.environment, credential: None, secret: None, token_scope: None };
+                let granted = granted(self, client, &self.product, lane.environment);
+                let nobody = Holds { granted: &granted, credential: None, secret: None, token_scope: None };
                 let by = |secret: &&Secret| Holds { credential: Some(credential), secret: Some(secret.id), ..nobody };
                 let holds: Vec<Holds<'_>> = live.iter().map(by).collect();
                 against.extend(self.out_of_scope(client, lane, &holds));
@@ -192,7 +198,8 @@ impl Standing {
 
     /// Step 9 for calls that need no credential of ours.
     pub fn of_nobody(&self, client: &Client, lane: &Lane) -> Vec<Obstacle> {
-        let nobody = Holds { environment: lane.environment, credential: None, secret: None, token_scope: None };
+        let granted = granted(self, client, &self.product, lane.environment);
+        let nobody = Holds { granted: &granted, credential: None, secret: None, token_scope: None };
         self.out_of_scope(client, lane, &[nobody]).into_iter().collect()
     }
 
@@ -200,7 +207,8 @@ impl Standing {
     fn out_of_scope(&self, client: &Client, lane: &Lane, callers: &[Holds<'_>]) -> Option<Obstacle> {
         let routes = self.product.routes(lane.environment);
         let endpoints = lane.reached.iter().filter_map(|place| routes.endpoint(*place));
-        let calls = endpoints.flat_map(|endpoint| callers.iter().map(move |holds| in_scope(endpoint, client, *holds)));
+        let calls =
+            endpoints.flat_map(|endpoint| callers.iter().map(move |holds| in_scope(endpoint, client, self.product.id, *holds)));
         let mut first = None;
         for call in calls {
             match call {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::TimeDelta;
 use entities::{
     enums::{AuthMethod, Backend, CredentialStatus, LogSink, PipelinePhase, RateWindow, SubscriptionStatus},
-    id::{ClientId, CredentialId, EndpointId, PlanId, PolicyId, ProductId, ProfileId, TeamId, TierId},
+    id::{ClientId, CredentialId, EndpointId, PlanId, PolicyId, ProfileId, TeamId, TierId},
 };
 use secrecy::ExposeSecret;
 use uuid::Uuid;
@@ -16,12 +16,13 @@ use crate::{
     rules::{
         certificate::Shown,
         credential::{Lookup, RANDOM_BYTES, SecretKind, issue},
+        denial::Lack,
         jose::{KeySet, access_token::Expected},
         key_source::KeySource,
         limits::RateLimit,
         method::Method,
         routes::Routes,
-        view::{Allowlist, Moment, Scopes, Secret, Subscription, Team},
+        view::{Allowlist, Assigned, Moment, Scopes, Secret, Subscription, Team},
     },
 };
 
@@ -76,6 +77,7 @@ impl View for World {
                 encoded_slashes: p.encoded_slashes,
                 callable: p.callable,
                 tiers: p.tiers.clone(),
+                scopes: p.scopes.clone(),
                 upstreams: [upstream(&p.upstreams[0]), upstream(&p.upstreams[1])],
                 routes: p.routes.clone(),
             })
@@ -114,6 +116,10 @@ impl View for World {
 
     fn outside_keys(&self, source: &KeySource, _: DateTime<Utc>) -> Option<KeySet> {
         self.outside_keys.get(source).cloned()
+    }
+
+    fn products(&self) -> Vec<Arc<Product>> {
+        self.product("pay").into_iter().collect()
     }
 
     fn team(&self, _: TeamId) -> Option<Arc<Team>> {
@@ -224,6 +230,7 @@ impl World {
                 encoded_slashes: false,
                 callable: true,
                 tiers: Box::default(),
+                scopes: scopes(&["read", "write"]),
                 upstreams: [upstream(), upstream()],
                 routes: [routes.clone(), routes],
             },
@@ -283,6 +290,10 @@ impl World {
             }
         }
     }
+}
+
+fn missing(scope: &str, lack: Lack) -> String {
+    format!("ScopeMissing by scopes: {}", lack.about(scope))
 }
 
 fn with(mut world: World, change: impl FnOnce(&mut World)) -> String {
@@ -533,17 +544,88 @@ fn how_a_client_comes_by_a_product() {
         })
     };
     assert_eq!(by_hand(|_| ()), "ProductNotAssigned by product");
-    assert_eq!(by_hand(|w| w.client.products = [id(10)].into()), "admitted to /open");
-    assert_eq!(by_hand(|w| w.team = Some(Team { tier: None, products: [id::<ProductId>(10)].into() })), "admitted to /open");
+    assert_eq!(by_hand(|w| w.client.products = [Assigned::whole(id(10))].into()), "admitted to /open");
+    assert_eq!(by_hand(|w| w.team = Some(Team { tier: None, products: [Assigned::whole(id(10))].into() })), "admitted to /open");
     let tier = |w: &mut World| w.team = Some(Team { tier: Some(id::<TierId>(5)), products: Box::default() });
     assert_eq!(by_hand(tier), "ProductNotAssigned by product");
     assert_eq!(
         by_hand(|w| {
             w.team = Some(Team { tier: Some(id::<TierId>(5)), products: Box::default() });
-            w.product.tiers = [id::<TierId>(5)].into();
+            w.product.tiers = [(id::<TierId>(5), None)].into();
         }),
         "admitted to /open"
     );
+}
+
+#[test]
+fn an_assignment_gives_all_scopes_or_those_that_it_names() {
+    let assigned = |named: &[&str]| Assigned { product: id(10), scopes: Some(scopes(named)) };
+    let held = |change: &dyn Fn(&mut World)| {
+        let mut world = World::token();
+        (world.client.subscription, world.path) = (None, "/pay/open");
+        change(&mut world);
+        world.admit().map(|admitted| admitted.scopes().collect::<Vec<_>>().join(" ")).unwrap_or_else(|_| "refused".to_owned())
+    };
+    assert_eq!(held(&|_| {}), "refused");
+    assert_eq!(held(&|w| w.client.products = [Assigned::whole(id(10))].into()), "read write");
+    assert_eq!(held(&|w| w.client.products = [assigned(&["read"])].into()), "read");
+    assert_eq!(held(&|w| w.client.products = [assigned(&[])].into()), "");
+    let both = |w: &mut World, team: Assigned| {
+        w.client.products = [assigned(&["write"])].into();
+        w.team = Some(Team { tier: Some(id(5)), products: [team].into() });
+    };
+    assert_eq!(held(&|w| both(w, assigned(&["read"]))), "read write");
+    assert_eq!(held(&|w| both(w, Assigned::whole(id(10)))), "read write");
+    let tier = |w: &mut World, named: Option<&[&str]>, of: u128| {
+        both(w, assigned(&[]));
+        w.product.tiers = [(id(of), named.map(scopes))].into();
+    };
+    assert_eq!(held(&|w| tier(w, Some(&["read"]), 5)), "read write");
+    assert_eq!(held(&|w| tier(w, None, 5)), "read write");
+    assert_eq!(held(&|w| tier(w, None, 6)), "write", "the tier of others");
+    // The product of the client's own subscription: what the plan grants, whatever is assigned.
+    let mut world = World::token();
+    (world.client.grants, world.path) = ([scopes(&["read"]), scopes(&["read"])], "/pay/open");
+    world.client.products = [Assigned::whole(id(10))].into();
+    assert_eq!(world.admit().unwrap().scopes().collect::<Vec<_>>(), ["read"]);
+    // The credential's part is a part of it.
+    let part = |w: &mut World| {
+        w.client.products = [Assigned::whole(id(10))].into();
+        w.client.credentials[LIVE].scopes = Some(scopes(&["write", "admin"]));
+    };
+    assert_eq!(held(&part), "write");
+}
+
+#[test]
+fn a_scope_that_is_missing_is_told_with_what_has_to_be_put_right_first() {
+    type Row<'a> = (Lack, &'a dyn Fn(&mut World));
+    let named = |w: &mut World, scopes_of: &[&str]| {
+        w.client.subscription = None;
+        w.client.grants = [scopes(&["read", "write"]), scopes(&["read", "write"])];
+        w.client.products = [Assigned { product: id(10), scopes: Some(scopes(scopes_of)) }].into();
+    };
+    let restricted = |w: &mut World| w.client.credentials[LIVE].scopes = Some(scopes(&["write"]));
+    let found = |w: &mut World| w.client.narrowed = [(id(1), scopes(&[]))].into();
+    let granted = |w: &mut World, grants: &[&str]| w.client.grants[1] = scopes(grants);
+    let rows: [Row<'_>; 8] = [
+        (Lack::Assignment, &|w| named(w, &["write"])),
+        (Lack::Assignment, &|w| (named(w, &["write"]), restricted(w), found(w)).0),
+        (Lack::Credential, &|w| (named(w, &["read"]), restricted(w), found(w)).0),
+        (Lack::Secret, &|w| (named(w, &["read"]), found(w)).0),
+        (Lack::Grant, &|w| granted(w, &["write"])),
+        // What is assigned besides gives the client of a subscription to the product nothing.
+        (Lack::Grant, &|w| {
+            granted(w, &["write"]);
+            w.client.products = [Assigned::whole(id(10))].into();
+            w.team = Some(Team { tier: None, products: [Assigned::whole(id(10))].into() });
+        }),
+        (Lack::Grant, &|w| (granted(w, &[]), restricted(w)).0),
+        (Lack::Credential, &|w| (restricted(w), found(w)).0),
+    ];
+    for (n, (lack, change)) in rows.into_iter().enumerate() {
+        assert_eq!(with(World::token(), change), missing("read", lack), "row {n}");
+    }
+    assert_eq!(with(World::token(), |w| named(w, &["read"])), "admitted to /charges/{id}");
 }
 
 #[test]
@@ -604,11 +686,11 @@ fn scopes_are_grants_of_which_a_credential_names_a_part() {
     let admitted = "admitted to /charges/{id}";
     assert_eq!(asked(&[], None, &[]), admitted);
     assert_eq!(asked(&["a"], None, &[&["a"]]), admitted);
-    assert_eq!(asked(&["a"], None, &[&["a", "b"]]), "ScopeMissing by scopes: b");
-    assert_eq!(asked(&["a", "b"], Some(&["a"]), &[&["a", "b"]]), "ScopeMissing by scopes: b");
-    assert_eq!(asked(&["a"], Some(&["a", "b"]), &[&["b"]]), "ScopeMissing by scopes: b");
+    assert_eq!(asked(&["a"], None, &[&["a", "b"]]), missing("b", Lack::Grant));
+    assert_eq!(asked(&["a", "b"], Some(&["a"]), &[&["a", "b"]]), missing("b", Lack::Credential));
+    assert_eq!(asked(&["a"], Some(&["a", "b"]), &[&["b"]]), missing("b", Lack::Grant));
     assert_eq!(asked(&["c"], None, &[&["a", "b"], &["c"]]), admitted);
-    assert_eq!(asked(&["b"], None, &[&["x", "y"], &["a", "b"]]), "ScopeMissing by scopes: a");
+    assert_eq!(asked(&["b"], None, &[&["x", "y"], &["a", "b"]]), missing("a", Lack::Grant));
     assert_eq!(asked(&[], None, &[&["a"], &[]]), admitted);
 }
 
@@ -624,9 +706,9 @@ fn a_scope_of_one_environment_counts_there_alone() {
     let in_production = |grants: [&[&str]; 2]| with(World::token(), |w| w.client.grants = grants.map(scopes));
     let admitted = "admitted to /charges/{id}";
     assert_eq!(in_sandbox([&["read"], &[]]), admitted);
-    assert_eq!(in_production([&["read"], &[]]), "ScopeMissing by scopes: read");
+    assert_eq!(in_production([&["read"], &[]]), missing("read", Lack::Grant));
     assert_eq!(in_production([&[], &["read"]]), admitted);
-    assert_eq!(in_sandbox([&[], &["read"]]), "ScopeMissing by scopes: read");
+    assert_eq!(in_sandbox([&[], &["read"]]), missing("read", Lack::Grant));
     let mut world = World::token();
     world.client.grants = [scopes(&["read", "write"]), scopes(&["read"])];
     assert_eq!(world.admit().unwrap().scopes().collect::<Vec<_>>(), ["read"]);
@@ -639,13 +721,13 @@ fn a_secret_that_was_found_in_public_may_use_what_is_left_to_it_and_others_may_a
     };
     let admitted = "admitted to /charges/{id}";
     assert_eq!(narrowed(1, &["read"]), admitted);
-    assert_eq!(narrowed(1, &["write"]), "ScopeMissing by scopes: read");
-    assert_eq!(narrowed(1, &[]), "ScopeMissing by scopes: read");
+    assert_eq!(narrowed(1, &["write"]), missing("read", Lack::Secret));
+    assert_eq!(narrowed(1, &[]), missing("read", Lack::Secret));
     assert_eq!(narrowed(2, &[]), admitted);
     let not_held = with(World::token(), |w| {
         (w.client.grants[1], w.client.narrowed) = (scopes(&["write"]), [(id(1), scopes(&["read"]))].into());
     });
-    assert_eq!(not_held, "ScopeMissing by scopes: read", "what is left is no grant");
+    assert_eq!(not_held, missing("read", Lack::Grant), "what is left is no grant");
 }
 
 #[test]
@@ -687,7 +769,7 @@ fn the_nearest_limit_counts() {
     let disabled = |w: &mut World| (w.client.policy, w.client.profiles[LIVE].policy) = (Some(id(2)), Some(id(99)));
     assert_eq!(limits(disabled), limit(2));
     let by_hand = |w: &mut World| {
-        w.client.products = [id(10)].into();
+        w.client.products = [Assigned::whole(id(10))].into();
         w.client.subscription = None;
         w.path = "/pay/open";
     };

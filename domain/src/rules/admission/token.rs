@@ -11,6 +11,7 @@ use entities::{
 use super::{
     Call, Known,
     checks::{Decision, Holds, held},
+    granted::granted_in_all,
 };
 use crate::rules::{
     credential::{self, state},
@@ -21,7 +22,7 @@ use crate::rules::{
         signed_jwt,
     },
     key_source::KeySource,
-    view::{Client, Credential, Moment, Outside, Proof, View},
+    view::{Client, Credential, Moment, Outside, Proof, Scopes, View},
 };
 
 /// A client that proved itself, and by what.
@@ -39,19 +40,22 @@ impl Caller {
     }
 
     /// The scopes that it holds.
-    pub fn scopes(&self) -> impl Iterator<Item = &str> {
-        held(&self.client, self.holds(None))
+    pub fn scopes<'a>(&'a self, granted: &'a Scopes) -> impl Iterator<Item = &'a str> {
+        held(&self.client, self.holds(granted, None))
     }
 
     /// Those that an access token which names these gives it.
-    pub fn scopes_by<'a>(&'a self, token_scope: &'a str) -> impl Iterator<Item = &'a str> {
-        held(&self.client, self.holds(Some(token_scope)))
+    pub fn scopes_by<'a>(&'a self, granted: &'a Scopes, token_scope: &'a str) -> impl Iterator<Item = &'a str> {
+        held(&self.client, self.holds(granted, Some(token_scope)))
     }
 
-    fn holds<'a>(&'a self, token_scope: Option<&'a str>) -> Holds<'a> {
-        let credential = self.credential();
-        let (environment, secret) = (credential.environment, Some(self.secret));
-        Holds { environment, credential: Some(credential), secret, token_scope }
+    /// What its client was granted of all products in the credential's environment.
+    pub fn granted(&self, view: &impl View) -> Scopes {
+        granted_in_all(view, &self.client, self.credential().environment)
+    }
+
+    fn holds<'a>(&'a self, granted: &'a Scopes, token_scope: Option<&'a str>) -> Holds<'a> {
+        Holds { granted, credential: Some(self.credential()), secret: Some(self.secret), token_scope }
     }
 
     /// The certificate that it proved itself by: what it is given is bound to that one.

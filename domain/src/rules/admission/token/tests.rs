@@ -17,7 +17,7 @@ use crate::{
         certificate::{Certificate, Shown},
         jose::{KeySet, SigningKey, Typ, access_token::AccessToken, signed_jwt},
         key_source::KeySource,
-        view::{Moment, Outside, Proof},
+        view::{Assigned, Moment, Outside, Proof},
     },
 };
 
@@ -223,7 +223,7 @@ fn an_outside_token_is_taken_for_the_client_that_has_its_subject() {
     let (mut world, key) = outside();
     claim(&mut world, &key, "azp", json!("another"));
     world.client.subscription = None;
-    world.client.products = [world.product.id].into();
+    world.client.products = [Assigned::whole(world.product.id)].into();
     world.path = "/pay/open";
     assert!(world.outcome().starts_with("admitted"), "{}", world.outcome());
 }

@@ -109,7 +109,7 @@ impl Walk {
             _ => Target { client: Some(self.pick(&rows)?.id), ..Default::default() },
         };
         Some(match name {
-            "assign" => assignments::assign(ctx, &admin, product, to).await.map(drop),
+            "assign" => assignments::assign(ctx, &admin, product, to, None).await.map(drop),
             _ => assignments::unassign(ctx, &admin, product, to).await.map(drop),
         })
     }
