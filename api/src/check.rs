@@ -62,7 +62,7 @@ pub async fn run(config: &Config) -> Vec<Finding> {
         Finding { part: "database", said: database },
         Finding { part: "migrations", said: migrations },
         Finding { part: "secret key", said: key },
-        Finding { part: "certificate authorities", said: authorities(config) },
+        Finding { part: "authorities", said: authorities(config) },
         Finding { part: "mail", said: mail(config).await },
         Finding { part: "addresses", said: addresses },
         Finding { part: "processes", said: processes },
