@@ -3,7 +3,7 @@
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method,
-    header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, MAX_FORWARDS, TRANSFER_ENCODING, UPGRADE},
+    header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, MAX_FORWARDS, SET_COOKIE, TRANSFER_ENCODING, UPGRADE},
 };
 
 /// Concern one connection only (RFC 9110 section 7.6.1), or are made anew for the next.
@@ -127,7 +127,32 @@ pub fn for_upstream(caller: &HeaderMap, ours: Ours<'_>, into: &mut HeaderMap) {
             into.append(name, value.clone());
         }
     }
+    keep_own_cookies(into);
     join_cookies(into);
+}
+
+/// Whether a cookie is the portal's. Browsers tell hosts apart and not ports: where the portal has the gateway's host, they send
+/// its session along, and take one that an answer sets.
+fn is_the_portals(cookie: &[u8]) -> bool {
+    // One without a name is sent as its value alone, which may look like another's.
+    let start = cookie.iter().position(|b| !b.is_ascii_whitespace() && *b != b'=').unwrap_or(cookie.len());
+    let cookie = &cookie[start..];
+    let name = cookie.strip_prefix(b"__Host-").unwrap_or(cookie);
+    name.starts_with(b"portico_")
+}
+
+/// Takes the portal's cookies out of a caller's.
+fn keep_own_cookies(fields: &mut HeaderMap) {
+    let pieces = |value: &HeaderValue| value.as_bytes().split(|b| *b == b';').any(is_the_portals);
+    if !fields.get_all(COOKIE).iter().any(pieces) {
+        return;
+    }
+    let all = fields.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b';');
+    let left: Vec<_> = all.split(|b| *b == b';').map(<[u8]>::trim_ascii).filter(|cookie| !is_the_portals(cookie)).collect();
+    fields.remove(COOKIE);
+    if let (false, Ok(left)) = (left.is_empty(), HeaderValue::from_bytes(&left.join(&b"; "[..]))) {
+        fields.insert(COOKIE, left);
+    }
 }
 
 /// HTTP/2 may send a cookie in pieces, HTTP/1.1 may not (RFC 9113 section 8.2.3).
@@ -184,6 +209,7 @@ pub fn for_caller(answer: &mut HeaderMap) {
     while let Some(name) = answer.keys().find(|name| is_told_to_callers(name.as_str())).cloned() {
         answer.remove(name);
     }
+    set_no_cookie_of_ours(answer);
     for name in nominated(answer) {
         // The length is the body's, and stays told.
         if name != CONTENT_LENGTH.as_str() {
@@ -192,6 +218,17 @@ pub fn for_caller(answer: &mut HeaderMap) {
     }
     for name in &HOP_BY_HOP {
         answer.remove(name);
+    }
+}
+
+fn set_no_cookie_of_ours(answer: &mut HeaderMap) {
+    if !answer.get_all(SET_COOKIE).iter().any(|cookie| is_the_portals(cookie.as_bytes())) {
+        return;
+    }
+    let left: Vec<_> = answer.get_all(SET_COOKIE).iter().filter(|cookie| !is_the_portals(cookie.as_bytes())).cloned().collect();
+    answer.remove(SET_COOKIE);
+    for cookie in left {
+        answer.append(SET_COOKIE, cookie);
     }
 }
 
@@ -229,6 +266,27 @@ mod tests {
             map.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_static(value));
         }
         map
+    }
+
+    #[test]
+    fn the_portals_cookies_pass_in_neither_direction() {
+        let session = "__Host-portico_session=s";
+        for (sent, left) in [
+            ("portico_session=s", None),
+            ("a=1; portico_session=s;b=2", Some("a=1; b=2")),
+            ("__Host-portico_session=s; __Host-portico_sso_3=t; c=3", Some("c=3")),
+            ("a=portico_session; my_portico_session=1", Some("a=portico_session; my_portico_session=1")),
+        ] {
+            let mut out = HeaderMap::new();
+            for_upstream(&map(&[("cookie", sent)]), Ours::default(), &mut out);
+            assert_eq!(out.get(COOKIE).map(|value| value.to_str().unwrap()), left, "{sent}");
+        }
+        let mut pieces = HeaderMap::new();
+        for_upstream(&map(&[("cookie", "a=1"), ("cookie", session), ("cookie", "b=2")]), Ours::default(), &mut pieces);
+        assert_eq!(pieces.get_all(COOKIE).iter().collect::<Vec<_>>(), ["a=1; b=2"]);
+        let mut answer = map(&[("set-cookie", "a=1"), ("set-cookie", "=portico_session=evil; Path=/"), ("set-cookie", session)]);
+        for_caller(&mut answer);
+        assert_eq!(answer.get_all(SET_COOKIE).iter().collect::<Vec<_>>(), ["a=1"]);
     }
 
     fn passing(fields: &[(&'static str, &'static str)], authorization: bool) -> Vec<String> {
